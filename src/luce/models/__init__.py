@@ -1,0 +1,1 @@
+"""Models trained by minimising the softmax cross-entropy of linear scores, as scikit-learn estimators."""

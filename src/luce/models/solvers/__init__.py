@@ -1,0 +1,9 @@
+"""The methods that minimise an objective; each knows the objective's methods only and names those it needs."""
+
+from luce.models.solvers.descent import Iterate, Solver, minimise
+from luce.models.solvers.newton import Newton
+from luce.models.solvers.newton_cg import NewtonCG
+
+__all__ = ["SOLVERS", "Iterate", "Newton", "NewtonCG", "Solver", "minimise"]
+
+SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Newton, NewtonCG)}

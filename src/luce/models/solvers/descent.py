@@ -1,0 +1,159 @@
+"""The walk that all solvers share: a direction from the solver, a damped step along it, and an honest reason to stop.
+
+The objective F is smooth and convex. A solver sees it through two small protocols: `Objective.at` evaluates F at a place and
+hands back a `Point`, and the point answers for its value, its gradient and the curvature there. Data never pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Iterate", "Objective", "Point", "Solver", "minimise"]
+
+Vector = npt.NDArray[np.float64]
+
+ARMIJO = (
+    1e-4  # the share of the decrease that the slope promises which a step must deliver (Nocedal & Wright, section 3.1)
+)
+SHORTEST_STEP = 1e-10
+
+
+class Point(Protocol):
+    """What every solver may ask of the objective at one place; curvature is asked for through `Solver.needs`."""
+
+    parameters: Vector
+    value: float
+    gradient: Vector
+
+
+class Objective(Protocol):
+    """A smooth convex function of a vector; `resolution` is the relative rounding error of its values."""
+
+    resolution: float
+
+    def at(self, parameters: Vector) -> Any:
+        """Evaluate the function; the point has at least the attributes of `Point`."""
+
+
+class Solver(Protocol):
+    """One way to choose a direction of descent; made anew for each minimisation, so it may remember earlier points."""
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+    def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
+        """Return the direction and the number of inner iterations that it took."""
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Where a minimisation stands after an iteration.
+
+    `status` is "running", or the reason to stop: "converged" (the gradient is within the tolerance), "precision" (what is
+    left to gain is below the rounding error of the objective's value), "stalled" (no step along the direction lowered
+    the objective), "limit" (the iterations ran out).
+    """
+
+    iteration: int
+    point: Any
+    gradient_norm: float
+    inner_iterations: int
+    status: str
+
+    @property
+    def converged(self) -> bool:
+        """Whether the point is a minimum, to the tolerance or to what rounding lets one see."""
+        return self.status in ("converged", "precision")
+
+
+def minimise(
+    solver: Solver,
+    objective: Objective,
+    start: Vector,
+    *,
+    tol: float,
+    max_iter: int,
+    callback: Callable[[Iterate], None] | None = None,
+) -> Iterate:
+    """Walk down from `start` until the gradient's largest entry is at most `tol`.
+
+    Parameters
+    ----------
+    solver : Solver
+        Chooses the directions.
+    objective : Objective
+        The function; its points must have every attribute in ``solver.needs``.
+    start : (P,) float64 array
+    tol : float
+        Bound on the largest absolute entry of the gradient.
+    max_iter : int
+        Largest number of iterations.
+    callback : callable, optional
+        Called with each `Iterate`, the starting point (iteration 0) included.
+
+    Returns
+    -------
+    Iterate
+        The last iterate, its `status` telling why it is the last.
+
+    Raises
+    ------
+    TypeError
+        If the objective's points lack something that the solver needs.
+    """
+    point = objective.at(start)
+    lacking = [name for name in solver.needs if not hasattr(point, name)]
+    if lacking:
+        raise TypeError(
+            f"solver {solver.name!r} needs points with {', '.join(lacking)}; {type(point).__name__} has none"
+        )
+    iteration, inner, status = 0, 0, "running"
+    while True:
+        norm = float(np.max(np.abs(point.gradient), initial=0.0))
+        if norm <= tol:
+            status = "converged"
+        elif status == "running" and iteration >= max_iter:
+            status = "limit"
+        now = Iterate(iteration, point, norm, inner, status)
+        if callback is not None:
+            callback(now)
+        if status != "running":
+            return now
+        direction, inner = solver.direction(point, tol)
+        following, status = _step(objective, point, direction)
+        iteration += 1
+        point = following
+
+
+def _step(objective: Objective, point: Any, direction: Vector) -> tuple[Any, str]:
+    """Walk along the direction with step 1 if that lowers the objective enough, otherwise with a shorter one.
+
+    Close to the minimum the change of the value drowns in rounding while the slope along the direction is still exact, so a
+    step also counts when the value is level and the slope has not grown: the approximate Wolfe condition (Hager & Zhang 2005,
+    "A new conjugate gradient method with guaranteed descent and an efficient line search", section 3).
+    """
+    slope = float(point.gradient @ direction)
+    level = objective.resolution * abs(point.value)
+    if not slope < 0:
+        return point, "precision" if slope >= -level else "stalled"
+    step = 1.0
+    while step > SHORTEST_STEP:
+        trial = objective.at(point.parameters + step * direction)
+        trial_slope = float(trial.gradient @ direction)
+        if np.isfinite(trial.value) and np.isfinite(trial_slope):
+            if trial.value <= point.value + ARMIJO * step * slope:
+                return trial, "running"
+            if trial.value <= point.value + level and abs(trial_slope) <= (1 - 2 * ARMIJO) * -slope:
+                return trial, "running"
+            # F is convex, so its slope rises along the way: the secant through both slopes aims at the minimum
+            step *= min(max(slope / (slope - trial_slope), 0.1), 0.5) if trial_slope > 0 else 0.5
+        else:
+            step *= 0.1
+        if -slope * step <= level:
+            return point, "precision"
+    return point, "stalled"
