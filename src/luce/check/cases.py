@@ -1,8 +1,8 @@
 """Inputs that break implementations of the softmax cross-entropy: logits by name and reason, and targets of every kind.
 
 Each entry of :data:`LOGITS` names one way in which published implementations went wrong and builds a batch that shows
-it. The values are drawn in float64 from a generator that the caller seeds and rounded to the dtype once, so that a case is
-the same on every machine.
+it. The values are drawn in float64 from a generator that the caller seeds and rounded to the dtype once, so that a case
+is the same on every machine.
 """
 
 from __future__ import annotations

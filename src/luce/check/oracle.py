@@ -15,11 +15,11 @@ A class whose logit is −inf can't happen: p = 0 there, also under a softcap. A
 finite, is NaN.
 
 Every derivative comes as an :class:`Exact`: the value and its *scale*, the sum of the magnitudes of the terms that it
-is a sum of. A floating-point result can be held to a few ulps of the scale, not of the value: where terms of opposite sign
-cancel, the inputs themselves do not carry more. The entry of a row's unique maximum is a sum in two ways,
+is a sum of. A floating-point result can be held to a few ulps of the scale, not of the value: where terms of opposite
+sign cancel, the inputs themselves do not carry more. The entry of a row's unique maximum is a sum in two ways,
 ``A·p_m − t_m`` and ``(t_rest + 2ζ·lse) − A·q`` with ``q = 1 − p_m`` summed over the other classes; the smaller of the
-two sums of magnitudes counts, so a confident row owes every digit of ``q``. (For a class index the scale of the target's
-entry is then at most three times the entry, and every other entry is its own scale.)
+two sums of magnitudes counts, so a confident row owes every digit of ``q``. (For a class index the scale of the
+target's entry is then at most three times the entry, and every other entry is its own scale.)
 """
 
 from __future__ import annotations
