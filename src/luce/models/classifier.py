@@ -31,14 +31,14 @@ HESSIAN_WORK = 2e10  # and multiplications up to which it does: about a second o
 
 
 class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    r"""Linear softmax classifier with scikit-learn's ``LogisticRegression`` objective, minimised by its exact curvature.
+    r"""Linear softmax classifier: the objective of scikit-learn's ``LogisticRegression``, minimised by its curvature.
 
     .. math:: C \sum_i r_i\, \ell(W x_i + b, y_i) + \tfrac12 \lVert W \rVert^2,
               \qquad \ell(z, y) = \log \sum_k e^{z_k} - z_y
 
     The intercept b is not penalised. With two classes the model has one row of coefficients, the log-odds of
-    ``classes_[1]``, and the penalty is on that row, as in scikit-learn. Columns are centred and scaled inside the solver, which
-    changes neither the objective nor its minimum: features need no scaling for the method to converge.
+    ``classes_[1]``, and the penalty is on that row, as in scikit-learn. Columns are centred and scaled inside the
+    solver, which changes neither the objective nor its minimum: features need no scaling for the method to converge.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" makes every class weigh the same in total.
     tol : float, default=1e-6
-        Stop when no entry of the gradient of the mean objective (the one above divided by C Σr), taken per standard deviation
-        of its column, is larger.
+        Stop when no entry of the gradient of the mean objective (the one above divided by C Σr), taken per standard
+        deviation of its column, is larger.
     max_iter : int, default=100
         Largest number of Newton iterations.
     solver : {"auto", "newton", "newton-cg"}, default="auto"
@@ -149,12 +149,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes, negative weights.
+            For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
+            negative weights.
 
         Warns
         -----
         ConvergenceWarning
-            If the tolerance was not reached, or if the classes are separable and there is no penalty: then no minimum exists.
+            If the tolerance was not reached, or if the classes are separable and there is no penalty: then no minimum
+            exists.
         """
         self._check_parameters()
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
@@ -301,11 +303,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         elif not last.converged:
             advice = {
                 "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
-                "stalled": "No step along the solver's direction lowers the objective: look for columns with extreme values.",
+                "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
             }[last.status]
             warnings.warn(
-                f"Did not converge: after {last.iteration} iterations of {self.solver_!r} the gradient's largest entry is "
-                f"{last.gradient_norm:.2g}, above tol={self.tol:g}. {advice}",
+                f"Did not converge: after {last.iteration} iterations of {self.solver_!r} the gradient's largest entry "
+                f"is {last.gradient_norm:.2g}, above tol={self.tol:g}. {advice}",
                 ConvergenceWarning,
                 stacklevel=3,
             )

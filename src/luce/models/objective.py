@@ -9,17 +9,19 @@ and with p_i = softmax(W x_i + b), x̃ = (x, 1), by the chain rule from CONTRACT
     ∇F = (1/S) Σ_i r_i (p_i − e_{y_i}) x̃_iᵀ + λ (W, 0)
     H  = (1/S) Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ + λ I_W
 
-**Coordinates.** Solvers walk in other parameters than (W, b), chosen so that F is well shaped whatever the units of X are:
+**Coordinates.** Solvers walk in other parameters than (W, b), chosen so that F is well shaped whatever the units of
+X are:
 
 * *standardised columns*: x' = (x − μ)/σ, so that W = A/σ and b = a − W μ. X itself is never copied or changed: the
-  products with it are corrected afterwards. The penalty becomes ½ Σ λ/σ_j² A_kj²: the minimum is the same.
-* *classes without the common shift*: adding one vector to all rows of (W, b) changes no probability, which makes the Hessian
-  singular. The minimum with Σ_k W_k = 0, Σ_k b_k = 0 (with λ > 0 the first holds by itself) is singled out by writing
-  A = Q Φ, Q ∈ R^(K×(K−1)) an orthonormal basis of the vectors that sum to 0: the K−1 last columns of the Householder reflector
-  that takes e_1 to 1/√K. Applying Q costs O(K), norms are kept, and what is left has no singular direction of its own.
+  products with it are corrected afterwards. The penalty becomes ½ Σ λ/σ_j² A_kj²: the minimum is the same. A constant
+  column says nothing beside the intercept: its x' and its weights are 0.
+* *classes without the common shift*: adding one vector to all rows of (W, b) changes no probability, which makes the
+  Hessian singular. The minimum with Σ_k W_k = 0, Σ_k b_k = 0 (with λ > 0 the first holds by itself) is singled out by
+  writing A = Q Φ, Q ∈ R^(K×(K−1)) an orthonormal basis of the vectors that sum to 0: the last K−1 columns of the
+  Householder reflector that takes e_1 to 1/√K. Applying Q costs O(K) a column and keeps norms.
 
-**Two classes.** scikit-learn penalises the one logit difference w = W_1 − W_0 by ½‖w‖²; with W_0 = −W_1 that is ‖W‖², not
-½‖W‖². The estimator therefore asks for 2λ there.
+**Two classes.** scikit-learn penalises the one logit difference w = W_1 − W_0 by ½‖w‖²; with W_0 = −W_1 that is
+‖W‖², not ½‖W‖². The estimator therefore asks for 2λ there.
 """
 
 from __future__ import annotations
@@ -104,14 +106,13 @@ class SoftmaxObjective:
         self.n_threads = n_threads
         self.resolution = 8 * float(np.finfo(X.dtype).eps)
         self.size = (n_classes - 1) * self.n_columns
-        total = float(len(X)) if sample_weight is None else float(np.sum(sample_weight, dtype=np.float64))
-        self._share = (
-            np.full(len(X), 1 / total, X.dtype) if sample_weight is None else (sample_weight / total).astype(X.dtype)
-        )
+        weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        self._share = (weights / weights.sum()).astype(X.dtype)
         self._block = int(np.clip(BLOCK_ENTRIES // (n_classes + self.n_columns), 128, 16384))
         self._centre, self._scale = self._location_and_scale()
+        self._unit = np.divide(1, self._scale, out=np.zeros_like(self._scale), where=self._scale > 0)
         self.column_penalty = np.zeros(self.n_columns)
-        self.column_penalty[: X.shape[1]] = penalty / self._scale**2
+        self.column_penalty[: X.shape[1]] = penalty * self._unit**2
 
     def start(self, coef: Array | None = None, intercept: Array | None = None) -> Vector:
         """Return the parameters of (W, b), by default of zero; what all classes share is left out."""
@@ -148,7 +149,7 @@ class SoftmaxObjective:
         return coef.astype(self.X.dtype, copy=False), intercept.astype(self.X.dtype, copy=False)
 
     def pull_back(self, pieces: Iterator[tuple[slice, Array]]) -> Vector:
-        """Return the derivative in the parameters, given that in the scores block by block: Σ Gᵀx̃ in these coordinates."""
+        """Return Σ Gᵀx̃ in the solver's coordinates, given the derivatives G in the scores block by block."""
         columns = self.X.shape[1]
         weights, intercepts = np.zeros((self.n_classes, columns)), np.zeros(self.n_classes)
         for rows, piece in pieces:
@@ -156,7 +157,7 @@ class SoftmaxObjective:
             intercepts += piece.sum(axis=0, dtype=np.float64)
         inner = np.empty((self.n_classes, self.n_columns))
         np.subtract(weights, np.outer(intercepts, self._centre), out=inner[:, :columns])
-        inner[:, :columns] /= self._scale
+        inner[:, :columns] *= self._unit
         if self.fit_intercept:
             inner[:, -1] = intercepts
         return _without_shift(inner).ravel()
@@ -166,7 +167,7 @@ class SoftmaxObjective:
         block = np.ones((rows.stop - rows.start, self.n_columns), self.X.dtype)
         inside = block[:, : self.X.shape[1]]
         np.subtract(self.X[rows], self._centre, out=inside, casting="same_kind")
-        inside /= self._scale.astype(self.X.dtype)
+        inside *= self._unit.astype(self.X.dtype)
         block *= np.sqrt(self._share[rows])[:, None]
         return block
 
@@ -189,7 +190,7 @@ class SoftmaxObjective:
         return gram
 
     def _outer(self, inner: Vector) -> tuple[Vector, Vector]:
-        coef = inner[:, : self.X.shape[1]] / self._scale
+        coef = inner[:, : self.X.shape[1]] * self._unit
         intercept = inner[:, -1] - coef @ self._centre if self.fit_intercept else np.zeros(self.n_classes)
         return coef, intercept
 
@@ -203,8 +204,8 @@ class SoftmaxObjective:
             deviation = self.X[rows] - centre
             square += self._share[rows].astype(np.float64) @ np.square(deviation, out=deviation)
         scale = np.sqrt(square)
-        constant = ~(np.isfinite(scale) & (scale > 8 * np.finfo(self.X.dtype).eps * np.abs(centre)))
-        scale[constant] = 1.0
+        rounding = 8 * np.sqrt(len(self.X)) * np.finfo(np.float64).eps + 2 * float(np.finfo(self.X.dtype).eps)
+        scale[scale <= rounding * np.abs(centre)] = 0.0
         return centre, scale
 
 
@@ -280,17 +281,18 @@ class SoftmaxPoint:
     def preconditioner(self, *, strong: bool) -> Callable[[Vector], Vector]:
         """Return a map close to H⁻¹, symmetric and positive definite.
 
-        The weak one puts one average curvature c in place of every diag p − p pᵀ: I ⊗ (c·Gram + λ), one Gram matrix for all
-        points and one factor for all classes. (c = ½ would bound H: diag p − p pᵀ ≤ ½ (I − 11ᵀ/K), Böhning 1992, "Multinomial
-        logistic regression algorithm"; conjugate gradients only care for the shape, so c here is the mean eigenvalue,
-        (1 − Σp²)/(K − 1) averaged over the rows.) The strong one keeps each class's own block Σ p_k (1 − p_k) x̃x̃ᵀ and
-        leaves out the cross terms between the classes, which count for little where probabilities are peaked.
+        The weak one puts one average curvature c in place of every diag p − p pᵀ: I ⊗ (c·Gram + λ), one Gram matrix for
+        all points and one factor for all classes. c = ½ would bound H (diag p − p pᵀ ≤ ½ (I − 11ᵀ/K): Böhning 1992,
+        "Multinomial logistic regression algorithm"); conjugate gradients only care for the shape, so c here is the mean
+        eigenvalue, (1 − Σp²)/(K − 1) averaged over the rows. The strong one keeps each class's own block
+        Σ p_k (1 − p_k) x̃x̃ᵀ and leaves out the cross terms between classes, which count for little where
+        probabilities are peaked.
         """
         return self._class_blocks() if strong else self._average_block()
 
     @property
     def strong_preconditioner_cost(self) -> float:
-        """What building the strong preconditioner costs, in Hessian-vector products; infinite where it would not fit."""
+        """What building the strong preconditioner costs, in Hessian-vector products; infinite where it does not fit."""
         objective = self.objective
         if objective.n_columns > GRAM_COLUMNS or objective.n_classes * objective.n_columns**2 > STRONG_ENTRIES:
             return float("inf")
@@ -384,14 +386,18 @@ def _without_shift(full: Vector) -> Vector:
 
 
 def _factored(matrix: Vector, diagonal: Vector) -> tuple[Any, bool]:
-    """Return the Cholesky factor of matrix + diag(diagonal), with the smallest ridge that makes it positive definite."""
+    """Return the Cholesky factor of matrix + diag(diagonal), with what ridge makes it positive definite."""
     inside = np.diag_indices(len(matrix))
     matrix[inside] += diagonal
-    ridge = np.maximum(matrix[inside], float(matrix[inside].max()) * 1e-8) * 1e-11
-    while True:
-        matrix[inside] += ridge
+    largest = max(float(matrix[inside].max()), np.finfo(np.float64).tiny)
+    empty = matrix[inside] <= np.finfo(np.float64).eps * largest
+    matrix[inside] = np.where(empty, largest, matrix[inside] * (1 + 1e-11))
+    ridge = 1e-9
+    while ridge < 1e3:
         try:
             factor: tuple[Any, bool] = linalg.cho_factor(matrix, lower=True, check_finite=False)
             return factor
         except linalg.LinAlgError:
+            matrix[inside] *= 1 + ridge
             ridge *= 100
+    return np.eye(len(matrix)), True  # not a number somewhere: the plain gradient, and the step shows what it is worth

@@ -1,7 +1,8 @@
-"""The walk that all solvers share: a direction from the solver, a damped step along it, and an honest reason to stop.
+"""The walk that all solvers share: a solver's direction, a damped step along it, and an honest reason to stop.
 
-The objective F is smooth and convex. A solver sees it through two small protocols: `Objective.at` evaluates F at a place and
-hands back a `Point`, and the point answers for its value, its gradient and the curvature there. Data never pass.
+The objective F is smooth and convex. A solver sees it through two small protocols: `Objective.at` evaluates F at a
+place and hands back a `Point`, and the point answers for its value, its gradient and the curvature there. Data never
+pass.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ class Solver(Protocol):
 class Iterate:
     """Where a minimisation stands after an iteration.
 
-    `status` is "running", or the reason to stop: "converged" (the gradient is within the tolerance), "precision" (what is
-    left to gain is below the rounding error of the objective's value), "stalled" (no step along the direction lowered
-    the objective), "limit" (the iterations ran out).
+    `status` is "running", or the reason to stop: "converged" (the gradient is within the tolerance), "precision" (what
+    is left to gain is below the rounding error of the objective's value), "stalled" (no step along the direction
+    lowered the objective), "limit" (the iterations ran out).
     """
 
     iteration: int
@@ -89,6 +90,7 @@ def minimise(
     objective : Objective
         The function; its points must have every attribute in ``solver.needs``.
     start : (P,) float64 array
+        Where to begin.
     tol : float
         Bound on the largest absolute entry of the gradient.
     max_iter : int
@@ -133,16 +135,19 @@ def minimise(
 def _step(objective: Objective, point: Any, direction: Vector) -> tuple[Any, str]:
     """Walk along the direction with step 1 if that lowers the objective enough, otherwise with a shorter one.
 
-    Close to the minimum the change of the value drowns in rounding while the slope along the direction is still exact, so a
-    step also counts when the value is level and the slope has not grown: the approximate Wolfe condition (Hager & Zhang 2005,
-    "A new conjugate gradient method with guaranteed descent and an efficient line search", section 3).
+    Close to the minimum the change of the value drowns in rounding while the slope is still exact, so a step also
+    counts when the value is level and the slope has shrunk: the approximate Wolfe condition (Hager & Zhang 2005, "A new
+    conjugate gradient method with guaranteed descent and an efficient line search", section 3). Once even the promised
+    decrease is below rounding, full steps go on for as long as each halves the gradient.
     """
     slope = float(point.gradient @ direction)
     level = objective.resolution * abs(point.value)
-    if not slope < 0:
-        return point, "precision" if slope >= -level else "stalled"
+    if -level <= slope <= level:
+        trial = objective.at(point.parameters + direction)
+        halved = np.max(np.abs(trial.gradient)) <= 0.5 * np.max(np.abs(point.gradient))
+        return (trial, "running") if halved else (point, "precision")
     step = 1.0
-    while step > SHORTEST_STEP:
+    while slope < 0 and step > SHORTEST_STEP:
         trial = objective.at(point.parameters + step * direction)
         trial_slope = float(trial.gradient @ direction)
         if np.isfinite(trial.value) and np.isfinite(trial_slope):
@@ -154,6 +159,4 @@ def _step(objective: Objective, point: Any, direction: Vector) -> tuple[Any, str
             step *= min(max(slope / (slope - trial_slope), 0.1), 0.5) if trial_slope > 0 else 0.5
         else:
             step *= 0.1
-        if -slope * step <= level:
-            return point, "precision"
     return point, "stalled"

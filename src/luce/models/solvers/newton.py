@@ -11,15 +11,16 @@ from luce.models.solvers.descent import Vector
 
 __all__ = ["Newton"]
 
-RIDGE = 1e-11  # relative to a unit diagonal: far above the rounding of the Hessian (1e-16 n), far below curvature that matters
+RIDGE = 1e-11  # relative to a unit diagonal: far above the Hessian's rounding, far below curvature that matters
+LARGEST_RIDGE = 1e3
 
 
 class Newton:
-    """Solve H s = −g by Cholesky at every point; quadratic convergence, indifferent to linear changes of the parameters.
+    """Solve H s = −g by Cholesky at every point: quadratic convergence, indifferent to how parameters are mixed.
 
-    The Hessian is brought to a unit diagonal first (van der Sluis 1969: within a factor P of the best diagonal scaling) and gets
-    a ridge of 1e-11, more only where it is not positive definite to rounding: directions without curvature then get no step
-    instead of a random one.
+    The Hessian is brought to a unit diagonal first (van der Sluis 1969: within a factor P of the best diagonal scaling)
+    and gets a ridge of 1e-11, more only where it is not positive definite to rounding: directions without curvature
+    then get no step instead of a random one.
     """
 
     name: ClassVar[str] = "newton"
@@ -29,14 +30,14 @@ class Newton:
         """Return −H⁻¹g and 1, the number of factorisations."""
         hessian = point.hessian()
         diagonal = np.diagonal(hessian).copy()
-        floor = np.finfo(np.float64).eps * max(float(diagonal.max(initial=0.0)), np.finfo(np.float64).tiny)
-        scale = 1 / np.sqrt(np.maximum(diagonal, floor))
+        largest = float(diagonal.max(initial=0.0))
+        curved = diagonal > np.finfo(np.float64).eps * largest
+        scale = 1 / np.sqrt(np.where(curved, diagonal, max(largest, np.finfo(np.float64).tiny)))
         hessian *= scale
         hessian *= scale[:, None]
-        unit = np.diagonal(hessian).copy()
         ridge = RIDGE
-        while True:
-            np.fill_diagonal(hessian, unit + ridge)
+        while ridge < LARGEST_RIDGE:
+            np.fill_diagonal(hessian, 1 + ridge)
             try:
                 factor = linalg.cho_factor(hessian, lower=True, check_finite=False)
             except linalg.LinAlgError:
@@ -44,3 +45,4 @@ class Newton:
                 continue
             step: Vector = -scale * linalg.cho_solve(factor, scale * point.gradient, check_finite=False)
             return step, 1
+        return -(scale**2) * point.gradient, 1  # not a number somewhere: the step shows whether anything can be gained

@@ -16,10 +16,10 @@ MOST_PRODUCTS = 500  # in one direction; a truncated solution is still a directi
 class NewtonCG:
     """Solve H s ≈ −g by conjugate gradients, only as exactly as the distance to the minimum deserves.
 
-    The residual is asked to fall by min(½, √(‖g‖/‖g₀‖)), g₀ the first gradient seen, which gives superlinear convergence
-    (Nocedal & Wright, theorem 7.2), and never further than a tenth of what the tolerance on the gradient leaves. An objective
-    offers two preconditioners; the stronger and dearer one is taken up once the cheap one has needed more products than the
-    strong one costs to build (``point.strong_preconditioner_cost``, in products).
+    The residual is asked to fall by min(½, √(‖g‖/‖g₀‖)), g₀ the first gradient seen, which gives superlinear
+    convergence (Nocedal & Wright, theorem 7.2), and never further than a tenth of what the tolerance on the gradient
+    leaves. An objective offers two preconditioners; the stronger and dearer one is taken up once the cheap one has
+    needed more products than the strong one costs to build (``point.strong_preconditioner_cost``, in products).
     """
 
     name: ClassVar[str] = "newton-cg"
