@@ -1,0 +1,34 @@
+// Batches: one job on all its rows, by the level in use, over threads.
+#pragma once
+
+#include "isa.hpp"
+#include "kernels.hpp"
+#include "parallel.hpp"
+
+namespace luce {
+
+enum class Operation { cross_entropy, hessian, softmax, log_softmax };
+
+template <class T>
+void run(Operation operation, const Job<T>& job, int n_threads);
+
+template <class T>
+void run(const SigmoidJob<T>& job, int n_threads);
+
+// What a batch costs, in nanoseconds, roughly: decides on threads and on giving up Python's lock, never on results.
+template <class T>
+double cost(const Job<T>& job) {
+    return double(job.rows) * double(job.classes) * (sizeof(T) == 4 ? 0.4 : 1.0) * (job.transformed() ? 6 : 1);
+}
+
+// Targets before anything is computed or written.
+struct IndexCheck {
+    std::int64_t bad = -1;    // first entry outside [0, classes) that is not ignored
+    std::int64_t counted = 0;  // entries that are not ignored
+};
+IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored, std::int64_t ignored);
+
+// Σ x, in an order that follows from the size alone: 8 lanes, each compensated (Neumaier 1974).
+double total(const double* x, std::int64_t size);
+
+}  // namespace luce

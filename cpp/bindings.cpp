@@ -1,0 +1,232 @@
+// All of Python in the core: arrays in, arrays written, nothing returned but counts. Arguments are checked in Python
+// (luce/contract.py); what is checked here only keeps a mistake there from reading or writing out of bounds.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+
+#include "batch.hpp"
+
+namespace nb = nanobind;
+using namespace luce;
+
+namespace {
+
+using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+
+// The pointer of an optional array, after its type and size have been checked.
+template <class T>
+const T* in(nb::handle object, std::int64_t size, const char* name) {
+    if (object.is_none()) return nullptr;
+    Array a = nb::cast<Array>(object, false);
+    if (a.dtype() != nb::dtype<T>() || std::int64_t(a.size()) != size)
+        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
+    return static_cast<const T*>(a.data());
+}
+template <class T>
+T* out(nb::handle object, std::int64_t size, const char* name) {
+    if (object.is_none()) return nullptr;
+    auto a = nb::cast<nb::ndarray<nb::c_contig, nb::device::cpu>>(object, false);
+    if (a.dtype() != nb::dtype<T>() || std::int64_t(a.size()) != size)
+        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
+    return static_cast<T*>(a.data());
+}
+
+// Below this the lock is kept: giving it up and taking it back costs as much as the work.
+constexpr double kLockCost = 5000;
+
+struct Release {
+    std::optional<nb::gil_scoped_release> lock;
+    explicit Release(double cost) {
+        if (cost > kLockCost) lock.emplace();
+    }
+};
+
+int threads_or_default(nb::handle n_threads) { return n_threads.is_none() ? num_threads() : nb::cast<int>(n_threads); }
+
+// form: (slots, index, value, dense, weight, tail, row_scale, keep, smooth, ignored, z_loss, softcap, temperature)
+template <class T>
+void read_form(nb::tuple form, Job<T>& job) {
+    job.slots = nb::cast<std::int64_t>(form[0]);
+    job.index = in<std::int64_t>(form[1], job.rows * job.slots, "index");
+    job.value = in<T>(form[2], job.rows * job.slots, "value");
+    job.dense = in<T>(form[3], job.rows * job.classes, "dense");
+    job.weight = in<T>(form[4], job.classes, "weight");
+    job.tail = in<double>(form[5], job.rows, "tail");
+    job.row_scale = in<double>(form[6], job.rows, "row_scale");
+    job.keep = nb::cast<double>(form[7]);
+    job.smooth = nb::cast<double>(form[8]);
+    job.has_ignored = !form[9].is_none();
+    if (job.has_ignored) job.ignored = nb::cast<std::int64_t>(form[9]);
+    job.z_loss = nb::cast<double>(form[10]);
+    job.softcap = nb::cast<double>(form[11]);
+    job.temperature = nb::cast<double>(form[12]);
+}
+
+// f(job) with the job of the logits' type
+template <class F>
+void with_logits(nb::handle logits, const F& f) {
+    Array a = nb::cast<Array>(logits, false);
+    if (a.ndim() != 2) throw std::invalid_argument("luce._core: logits must be (rows, classes)");
+    auto start = [&]<class T>(Job<T> job) {
+        job.rows = std::int64_t(a.shape(0));
+        job.classes = std::int64_t(a.shape(1));
+        job.logits = static_cast<const T*>(a.data());
+        f(job);
+    };
+    if (a.dtype() == nb::dtype<float>())
+        start(Job<float>{});
+    else if (a.dtype() == nb::dtype<double>())
+        start(Job<double>{});
+    else
+        throw std::invalid_argument("luce._core: logits must be float32 or float64");
+}
+
+template <class T>
+T type_of(const Job<T>&);
+
+void cross_entropy(nb::handle logits, nb::tuple form, double factor, nb::handle loss, nb::handle grad, nb::handle n_threads) {
+    with_logits(logits, [&](auto job) {
+        using T = decltype(type_of(job));
+        read_form(form, job);
+        job.factor = factor;
+        job.loss = out<double>(loss, job.rows, "loss");
+        job.grad = out<T>(grad, job.rows * job.classes, "grad");
+        const int threads = threads_or_default(n_threads);
+        Release release(cost(job));
+        run(Operation::cross_entropy, job, threads);
+    });
+}
+
+void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::handle vector, nb::handle product,
+                       nb::handle grad, nb::handle n_threads) {
+    with_logits(logits, [&](auto job) {
+        using T = decltype(type_of(job));
+        read_form(form, job);
+        job.factor = factor;
+        job.vector = in<T>(vector, job.rows * job.classes, "vector");
+        job.product = out<T>(product, job.rows * job.classes, "product");
+        job.grad = out<T>(grad, job.rows * job.classes, "grad");
+        const int threads = threads_or_default(n_threads);
+        Release release(2 * cost(job));
+        run(Operation::hessian, job, threads);
+    });
+}
+
+void softmax(nb::handle logits, nb::handle result, nb::handle lse, bool logarithm, double softcap, double temperature,
+             nb::handle n_threads) {
+    with_logits(logits, [&](auto job) {
+        using T = decltype(type_of(job));
+        job.softcap = softcap;
+        job.temperature = temperature;
+        job.grad = out<T>(result, job.rows * job.classes, "result");
+        job.loss = out<double>(lse, job.rows, "lse");
+        const int threads = threads_or_default(n_threads);
+        Release release(cost(job));
+        run(logarithm ? Operation::log_softmax : Operation::softmax, job, threads);
+    });
+}
+
+void softmax_product(nb::handle logits, nb::handle vector, nb::handle product, nb::handle n_threads) {
+    with_logits(logits, [&](auto job) {
+        using T = decltype(type_of(job));
+        job.mass = 1;
+        job.vector = in<T>(vector, job.rows * job.classes, "vector");
+        job.product = out<T>(product, job.rows * job.classes, "product");
+        const int threads = threads_or_default(n_threads);
+        Release release(2 * cost(job));
+        run(Operation::hessian, job, threads);
+    });
+}
+
+void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle positive, nb::handle weight, double keep,
+                           double smooth, double factor, nb::handle block_loss, nb::handle loss, nb::handle grad,
+                           nb::handle n_threads) {
+    Array a = nb::cast<Array>(logits, false);
+    auto start = [&]<class T>(SigmoidJob<T> job) {
+        job.size = std::int64_t(a.size());
+        job.logits = static_cast<const T*>(a.data());
+        job.target = in<T>(target, job.size, "target");
+        job.positive = in<T>(positive, job.size, "positive");
+        job.weight = in<T>(weight, job.size, "weight");
+        job.keep = keep;
+        job.smooth = smooth;
+        job.factor = factor;
+        job.block_loss = out<double>(block_loss, (job.size + job.kBlock - 1) / job.kBlock, "block_loss");
+        job.loss = out<T>(loss, job.size, "loss");
+        job.grad = out<T>(grad, job.size, "grad");
+        const int threads = threads_or_default(n_threads);
+        Release release(double(job.size) * 4);
+        run(job, threads);
+    };
+    if (a.dtype() == nb::dtype<float>())
+        start(SigmoidJob<float>{});
+    else if (a.dtype() == nb::dtype<double>())
+        start(SigmoidJob<double>{});
+    else
+        throw std::invalid_argument("luce._core: logits must be float32 or float64");
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    m.doc() = "The compiled kernels; use the functions of luce instead, which check their arguments.";
+    active_level();  // a wrong LUCE_ISA or LUCE_NUM_THREADS stops the import
+    num_threads();
+
+    m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"), nb::arg("loss").none(),
+          nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"), nb::arg("vector"),
+          nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("softmax", &softmax, nb::arg("logits"), nb::arg("result").none(), nb::arg("lse").none(), nb::arg("logarithm"),
+          nb::arg("softcap"), nb::arg("temperature"), nb::arg("n_threads").none());
+    m.def("softmax_product", &softmax_product, nb::arg("logits"), nb::arg("vector"), nb::arg("product"),
+          nb::arg("n_threads").none());
+    m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, nb::arg("logits"), nb::arg("target"), nb::arg("positive").none(),
+          nb::arg("weight").none(), nb::arg("keep"), nb::arg("smooth"), nb::arg("factor"), nb::arg("block_loss").none(),
+          nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.attr("SIGMOID_BLOCK") = SigmoidJob<float>::kBlock;
+
+    m.def(
+        "check_index",
+        [](nb::handle index, std::int64_t classes, nb::handle ignored) {
+            Array a = nb::cast<Array>(index, false);
+            if (a.dtype() != nb::dtype<std::int64_t>()) throw std::invalid_argument("luce._core: index must be int64");
+            const bool has = !ignored.is_none();
+            const IndexCheck r = check_index(static_cast<const std::int64_t*>(a.data()), std::int64_t(a.size()), classes, has,
+                                             has ? nb::cast<std::int64_t>(ignored) : 0);
+            return nb::make_tuple(r.bad, r.counted);
+        },
+        nb::arg("index"), nb::arg("classes"), nb::arg("ignored").none());
+    m.def(
+        "total",
+        [](nb::handle x) {
+            Array a = nb::cast<Array>(x, false);
+            if (a.dtype() != nb::dtype<double>()) throw std::invalid_argument("luce._core: x must be float64");
+            return total(static_cast<const double*>(a.data()), std::int64_t(a.size()));
+        },
+        nb::arg("x"));
+
+    m.def("isa", [] { return std::string(active_level().name); });
+    m.def("isa_levels", &available_levels);
+    m.def("force_isa", &force_level, nb::arg("name"));
+    m.def("isa_calls", [] {
+        nb::dict calls;
+        const auto names = available_levels();
+        const auto counts = level_calls();
+        for (std::size_t i = 0; i < names.size(); ++i) calls[names[i].c_str()] = counts[i];
+        return calls;
+    });
+    m.def("num_threads", &num_threads);
+    m.def("set_num_threads", &set_num_threads, nb::arg("n"));
+    m.def("compiler", [] {
+#if defined(__clang__)
+        return std::string("Clang " __clang_version__);
+#else
+        return std::string("GCC " __VERSION__);
+#endif
+    });
+}

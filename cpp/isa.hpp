@@ -1,0 +1,35 @@
+// The instruction-set levels: the same rows, compiled once per level; one of them is chosen when the library is loaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace luce {
+
+struct Level {
+    const char* name;
+    bool (*supported)();
+    Kernels<float> f32;
+    Kernels<double> f64;
+    template <class T>
+    const Kernels<T>& kernels() const {
+        if constexpr (sizeof(T) == 4)
+            return f32;
+        else
+            return f64;
+    }
+};
+
+// every level that this build holds and this machine can run, best last
+std::vector<std::string> available_levels();
+// the one in use; the first call reads LUCE_ISA, and throws std::invalid_argument for a name that is not available
+const Level& active_level();
+void force_level(const std::string& name);
+// how often each available level has run a batch, in the order of available_levels()
+std::vector<std::int64_t> level_calls();
+void count_call(const Level& level);
+
+}  // namespace luce

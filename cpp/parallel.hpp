@@ -1,0 +1,43 @@
+// Chunks of work over threads: stateless, so safe after fork and from many threads at once.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace luce {
+
+// The number of threads that a call uses when it names none: set_num_threads, LUCE_NUM_THREADS, OMP_NUM_THREADS, the CPUs
+// that this process may use.
+int num_threads();
+void set_num_threads(int n);  // 0: back to the environment's
+
+// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others. The pieces follow from
+// the arguments alone. `cost` is the whole work in nanoseconds, roughly: starting a thread costs some 30 µs (measured), so
+// each must have several times that to do.
+template <class F>
+void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double cost, const F& f) {
+    const std::int64_t chunks = (size + chunk - 1) / chunk;
+    const double worth = cost / 1e5;
+    const int threads = int(std::min<double>({double(n_threads), double(chunks), std::max(worth, 1.0)}));
+    std::atomic<std::int64_t> next{0};
+    auto work = [&] {
+        for (std::int64_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
+            f(c * chunk, std::min(size, (c + 1) * chunk));
+    };
+    std::vector<std::thread> helpers;
+    for (int i = 1; i < threads; ++i) {
+        try {
+            helpers.emplace_back(work);
+        } catch (const std::system_error&) {
+            break;  // the system gives no more threads: the ones there are do it all
+        }
+    }
+    work();
+    for (std::thread& t : helpers) t.join();
+}
+
+}  // namespace luce

@@ -1,0 +1,876 @@
+// Rows of logits: stable sums, exact losses, gradients and products; compiled once per level on top of lanes.inl.
+//
+// A block is W lanes of work: either one row spread over the lanes (`Columns` false), or, where rows are short, W rows with
+// one lane each (`Columns` true), transposed into a buffer first. Both look the same to the passes below: vectors to sweep
+// over, and a reduction over lanes that does nothing when every lane is a row of its own.
+//
+// Exactness. With m the maximum, the sums leave the maximum itself out:
+//     rest = Σ_{z_j < m} e_j,   s = ties·e_m + rest,   lse - u_j = (m - u_j) + log1p(ties - 1 + rest/e_m),
+// so that a confident row keeps every digit of its loss, and the gradient at a unique maximum is
+//     (α + 2ζ·lse)·p_m - t_m = (Σ_{j≠m} t_j + 2ζ·lse) - (α + 2ζ·lse)·rest/s,
+// because p_m = 1 - rest/s. All loops are branch-free in the data; the results of a row depend on that row alone.
+
+namespace luce::LUCE_LEVEL {
+
+// ------------------------------------------------------------------------------------- u = softcap(z) / temperature
+
+// u as an unevaluated sum, because rounding u costs |u|/2 ulp of exp(u); du/dz; d²u/dz². A class at -inf stays there.
+template <class T>
+struct Transformed {
+    Vec<T> u, low, slope, curve;
+};
+
+template <class T>
+struct Transform {
+    double cap, inverse_cap, inverse_temperature, inverse_temperature_low;
+
+    explicit Transform(const Job<T>& job) {
+        cap = job.softcap;
+        inverse_cap = cap != 0 ? 1 / cap : 0;
+        inverse_temperature = 1 / job.temperature;
+        inverse_temperature_low = std::fma(-inverse_temperature, job.temperature, 1.0) / job.temperature;
+    }
+
+    // float: all in double, split at the end
+    LUCE_INLINE Transformed<float> operator()(F z) const {
+        Wide<float> u = widen(z), slope, curve;
+        for (int i = 0; i < 2; ++i) {
+            const D it = splat(inverse_temperature), one = splat(1.0), zero{};
+            if (cap != 0) {
+                D x = u.part[i] * splat(inverse_cap);
+                auto negative = x < zero;
+                D e = exp_minus(splat(2.0) * (negative ? -x : x));
+                D d = one / (one + e);
+                D tanh = (one - e) * d;
+                tanh = negative ? -tanh : tanh;
+                D sech2 = splat(4.0) * e * d * d;
+                u.part[i] = splat(cap) * tanh * it;
+                slope.part[i] = sech2 * it;
+                curve.part[i] = splat(-2 * inverse_cap) * tanh * sech2 * it;
+            } else {
+                u.part[i] *= it;
+                slope.part[i] = it;
+                curve.part[i] = zero;
+            }
+        }
+        F high = narrow(u);
+        F low = narrow(u - widen(high));
+        return keep_impossible(z, {high, low, narrow(slope), narrow(curve)});
+    }
+    // double: in pairs
+    LUCE_INLINE Transformed<double> operator()(D z) const {
+        const D one = splat(1.0), zero{}, it = splat(inverse_temperature);
+        D u = z, u_low{}, slope = it, curve{};
+        if (cap != 0) {
+            D q = z / splat(cap), p, e, x_low;
+            two_prod(q, splat(cap), p, e);
+            x_low = ((z - p) - e) * splat(inverse_cap);  // z = cap·(q + x_low)
+            auto negative = q < zero;
+            D x = negative ? -q : q;
+            x_low = negative ? -x_low : x_low;
+            Pair f = exp_minus(x + x, x_low + x_low);
+            D sum, sum_low, difference, difference_low;
+            two_sum(one, f.high, sum, sum_low);
+            sum_low += f.low;
+            two_sum(one, -f.high, difference, difference_low);
+            difference_low -= f.low;
+            D tanh = difference / sum;
+            two_prod(tanh, sum, p, e);
+            D tanh_low = (((difference - p) - e) + difference_low - tanh * sum_low) / sum;
+            two_prod(splat(cap), tanh, p, e);
+            D u_size_low = e + splat(cap) * tanh_low, u_size;
+            fast_two_sum(p, u_size_low, u_size, u_size_low);
+            u = negative ? -u_size : u_size;
+            u_low = negative ? -u_size_low : u_size_low;
+            D sech2 = splat(4.0) * f.high / (sum * sum);
+            slope = sech2 * it;
+            curve = splat(-2 / cap) * (negative ? -tanh : tanh) * sech2 * it;
+        }
+        if (inverse_temperature != 1) {
+            D p, e;
+            two_prod(u, it, p, e);
+            u_low = e + u * splat(inverse_temperature_low) + u_low * it;
+            fast_two_sum(p, u_low, u, u_low);
+        }
+        return keep_impossible(z, {u, u_low, slope, curve});
+    }
+
+  private:
+    LUCE_INLINE static Transformed<T> keep_impossible(Vec<T> z, Transformed<T> t) {
+        const Vec<T> zero{};
+        auto impossible = z == splat(-std::numeric_limits<T>::infinity());
+        return {impossible ? z : t.u, impossible ? zero : t.low, impossible ? zero : t.slope, impossible ? zero : t.curve};
+    }
+};
+
+// ---------------------------------------------------------------------------------------------------------- blocks
+
+// What a block computes with: the logits as they are and a few listed classes; the logits as they are and a target with
+// mass everywhere; transformed logits (whose target is always written out).
+enum class Mode { listed, spread, transformed };
+
+// A stretch of the block that lies in one piece; `at` counts in vectors' elements from the block's start.
+template <class T>
+struct Tile {
+    std::int64_t at, size;
+    const T *z, *u, *low, *slope, *curve, *target, *vector;
+    T *grad, *product;
+};
+
+template <class T, bool Columns, Mode mode>
+class Block {
+    static constexpr int W = kLanes<T>;
+    static constexpr bool kSpread = mode != Mode::listed, kPair = mode == Mode::transformed;
+    static constexpr std::int64_t kTile = 1024;
+    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile;
+    using V = Vec<T>;
+    using Index = typename Lane<T>::Bits;
+
+  public:
+    static constexpr int kRows = Columns ? W : 1;
+
+    // What a run of blocks works in.
+    struct Scratch {
+        alignas(64) T z[kCapacity];
+        alignas(64) T u[kCapacity], low[kCapacity], slope[kCapacity], curve[kCapacity];
+        alignas(64) T target[kCapacity], vector[kCapacity], grad[kCapacity], product[kCapacity];
+        std::vector<double> listed;  // logits of the listed classes, which the gradient may overwrite
+        explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * kRows) {}
+    };
+
+    Block(const Job<T>& job_, const Transform<T>& transform_, Scratch& scratch, std::int64_t row_, std::int64_t end)
+        : job(job_), transform(transform_), buffer(scratch), row(row_), rows(int(std::min<std::int64_t>(kRows, end - row_))) {
+        whole = Columns ? job.classes * W : job.classes / W * W;
+        double r[kRows];
+        for (int l = 0; l < kRows; ++l) {
+            alive[l] = l < rows && !(job.has_ignored && job.index[(row + l) * job.slots] == job.ignored);
+            r[l] = !alive[l] ? 0.0 : job.row_scale ? job.row_scale[row + l] : 1.0;
+        }
+        row_scale = lanes(r);
+        scale = row_scale * wide_splat<T>(job.factor);
+        for (int l = 0; l < W; ++l) iota[l] = Index(l);
+        if constexpr (Columns) {
+            gather(job.logits, buffer.z);
+            for (int l = 0; l < rows; ++l)
+                if (!alive[l])  // nothing that an ignored row holds may matter
+                    for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = T(0);
+            if (job.vector) gather(job.vector, buffer.vector);
+            columns = {0, whole, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
+            prepare(columns);
+        }
+    }
+
+    void cross_entropy() {
+        if (skipped()) return;
+        if (job.grad && !kPair)
+            summarise<true, false>();
+        else
+            summarise<false, false>();
+        weigh_target();
+        if (job.loss) {
+            const Wide<T> zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
+            const Wide<T> l = loss + wide_splat<T>(job.z_loss) * lse * lse;
+            // a row of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
+            write(where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
+        }
+        if (job.grad) {
+            sweep(Gradient{*this});
+            patch_listed();
+            deliver(buffer.grad, job.grad);
+        }
+    }
+
+    void hessian() {
+        if (skipped()) return;
+        summarise<false, true>();
+        weigh_target();
+        find_reference();
+        Inner inner(*this);
+        sweep(inner);
+        const Wide<T> mean = total(inner.sum) * inverse_sum;  // <p, x> - x_ref
+        mean_offset = narrow(mean);
+        curvature = narrow(mass * scale * inverse_sum);
+        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * scale * inverse_sum);
+        if (job.grad)
+            sweep(Product<true>{*this});
+        else
+            sweep(Product<false>{*this});
+        if (job.grad) {
+            patch_listed();
+            deliver(buffer.grad, job.grad);
+        }
+        deliver(buffer.product, job.product);
+    }
+
+    void softmax() {
+        if (job.grad && !kPair)
+            summarise<true, false>();
+        else
+            summarise<false, false>();
+        if (job.loss) write(lse);
+        if (job.grad) {
+            coefficient = narrow(inverse_sum);
+            sweep(Probability{*this});
+            deliver(buffer.grad, job.grad);
+        }
+    }
+
+    void log_softmax() {
+        summarise<false, false>();
+        coefficient = narrow(log_sum);
+        sweep(LogProbability{*this});
+        deliver(buffer.grad, job.grad);
+    }
+
+  private:
+    // -------------------------------------------------------------------------------------------- passes over a block
+
+    struct Maximum {
+        V value;
+        LUCE_INLINE Maximum() : value(splat(-std::numeric_limits<T>::infinity())) {}
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            V z[U];
+            LUCE_UNROLL for (int k = 0; k < U; ++k) z[k] = load(t.z + i + k * W);
+            LUCE_UNROLL for (int k = 1; k < U; ++k) z[0] = max(z[k], z[0]);
+            value = max(z[0], value);  // passes over NaN, which the sum meets again
+        }
+    };
+
+    // rest and ties; with a spread target also Σ t·(m - u) and the target's mass beside and at the maximum. `Keep` leaves
+    // the terms where the gradient will be, `Track` finds a position of the maximum.
+    template <bool Keep, bool Track>
+    struct Summary {
+        const Block& b;
+        Sum<T> rest, distance, beside;
+        V ties, at_top;
+        Int<T> position;
+        LUCE_INLINE explicit Summary(const Block& block)
+            : b(block), ties(splat(T(0))), at_top(splat(T(0))), position(splat_int<T>(-1)) {}
+
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            const V zero{}, one = splat(T(1));
+            V e[U], d[U], s[U];
+            LUCE_UNROLL for (int k = 0; k < U; ++k) {
+                const std::int64_t j = i + k * W;
+                V z = load(t.z + j);
+                V term = b.term(t, j);
+                auto top = z == b.z_max;
+                if constexpr (Keep) store(t.grad + j, kSpread ? mark_impossible(z, term) : term);
+                ties += top ? one : zero;
+                e[k] = top ? zero : term;
+                if constexpr (kSpread) {
+                    V target = load(t.target + j), gap = b.u_max - load(t.u + j);
+                    if constexpr (kPair) gap += b.low_max - load(t.low + j);
+                    d[k] = target == zero ? zero : target * gap;  // 0·∞ = 0
+                    s[k] = top ? zero : target;
+                    at_top += top ? target : zero;
+                }
+                if constexpr (kSpread || Track) position = top ? b.iota + splat_int<T>(Index(t.at + j)) : position;
+            }
+            rest.add(pairwise<U>(e));
+            if constexpr (kSpread) {
+                distance.add(pairwise<U>(d));
+                beside.add(pairwise<U>(s));
+            }
+        }
+    };
+
+    struct Gradient {
+        const Block& b;
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            LUCE_UNROLL for (int k = 0; k < U; ++k) {
+                const std::int64_t j = i + k * W;
+                V e = kPair ? mark_impossible(load(t.z + j), b.term(t, j)) : load(t.grad + j);
+                V g = b.gradient(t, j, e);
+                if constexpr (kPair) g *= load(t.slope + j);
+                store(t.grad + j, g);
+            }
+        }
+    };
+
+    // Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
+    struct Inner {
+        const Block& b;
+        Sum<T> sum;
+        LUCE_INLINE explicit Inner(const Block& block) : b(block) {}
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            V s[U];
+            LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] = b.term(t, i + k * W) * (b.direction(t, i + k * W) - b.reference);
+            sum.add(pairwise<U>(s));
+        }
+    };
+
+    // slope·H_u·x + g_u·curve·v
+    template <bool WithGradient>
+    struct Product {
+        const Block& b;
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            LUCE_UNROLL for (int k = 0; k < U; ++k) {
+                const std::int64_t j = i + k * W;
+                V e = b.term(t, j);
+                if constexpr (kSpread) e = mark_impossible(load(t.z + j), e);
+                V h = e * fma(b.curvature, (b.direction(t, j) - b.reference) - b.mean_offset, b.along);
+                if constexpr (kPair || WithGradient) {
+                    V g = b.gradient(t, j, e);
+                    if constexpr (kPair) {
+                        h = h * load(t.slope + j) + g * (load(t.curve + j) * load(t.vector + j));
+                        g *= load(t.slope + j);
+                    }
+                    if constexpr (WithGradient) store(t.grad + j, g);
+                }
+                store(t.product + j, h);
+            }
+        }
+    };
+
+    struct Probability {
+        const Block& b;
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            LUCE_UNROLL for (int k = 0; k < U; ++k) {
+                const std::int64_t j = i + k * W;
+                store(t.grad + j, (kPair ? b.term(t, j) : load(t.grad + j)) * b.coefficient);
+            }
+        }
+    };
+
+    struct LogProbability {
+        const Block& b;
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            LUCE_UNROLL for (int k = 0; k < U; ++k) {
+                const std::int64_t j = i + k * W;
+                V d = load(t.u + j) - b.u_max;
+                if constexpr (kPair) d += load(t.low + j) - b.low_max;
+                store(t.grad + j, d - b.coefficient);
+            }
+        }
+    };
+
+    template <class Pass>
+    LUCE_INLINE void sweep(Pass&& pass) {
+        if constexpr (Columns) {
+            walk(columns, pass);
+        } else {
+            const std::int64_t first = row * job.classes;
+            for (std::int64_t at = 0; at < whole; at += kTile) {
+                const T* z = job.logits + first + at;
+                Tile<T> t{at,      std::min(kTile, whole - at),
+                          z,       z,
+                          nullptr, nullptr,
+                          nullptr, nullptr,
+                          at_or_null(job.vector, first + at),
+                          job.grad ? job.grad + first + at : nullptr,
+                          job.product ? job.product + first + at : nullptr};
+                prepare(t);
+                walk(t, pass);
+            }
+            if (whole < job.classes) {
+                // the rest of the row, filled up with classes that can't happen
+                const int n = int(job.classes - whole);
+                pad(job.logits + first + whole, n, buffer.z, -std::numeric_limits<T>::infinity());
+                if (job.vector) pad(job.vector + first + whole, n, buffer.vector, T(0));
+                Tile<T> t{whole, W, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
+                prepare(t);
+                walk(t, pass);
+            }
+        }
+    }
+
+    template <class Pass>
+    LUCE_INLINE static void walk(const Tile<T>& t, Pass& pass) {
+        std::int64_t i = 0;
+        for (; i + 4 * W <= t.size; i += 4 * W) pass.template step<4>(t, i);
+        for (; i < t.size; i += W) pass.template step<1>(t, i);
+    }
+
+    // ------------------------------------------------------------------------------------------ one vector of a block
+
+    LUCE_INLINE V term(const Tile<T>& t, std::int64_t j) const {
+        if constexpr (kPair)
+            return exp.template term<true>(load(t.u + j), load(t.low + j));
+        else
+            return exp.template term<false>(load(t.z + j), V{});
+    }
+
+    LUCE_INLINE V direction(const Tile<T>& t, std::int64_t j) const {
+        V v = load(t.vector + j);
+        if constexpr (kPair) v *= load(t.slope + j);
+        return v;
+    }
+
+    // (α + 2ζ·lse)·p - t, scaled, in u; without the listed classes' targets, which patch_listed adds
+    LUCE_INLINE V gradient(const Tile<T>& t, std::int64_t j, V e) const {
+        V g = e * coefficient;
+        if constexpr (kSpread) {
+            auto top = iota + splat_int<T>(Index(t.at + j)) == unique_top;
+            g = top ? top_gradient : g - load(t.target + j) * target_scale;
+            g = (Int<T>)e < Int<T>{} ? impossible_gradient : g;
+        }
+        return g;
+    }
+
+    // -0 where the class is impossible, so that later passes know after the logits are gone
+    LUCE_INLINE static V mark_impossible(V z, V e) {
+        return z == splat(-std::numeric_limits<T>::infinity()) ? splat(T(-0.0)) : e;
+    }
+
+    // --------------------------------------------------------------------------------------------- the block's sums
+
+    template <bool Keep, bool Track>
+    LUCE_INLINE void summarise() {
+        if constexpr (!kSpread) read_listed();
+        Maximum maximum;
+        sweep(maximum);
+        z_max = over_lanes_max(maximum.value);
+        u_max = z_max;
+        low_max = V{};
+        if constexpr (kPair) {
+            Transformed<T> m = transform(z_max);
+            u_max = m.u;
+            low_max = m.low;
+            slope_max = m.slope;
+        }
+        exp.start(u_max);
+        Summary<Keep, Track> summary(*this);
+        sweep(summary);
+        const Wide<T> top_term = widen(exp.template term<kPair>(u_max, low_max)), one = wide_splat<T>(1);
+        // no finite maximum: NaN for the whole row
+        rest = total(summary.rest) + widen(z_max - z_max);
+        ties = over_lanes_sum(widen(summary.ties));
+        const Wide<T> sum = ties * top_term + rest;
+        inverse_sum = one / sum;
+        log_sum = log1p((ties - one) + rest / top_term);
+        lse = widen(u_max) + (log_sum + widen(low_max));
+        if constexpr (kSpread) {
+            beside = total(summary.beside);
+            alpha = beside + over_lanes_sum(widen(summary.at_top));
+            loss = total(summary.distance) + alpha * log_sum;
+            alpha = alpha + wide_splat<T>(job.mass);
+        }
+        if constexpr (kSpread || Track) top_position = over_lanes_last(summary.position);
+    }
+
+    // α, Σ t·(lse - u), and the factors of the gradient
+    LUCE_INLINE void weigh_target() {
+        const Wide<T> zero = wide_splat<T>(0);
+        if constexpr (!kSpread) {
+            alpha = wide_splat<T>(job.mass);
+            beside = zero;
+            loss = log_sum - log_sum;  // 0, or NaN
+            for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+                const Listed entry = listed(slot);
+                const Wide<T> v = entry.value, gap = widen(u_max) - entry.u;
+                alpha = alpha + v;
+                beside = beside + where_equal(gap, zero, zero, v);
+                loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
+            }
+        }
+        const Wide<T> slack = wide_splat<T>(2 * job.z_loss) * lse;
+        mass = alpha + slack;
+        coefficient = narrow(mass * inverse_sum * scale);
+        target_scale = narrow(scale);
+        const Wide<T> top = ((beside + slack) - mass * rest * inverse_sum) * scale;
+        top_gradient = narrow(top);
+        impossible_gradient = coefficient - coefficient;  // 0, or NaN in a row of NaN
+        if constexpr (kSpread) {
+            // only a unique maximum has a gradient of its own form
+            unique_top = narrow(ties) == splat(T(1)) ? top_position : splat_int<T>(-1);
+        }
+    }
+
+    // One listed class of each row: its logit, its share of the target, its place in the block.
+    struct Listed {
+        Wide<T> u, value;
+        std::int64_t place[kRows];
+    };
+    LUCE_INLINE Listed listed(std::int64_t slot) const {
+        Listed entry;
+        double value[kRows];
+        for (int l = 0; l < kRows; ++l) {
+            const std::int64_t at = (row + l) * job.slots + slot;
+            const std::int64_t y = alive[l] ? job.index[at] : 0;
+            entry.place[l] = Columns ? y * W + l : y;
+            value[l] = alive[l] ? listed_value(at, y) : 0.0;
+        }
+        entry.u = lanes(buffer.listed.data() + slot * kRows);
+        entry.value = lanes(value);
+        return entry;
+    }
+    // before a pass may write over the logits
+    LUCE_INLINE void read_listed() {
+        for (std::int64_t slot = 0; slot < job.slots; ++slot)
+            for (int l = 0; l < kRows; ++l) {
+                const std::int64_t y = alive[l] ? job.index[(row + l) * job.slots + slot] : 0;
+                buffer.listed[slot * kRows + l] = Columns ? buffer.z[y * W + l] : job.logits[row * job.classes + y];
+            }
+    }
+    LUCE_INLINE double listed_value(std::int64_t at, std::int64_t y) const {
+        return (job.value ? double(job.value[at]) : 1.0) * job.keep * (job.weight ? double(job.weight[y]) : 1.0);
+    }
+
+    // -t of the listed classes, and the whole gradient of one that is the unique maximum
+    LUCE_INLINE void patch_listed() {
+        if constexpr (!kSpread) {
+            const Wide<T> one = wide_splat<T>(1);
+            const Wide<T> impossible = wide_splat<T>(-std::numeric_limits<double>::infinity());
+            for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+                const Listed entry = listed(slot);
+                T* const out = Columns ? buffer.grad : job.grad + row * job.classes;
+                T* const tail = Columns ? buffer.grad : buffer.grad - whole;  // the end of a row is still in the buffer
+                double g[kRows];
+                for (int l = 0; l < kRows; ++l) g[l] = (entry.place[l] < whole ? out : tail)[entry.place[l]];
+                Wide<T> value = lanes(g) - entry.value * scale;
+                const Wide<T> only = where_equal(ties, one, widen(top_gradient), value);
+                value = where_equal(entry.u, widen(u_max), only, value);
+                value = where_equal(entry.u, impossible, widen(impossible_gradient), value);
+                wide_store(value, g);
+                for (int l = 0; l < kRows; ++l) (entry.place[l] < whole ? out : tail)[entry.place[l]] = T(g[l]);
+            }
+        }
+    }
+
+    // x at the maximum
+    LUCE_INLINE void find_reference() {
+        if constexpr (Columns) {
+            for (int l = 0; l < W; ++l) reference[l] = buffer.vector[std::max<std::int64_t>(top_position[l], l)];
+        } else {
+            reference = splat(job.vector[row * job.classes + std::max<std::int64_t>(top_position[0], 0)]);
+        }
+        if constexpr (kPair) reference *= slope_max;
+    }
+
+    // ------------------------------------------------------------------------- what a tile holds beside the logits
+
+    LUCE_INLINE void prepare(Tile<T>& t) {
+        if constexpr (kPair) {
+            for (std::int64_t i = 0; i < t.size; i += W) {
+                const Transformed<T> f = transform(load(t.z + i));
+                store(buffer.u + i, f.u);
+                store(buffer.low + i, f.low);
+                store(buffer.slope + i, f.slope);
+                store(buffer.curve + i, f.curve);
+            }
+            t.u = buffer.u, t.low = buffer.low, t.slope = buffer.slope, t.curve = buffer.curve;
+        }
+        if constexpr (kSpread) {
+            t.target = buffer.target;
+            if constexpr (Columns)
+                write_columns_target();
+            else
+                write_row_target(t);
+        }
+    }
+
+    // A row's target in [at, at + n)
+    LUCE_INLINE void write_row_target(Tile<T>& t) {
+        const std::int64_t at = t.at, n = std::min(t.size, job.classes - at);
+        T* const target = buffer.target;
+        const T smooth = T(job.smooth);
+        if (job.dense) {
+            const T* const given = job.dense + row * job.classes + at;
+            if (n == t.size && job.keep == 1 && smooth == 0 && !job.weight) {
+                t.target = given;
+                return;
+            }
+            for (std::int64_t i = 0; i < n; ++i) target[i] = given[i] * T(job.keep) + smooth;
+        } else {
+            const T background = T(job.smooth + (job.tail ? job.keep * job.tail[row] : 0.0));
+            for (std::int64_t i = 0; i < n; ++i) target[i] = background;
+        }
+        if (job.weight)
+            for (std::int64_t i = 0; i < n; ++i) target[i] *= job.weight[at + i];
+        for (std::int64_t i = n; i < t.size; ++i) target[i] = 0;
+        write_listed_target(0, at, n, 1, 0);
+    }
+
+    LUCE_INLINE void write_columns_target() {
+        T* const target = buffer.target;
+        if (job.dense) {
+            gather(job.dense, target);
+            for (std::int64_t j = 0; j < job.classes; ++j)
+                store(target + j * W, load(target + j * W) * splat(T(job.keep)) + splat(T(job.smooth)));
+        } else {
+            double background[kRows];
+            for (int l = 0; l < kRows; ++l)
+                background[l] = job.smooth + (job.tail && alive[l] ? job.keep * job.tail[row + l] : 0.0);
+            const V b = narrow(lanes(background));
+            for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, b);
+        }
+        if (job.weight)
+            for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, load(target + j * W) * splat(job.weight[j]));
+        for (int l = 0; l < rows; ++l)
+            if (alive[l]) write_listed_target(l, 0, job.classes, W, l);
+    }
+
+    // listed classes get no share of the tail; classes listed twice add up
+    LUCE_INLINE void write_listed_target(int l, std::int64_t at, std::int64_t n, std::int64_t stride, int lane) {
+        const std::int64_t first = (row + l) * job.slots;
+        for (int add = 0; add < 2; ++add)
+            for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+                const std::int64_t y = job.index[first + slot];
+                if (y < at || y >= at + n) continue;
+                T& t = buffer.target[(y - at) * stride + lane];
+                const double base = job.smooth * (job.weight ? double(job.weight[y]) : 1.0);
+                t = T(add ? double(t) + listed_value(first + slot, y) : base);
+            }
+    }
+
+    // -------------------------------------------------------------------------------------------------- in and out
+
+    static const T* at_or_null(const T* p, std::int64_t offset) { return p ? p + offset : nullptr; }
+
+    LUCE_INLINE static void pad(const T* from, int n, T* to, T filler) {
+        for (int i = 0; i < n; ++i) to[i] = from[i];
+        for (int i = n; i < W; ++i) to[i] = filler;
+    }
+
+    // rows of memory to columns of the buffer
+    LUCE_INLINE void gather(const T* from, T* to) const {
+        from += row * job.classes;
+        const T* const limit = from + rows * job.classes;
+        for (std::int64_t j = 0; j < job.classes; j += W) {
+            V m[W];
+            for (int l = 0; l < W; ++l) {
+                const T* p = from + l * job.classes + j;
+                if (p + W <= limit) {
+                    m[l] = load(p);  // past the row's end: lanes that are not kept
+                } else {
+                    T part[W] = {};
+                    if (l < rows)
+                        for (std::int64_t i = 0; i < W && p + i < limit; ++i) part[i] = p[i];
+                    m[l] = load(part);
+                }
+            }
+            transpose<T>(m);
+            const int n = int(std::min<std::int64_t>(W, job.classes - j));
+            for (int i = 0; i < n; ++i) store(to + (j + i) * W, m[i]);
+        }
+    }
+
+    // and back. Whole vectors are stored from the last columns to the first and from the first row to the last, so that
+    // what runs over a row's end is overwritten by its right value; the block's end is never crossed.
+    LUCE_INLINE void scatter(const T* from, T* to) const {
+        to += row * job.classes;
+        T* const limit = to + rows * job.classes;
+        for (std::int64_t j = (job.classes - 1) / W * W; j >= 0; j -= W) {
+            V m[W];
+            const int n = int(std::min<std::int64_t>(W, job.classes - j));
+            for (int i = 0; i < W; ++i) m[i] = i < n ? load(from + (j + i) * W) : V{};
+            transpose<T>(m);
+            for (int l = 0; l < rows; ++l) {
+                T* p = to + l * job.classes + j;
+                if (p + W <= limit) {
+                    store(p, m[l]);
+                } else {
+                    T part[W];
+                    store(part, m[l]);
+                    for (int i = 0; i < n; ++i) p[i] = part[i];
+                }
+            }
+        }
+    }
+
+    LUCE_INLINE void deliver(const T* from, T* to) const {
+        if constexpr (Columns) {
+            scatter(from, to);
+        } else {
+            to += row * job.classes + whole;
+            for (std::int64_t i = 0; i < job.classes - whole; ++i) to[i] = from[i];
+        }
+    }
+
+    LUCE_INLINE void write(Wide<T> value) const {
+        double l[W];
+        wide_store(value, l);
+        for (int i = 0; i < rows; ++i) job.loss[row + i] = alive[i] ? l[i] : 0.0;
+    }
+
+    // A row that is ignored is not even read.
+    LUCE_INLINE bool skipped() const {
+        if (Columns || alive[0]) return false;
+        if (job.loss) job.loss[row] = 0;
+        for (T* result : {job.grad, job.product})
+            if (result) std::fill_n(result + row * job.classes, job.classes, T(0));
+        return true;
+    }
+
+    // ---------------------------------------------------------------------------------------------- over the lanes
+
+    LUCE_INLINE static Wide<T> lanes(const double* p) {
+        if constexpr (Columns)
+            return wide_load<T>(p);
+        else
+            return wide_splat<T>(*p);
+    }
+    LUCE_INLINE static void wide_store(Wide<T> v, double* p) {
+        if constexpr (Columns)
+            LUCE_LEVEL::wide_store(p, v);
+        else
+            *p = v.part[0][0];
+    }
+    template <class S>
+    LUCE_INLINE static Wide<T> total(const S& sum) {
+        return over_lanes_sum(sum.total());
+    }
+    LUCE_INLINE static Wide<T> over_lanes_sum(Wide<T> v) {
+        if constexpr (Columns) return v;
+        double a[W];
+        LUCE_LEVEL::wide_store(a, v);
+        return wide_splat<T>(pairwise<W>(a));
+    }
+    LUCE_INLINE static V over_lanes_max(V v) {
+        if constexpr (Columns) return v;
+        T a[W];
+        store(a, v);
+        LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2)
+            LUCE_UNROLL for (int i = 0; i < n; ++i) a[i] = a[i] > a[i + n] ? a[i] : a[i + n];
+        return splat(a[0]);
+    }
+    LUCE_INLINE static Int<T> over_lanes_last(Int<T> v) {
+        if constexpr (Columns) return v;
+        Index last = v[0];
+        for (int i = 1; i < W; ++i) last = std::max<Index>(last, v[i]);
+        return splat_int<T>(last);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- state
+
+    const Job<T>& job;
+    const Transform<T>& transform;
+    Scratch& buffer;
+    const std::int64_t row;
+    const int rows;
+    std::int64_t whole;  // elements that fill their vectors
+    bool alive[kRows];
+    Wide<T> row_scale, scale;
+    Int<T> iota;
+    Tile<T> columns;
+
+    V z_max, u_max, low_max, slope_max;
+    Exp<T> exp;
+    Wide<T> rest, ties, inverse_sum, log_sum, lse;
+    Wide<T> alpha, beside, loss, mass;  // mass = α + 2ζ·lse
+    Int<T> top_position, unique_top;
+    V coefficient, target_scale, top_gradient, impossible_gradient;
+    V reference, mean_offset, curvature, along;
+};
+
+// ------------------------------------------------------------------------------------------------------ entry points
+
+enum class Operation { cross_entropy, hessian, softmax, log_softmax };
+
+template <Operation operation, class B, class T>
+void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+    const Transform<T> transform(job);
+    typename B::Scratch scratch(job);
+    for (std::int64_t row = begin; row < end; row += B::kRows) {
+        B block(job, transform, scratch, row, end);
+        if constexpr (operation == Operation::cross_entropy) block.cross_entropy();
+        if constexpr (operation == Operation::hessian) block.hessian();
+        if constexpr (operation == Operation::softmax) block.softmax();
+        if constexpr (operation == Operation::log_softmax) block.log_softmax();
+    }
+}
+
+template <Operation operation, bool Columns, class T>
+void run_mode(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+    constexpr bool has_target = operation == Operation::cross_entropy || operation == Operation::hessian;
+    if (job.transformed()) return run_blocks<operation, Block<T, Columns, Mode::transformed>>(job, begin, end);
+    if constexpr (has_target)
+        if (job.spread()) return run_blocks<operation, Block<T, Columns, Mode::spread>>(job, begin, end);
+    run_blocks<operation, Block<T, Columns, Mode::listed>>(job, begin, end);
+}
+
+template <Operation operation, class T>
+void run(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+    if (job.classes <= kColumnClasses)
+        run_mode<operation, true>(job, begin, end);
+    else
+        run_mode<operation, false>(job, begin, end);
+}
+
+// ----------------------------------------------------------------------------------------------------------- sigmoid
+
+// t·positive·softplus(-z) + (1-t)·softplus(z), softplus(±z) = max(±z, 0) + log1p(exp(-|z|)), all in double
+struct SigmoidTerm {
+    D loss, grad;
+    LUCE_INLINE SigmoidTerm(D z, D t, D other, D positive) {
+        const D zero{}, one = splat(1.0);
+        auto negative = z < zero;
+        D size = negative ? -z : z;
+        D e = exp_minus(size);
+        D l = log1p(e);
+        D near = one / (one + e), far = e * near;  // σ(|z|), σ(-|z|)
+        D up = (negative ? zero : size) + l, down = (negative ? size : zero) + l;
+        t *= positive;
+        loss = (t == zero ? zero : t * down) + (other == zero ? zero : other * up);
+        grad = other * (negative ? far : near) - t * (negative ? near : far);
+        const D bad = z != z ? z : zero;
+        loss += bad;
+        grad += bad;
+    }
+};
+
+template <class T>
+void run_sigmoid(const SigmoidJob<T>& job, std::int64_t begin, std::int64_t end) {
+    constexpr int W = kLanes<T>;
+    const Wide<T> one = wide_splat<T>(1), keep = wide_splat<T>(job.keep), smooth = wide_splat<T>(job.smooth / 2);
+    for (std::int64_t block = begin; block < end; ++block) {
+        const std::int64_t first = block * job.kBlock, last = std::min(first + job.kBlock, job.size);
+        Sum<double> sum[Wide<T>::kParts];
+        for (std::int64_t i = first; i < last; i += W) {
+            const int n = int(std::min<std::int64_t>(W, last - i));
+            auto lanes = [&](const T* p, T filler) __attribute__((always_inline)) {
+                if (!p) return wide_splat<T>(double(filler));
+                if (n == W) return widen(load(p + i));
+                T part[W];
+                for (int l = 0; l < W; ++l) part[l] = l < n ? p[i + l] : filler;
+                return widen(load(part));
+            };
+            const Wide<T> z = lanes(job.logits, T(0)), t = lanes(job.target, T(0));
+            const Wide<T> positive = lanes(job.positive, T(1)), weight = lanes(job.weight, T(1));
+            const Wide<T> yes = t * keep + smooth, no = (one - t) * keep + smooth;
+            Wide<T> loss, grad;
+            for (int p = 0; p < Wide<T>::kParts; ++p) {
+                const SigmoidTerm term(z.part[p], yes.part[p], no.part[p], positive.part[p]);
+                loss.part[p] = term.loss * weight.part[p];
+                grad.part[p] = term.grad * (weight.part[p] * splat(job.factor));
+            }
+            T part[W];
+            if (job.loss) {
+                store(part, narrow(loss));
+                std::copy_n(part, n, job.loss + i);
+            }
+            if (job.grad) {
+                store(part, narrow(grad));
+                std::copy_n(part, n, job.grad + i);
+            }
+            if (job.block_loss) {
+                double l[W];
+                wide_store(l, loss);
+                for (int k = n; k < W; ++k) l[k] = 0;
+                loss = wide_load<T>(l);
+                for (int p = 0; p < Wide<T>::kParts; ++p) sum[p].add(loss.part[p]);
+            }
+        }
+        if (job.block_loss) {
+            double l[W];
+            for (int p = 0; p < Wide<T>::kParts; ++p) store(l + p * kLanes<double>, sum[p].high + sum[p].low);
+            job.block_loss[block] = pairwise<W>(l);
+        }
+    }
+}
+
+template <class T>
+Kernels<T> kernels() {
+    return {run<Operation::cross_entropy, T>, run<Operation::hessian, T>, run<Operation::softmax, T>,
+            run<Operation::log_softmax, T>, run_sigmoid<T>};
+}
+
+}  // namespace luce::LUCE_LEVEL
