@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import special
+
 from luce.check import cases, oracle
 from luce.check.oracle import CrossEntropy, LinearCrossEntropy, SigmoidCrossEntropy, mp, to_exact
-from scipy import special
 
 STEP = mp.mpf(10) ** -25  # a central difference is off by its square, 1e-50
 ALL_OPTIONS = {

@@ -241,10 +241,10 @@ class CrossEntropy:
 
     def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Any, on_empty: str) -> None:
         rows, t, zeta = self._rows, self._target.t, self._zeta
-        surprise = _total(np.where(t == 0, mp.zero, t * rows.surprise))  # α·lse − ⟨t, u⟩, and 0·inf = 0
+        surprise = _total(_times(t, rows.surprise))  # α·lse − ⟨t, u⟩
         loss = rows.nan_where_broken(surprise + zeta * rows.lse**2)[:, 0]
         scale = rows.nan_where_broken(surprise + zeta * abs(rows.lse) * rows.lse_scale)[:, 0]
-        loss, scale = (np.where(self._target.ignored, mp.zero, row_weight * x) for x in (loss, scale))
+        loss, scale = (np.where(self._target.ignored, mp.zero, _times(row_weight, x)) for x in (loss, scale))
         self.losses = Exact(loss.reshape(self._leading), scale.reshape(self._leading))
         if reduction == "none":
             self.value = self.losses
@@ -557,14 +557,14 @@ class _Target:
 
     def pull_back(self, surprise: Multiprecision) -> tuple[Multiprecision, Multiprecision]:
         """From ``∂ℓ/∂t`` of the effective target to the given one, with the magnitudes' sum."""
-        inner = np.where(self._weight == 0, mp.zero, self._weight * (1 - self._smoothing) * surprise)
+        inner = _times(self._weight * (1 - self._smoothing), surprise)
         if self._indices is None:
             return inner, inner
         picked = np.take_along_axis(inner, self._indices, axis=-1)
         if self._tail != "uniform":
             return picked, picked
         share = self._unlisted(inner)
-        taken = _total(np.where(share == 0, mp.zero, share * inner))
+        taken = _total(_times(share, inner))
         return picked - taken, picked + taken
 
 
@@ -597,9 +597,9 @@ def _product(a: Multiprecision, b: Multiprecision) -> Multiprecision:
 
 
 def _times(mass: Multiprecision, loss: Multiprecision) -> Multiprecision:
-    """``mass·loss`` with 0·inf = 0."""
+    """``mass·loss`` with 0·inf = 0; NaN stays NaN."""
     mass, loss = np.broadcast_arrays(mass, loss)
-    return np.asarray(np.where(mass == 0, mp.zero, mass * loss))
+    return np.asarray(np.where((mass == 0) & (loss == mp.inf), mp.zero, mass * loss))
 
 
 def _last(values: ArrayLike, axis: int) -> Any:
