@@ -1,6 +1,7 @@
 #include "batch.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace luce {
 namespace {
@@ -54,6 +55,22 @@ IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_
         if (!(has_ignored && index[i] == ignored) && std::uint64_t(index[i]) >= std::uint64_t(classes)) result.bad = i;
     return result;
 }
+
+template <class T>
+std::int64_t first_bad_mass(const T* x, std::int64_t size) {
+    constexpr T kLargest = std::numeric_limits<T>::max();
+    constexpr std::int64_t kBlock = 4096;
+    for (std::int64_t begin = 0; begin < size; begin += kBlock) {
+        const std::int64_t end = std::min(size, begin + kBlock);
+        int bad = 0;
+        for (std::int64_t i = begin; i < end; ++i) bad |= !((x[i] >= 0) & (x[i] <= kLargest));
+        for (std::int64_t i = begin; bad; ++i)
+            if (!(x[i] >= 0 && x[i] <= kLargest)) return i;
+    }
+    return -1;
+}
+template std::int64_t first_bad_mass(const float*, std::int64_t);
+template std::int64_t first_bad_mass(const double*, std::int64_t);
 
 double total(const double* x, std::int64_t size) {
     constexpr int kLanes = 8;

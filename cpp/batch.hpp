@@ -28,6 +28,10 @@ struct IndexCheck {
 };
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored, std::int64_t ignored);
 
+// The first entry that is negative, infinite or NaN; -1 if there is none.
+template <class T>
+std::int64_t first_bad_mass(const T* x, std::int64_t size);
+
 // Σ x, in an order that follows from the size alone: 8 lanes, each compensated (Neumaier 1974).
 double total(const double* x, std::int64_t size);
 

@@ -202,6 +202,15 @@ NB_MODULE(_core, m) {
         },
         nb::arg("index"), nb::arg("classes"), nb::arg("ignored").none());
     m.def(
+        "first_bad_mass",
+        [](nb::handle x) {
+            Array a = nb::cast<Array>(x, false);
+            if (a.dtype() == nb::dtype<float>()) return first_bad_mass(static_cast<const float*>(a.data()), std::int64_t(a.size()));
+            if (a.dtype() == nb::dtype<double>()) return first_bad_mass(static_cast<const double*>(a.data()), std::int64_t(a.size()));
+            throw std::invalid_argument("luce._core: x must be float32 or float64");
+        },
+        nb::arg("x"));
+    m.def(
         "total",
         [](nb::handle x) {
             Array a = nb::cast<Array>(x, false);

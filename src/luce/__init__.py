@@ -1,0 +1,73 @@
+"""Softmax cross-entropy, every derivative of it, and the models it trains.
+
+``import luce`` loads NumPy and the compiled kernels alone; the other rooms load when they are entered.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from luce import jacobians as jacobians
+from luce.configuration import set_num_threads, show_config
+from luce.cross_entropy import (
+    cross_entropy,
+    cross_entropy_and_grad,
+    cross_entropy_hvp,
+    cross_entropy_target_grad,
+)
+from luce.linear import (
+    LinearGrads,
+    linear_cross_entropy,
+    linear_cross_entropy_and_grad,
+    linear_cross_entropy_hvp,
+)
+from luce.sigmoid import sigmoid_cross_entropy, sigmoid_cross_entropy_and_grad
+from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_vjp
+
+if TYPE_CHECKING:
+    from luce.models.classifier import SoftmaxClassifier
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LinearGrads",
+    "SoftmaxClassifier",
+    "cross_entropy",
+    "cross_entropy_and_grad",
+    "cross_entropy_hvp",
+    "cross_entropy_target_grad",
+    "jacobians",
+    "linear_cross_entropy",
+    "linear_cross_entropy_and_grad",
+    "linear_cross_entropy_hvp",
+    "log_softmax",
+    "logsumexp",
+    "set_num_threads",
+    "show_config",
+    "sigmoid_cross_entropy",
+    "sigmoid_cross_entropy_and_grad",
+    "softmax",
+    "softmax_jvp",
+    "softmax_vjp",
+]
+
+# name: (module, the extra that brings what it needs)
+_LAZY = {"SoftmaxClassifier": ("luce.models.classifier", "models"), "check": ("luce.check", "check")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'luce' has no attribute {name!r}")
+    module_name, extra = _LAZY[name]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "luce":
+            raise
+        raise ImportError(f"luce.{name} needs {error.name}: pip install 'luce[{extra}]'") from error
+    return module if module_name == f"luce.{name}" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

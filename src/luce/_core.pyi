@@ -1,0 +1,60 @@
+"""The compiled kernels; use the functions of luce instead, which check their arguments."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+SIGMOID_BLOCK: int
+
+def cross_entropy(
+    logits: NDArray[Any],
+    form: tuple[Any, ...],
+    factor: float,
+    loss: NDArray[Any] | None,
+    grad: NDArray[Any] | None,
+    n_threads: int | None,
+) -> None: ...
+def cross_entropy_hvp(
+    logits: NDArray[Any],
+    form: tuple[Any, ...],
+    factor: float,
+    vector: NDArray[Any],
+    product: NDArray[Any],
+    grad: NDArray[Any] | None,
+    n_threads: int | None,
+) -> None: ...
+def softmax(
+    logits: NDArray[Any],
+    result: NDArray[Any] | None,
+    lse: NDArray[Any] | None,
+    logarithm: bool,
+    softcap: float,
+    temperature: float,
+    n_threads: int | None,
+) -> None: ...
+def softmax_product(
+    logits: NDArray[Any], vector: NDArray[Any], product: NDArray[Any], n_threads: int | None
+) -> None: ...
+def sigmoid_cross_entropy(
+    logits: NDArray[Any],
+    target: NDArray[Any],
+    positive: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
+    keep: float,
+    smooth: float,
+    factor: float,
+    block_loss: NDArray[Any] | None,
+    loss: NDArray[Any] | None,
+    grad: NDArray[Any] | None,
+    n_threads: int | None,
+) -> None: ...
+def check_index(index: NDArray[Any], classes: int, ignored: int | None) -> tuple[int, int]: ...
+def first_bad_mass(x: NDArray[Any]) -> int: ...
+def total(x: NDArray[Any]) -> float: ...
+def isa() -> str: ...
+def isa_levels() -> list[str]: ...
+def force_isa(name: str) -> None: ...
+def isa_calls() -> dict[str, int]: ...
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def compiler() -> str: ...

@@ -1,0 +1,238 @@
+"""The softmax cross-entropy of NumPy logits: value, gradient, Hessian product, and the gradient in the target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luce import _core
+from luce.contract import Output, check_logits, is_pair, like_logits, matrix, prepare, threads, with_options, working_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Unpack
+
+    from luce.contract import Options, Target
+
+__all__ = ["cross_entropy", "cross_entropy_and_grad", "cross_entropy_hvp", "cross_entropy_target_grad"]
+
+
+@with_options
+def cross_entropy(
+    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[Options]
+) -> Any:
+    r"""Softmax cross-entropy :math:`\ell = \sum_j t_j (\mathrm{lse}(u) - u_j) + \zeta\,\mathrm{lse}(u)^2` of logits.
+
+    A confident row keeps every digit: with the target at the maximum the loss is
+    :math:`\log(1 + \sum_{j \ne y} e^{u_j - u_y})`, never a difference of large numbers.
+
+    Parameters
+    ----------
+    logits : array_like of shape (..., V)
+        float32 or float64 (float16 is computed in float32; integers and lists become float64). A class at -inf can't happen.
+    target : array_like or pair
+        Class indices (...), distributions (..., V), or a pair of indices (..., k) and probabilities (..., k).
+    {options}
+
+    Returns
+    -------
+    scalar or ndarray
+        Of the logits' dtype; with ``reduction="none"`` of shape (...).
+
+    Raises
+    ------
+    IndexError
+        If a class index is outside [0, V) and not ignored.
+    TypeError
+        If a dtype does not fit.
+    ValueError
+        If a shape does not fit, a mass or weight is negative or not finite, or an option is out of its range.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, *Pattern Recognition and Machine Learning*, Springer, 2006, section 4.3.4.
+    .. [2] C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016 (label smoothing).
+    .. [3] A. Chowdhery et al., "PaLM", JMLR 24, 2023, section 5 (z-loss).
+
+    Examples
+    --------
+    >>> import luce, numpy as np
+    >>> float(luce.cross_entropy(np.float32([[60, 0, 0, 0]]), [0]))
+    2.626953...e-26
+    >>> luce.cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none").round(4)
+    array([0.4076, 1.0986])
+    """
+    z = check_logits("logits", logits)
+    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    rows = matrix(z)
+    losses = np.empty(len(rows))
+    _core.cross_entropy(rows, problem.form, 1.0, losses, None, threads(n_threads))
+    return problem.reduce(losses, z.dtype)
+
+
+@with_options
+def cross_entropy_and_grad(
+    logits: ArrayLike,
+    target: Target,
+    *,
+    out: NDArray[Any] | None = None,
+    n_threads: int | None = None,
+    **options: Unpack[Options],
+) -> tuple[Any, NDArray[Any]]:
+    r"""The loss and its gradient, :math:`\partial\ell/\partial u = (\alpha + 2\zeta\,\mathrm{lse})\,p - t`, in one pass.
+
+    Each entry of the gradient keeps its relative precision, also the target's own: :math:`-\sum_{j \ne y} p_j`, not
+    :math:`p_y - 1`.
+
+    Parameters
+    ----------
+    logits, target
+        As for :func:`cross_entropy`.
+    {options}
+    out : ndarray, optional
+        Where to write the gradient: of the logits' shape and dtype; may be the logits themselves.
+
+    Returns
+    -------
+    value : scalar or ndarray
+        As :func:`cross_entropy` returns.
+    grad : ndarray
+        Of the logits' shape and dtype: the derivative of the value, or, with ``reduction="none"``, of each row's own loss.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`cross_entropy`, and if `out` does not fit; nothing has been written then.
+
+    References
+    ----------
+    .. [1] As for :func:`cross_entropy`; the derivative is Bishop's (4.109).
+
+    Examples
+    --------
+    >>> import luce, numpy as np
+    >>> value, grad = luce.cross_entropy_and_grad(np.float32([[60, 0, 0, 0]]), [0])
+    >>> grad
+    array([[-2.6269533e-26,  8.7565109e-27,  8.7565109e-27,  8.7565109e-27]],
+          dtype=float32)
+    """
+    z = check_logits("logits", logits)
+    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    rows = matrix(z)
+    output = Output(out, z, problem.form, rows)
+    losses = np.empty(len(rows))
+    _core.cross_entropy(rows, problem.form, problem.factor, losses, output.rows, threads(n_threads))
+    return problem.reduce(losses, z.dtype), output.finish()
+
+
+@with_options
+def cross_entropy_hvp(
+    logits: ArrayLike, target: Target, vector: ArrayLike, *, n_threads: int | None = None, **options: Unpack[Options]
+) -> NDArray[Any]:
+    r"""The loss's Hessian in the logits times a vector.
+
+    In u it is :math:`(\alpha + 2\zeta\,\mathrm{lse})\,p \odot (v - \langle p, v\rangle) + 2\zeta\,p\langle p, v\rangle`;
+    temperature and softcap come in by the chain rule, with the softcap's own second derivative. No matrix is formed.
+
+    Parameters
+    ----------
+    logits, target
+        As for :func:`cross_entropy`.
+    vector : array_like of shape (..., V)
+        What the Hessian is applied to.
+    {options}
+
+    Returns
+    -------
+    ndarray
+        Of the logits' shape and dtype: the Hessian of the value, or, with ``reduction="none"``, of each row's own loss.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`cross_entropy`, and if the vector's shape differs from the logits'.
+
+    References
+    ----------
+    .. [1] B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6(1), 1994.
+
+    Examples
+    --------
+    >>> import luce
+    >>> luce.cross_entropy_hvp([[0.0, 0.0]], [0], [[1.0, 0.0]])
+    array([[ 0.25, -0.25]])
+    """
+    z = check_logits("logits", logits)
+    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    along = like_logits("vector", vector, z)
+    rows = matrix(z)
+    product = np.empty(rows.shape, rows.dtype)
+    _core.cross_entropy_hvp(rows, problem.form, problem.factor, along, product, None, threads(n_threads))
+    return product.reshape(z.shape).astype(z.dtype, copy=False)
+
+
+@with_options
+def cross_entropy_target_grad(
+    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[Options]
+) -> NDArray[Any]:
+    r"""The loss's gradient in the target, :math:`\partial\ell/\partial t = \mathrm{lse} - u`, through smoothing and weights.
+
+    Parameters
+    ----------
+    logits : array_like of shape (..., V)
+        As for :func:`cross_entropy`.
+    target : array_like or pair
+        A distribution (..., V) or a pair of indices (..., k) and probabilities (..., k).
+    {options}
+
+    Returns
+    -------
+    ndarray
+        Of the distribution's or the probabilities' shape and the logits' dtype.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`cross_entropy`; TypeError for class indices, which have no derivative.
+
+    References
+    ----------
+    .. [1] The loss is linear in t; see :mod:`luce.contract`.
+
+    Examples
+    --------
+    >>> import luce
+    >>> luce.cross_entropy_target_grad([[0.0, 0.0]], [[0.5, 0.5]]).round(4)
+    array([[0.6931, 0.6931]])
+    """
+    if not is_pair(target) and np.asarray(target).dtype.kind != "f":
+        raise TypeError("target: class indices have no derivative; give a distribution or (indices, probabilities)")
+    z = check_logits("logits", logits)
+    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    form = problem.form
+    rows = matrix(z)
+    slope = np.empty(rows.shape, rows.dtype)
+    _core.softmax(rows, slope, None, True, form.softcap, form.temperature, threads(n_threads))
+    np.negative(slope, out=slope)
+    if form.weight is not None:
+        with np.errstate(invalid="ignore"):  # a class of weight 0 at -inf has no share: 0·∞ = 0
+            slope *= form.weight
+        slope[:, form.weight == 0] = 0
+    if form.index is not None:
+        slope = _listed_slope(slope, form.index, form.tail is not None)
+    scale = form.keep * problem.factor
+    slope *= scale if form.row_scale is None else (form.row_scale * scale)[:, None].astype(slope.dtype)
+    shape = z.shape if form.index is None else (*z.shape[:-1], form.slots)
+    return slope.reshape(shape).astype(z.dtype, copy=False)
+
+
+def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> NDArray[Any]:
+    """The slope at the listed classes, less what the mass would give to those that share the tail."""
+    listed = np.take_along_axis(slope, index, axis=1)
+    if tail:
+        shares = np.ones(slope.shape, bool)
+        np.put_along_axis(shares, index, False, axis=1)
+        count = shares.sum(axis=1, keepdims=True)
+        listed -= np.where(shares, slope, 0).sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
+    return listed

@@ -1,0 +1,352 @@
+"""A linear layer fused with the softmax cross-entropy: the logits exist only a chunk of rows at a time.
+
+With z = x Wᵀ + b and G = dL/dz:  dL/dW = Gᵀ x,  dL/dx = G W,  dL/db = Gᵀ 1, and in a direction (x', W', b')::
+
+    z' = x' Wᵀ + x W'ᵀ + b',  G' = H z':   (dL/dW)' = G'ᵀ x + Gᵀ x',  (dL/dx)' = G' W + G W',  (dL/db)' = G'ᵀ 1
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from luce import _core
+from luce.contract import floating, prepare, threads, with_options, working_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Unpack
+
+    from luce.contract import Options, Target
+
+__all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_and_grad", "linear_cross_entropy_hvp"]
+
+# Bytes for chunks of logits, and for the pieces of a weight gradient on their way into the sum. Chunks of several hundred
+# rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch.
+LOGITS_WORKSPACE = 96 << 20
+WEIGHT_WORKSPACE = 16 << 20
+
+
+class LinearGrads(NamedTuple):
+    """One array for each part of the layer: a gradient, a direction, or a Hessian product."""
+
+    input: Any
+    linear_weight: Any
+    linear_bias: Any = None
+
+
+class _Layer:
+    """The checked layer: x (N, D), W (V, D), b (V,) of one type."""
+
+    def __init__(self, input: ArrayLike, linear_weight: ArrayLike, linear_bias: ArrayLike | None) -> None:
+        x, w = floating("input", input), floating("linear_weight", linear_weight)
+        if x.ndim == 0:
+            raise ValueError("input: expected shape (..., D), got ()")
+        if w.ndim != 2 or w.shape[0] == 0:
+            raise ValueError(f"linear_weight: expected shape (V, D) with at least one class, got {w.shape}")
+        if x.shape[-1] != w.shape[1]:
+            raise ValueError(f"input: expected (..., {w.shape[1]}) to go with linear_weight {w.shape}, got {x.shape}")
+        b = None if linear_bias is None else floating("linear_bias", linear_bias)
+        if b is not None and b.shape != w.shape[:1]:
+            raise ValueError(f"linear_bias: expected shape {w.shape[:1]}, got {b.shape}")
+        self.dtype = np.result_type(x, w) if b is None else np.result_type(x, w, b)
+        self.shape, self.classes = x.shape, w.shape[0]
+        self.rows = math.prod(x.shape[:-1])
+        self.logits_shape = (*x.shape[:-1], self.classes)
+        self.working = working_dtype(self.dtype)
+        self.x = self.part(x).reshape(self.rows, x.shape[-1])
+        self.w = self.part(w)
+        self.b = None if b is None else self.part(b)
+
+    def part(self, array: NDArray[Any]) -> NDArray[Any]:
+        """In the layer's type, and with a layout that a matrix product takes without a copy."""
+        array = array.astype(self.working, copy=False)
+        if array.ndim == 2 and not (array.flags.c_contiguous or array.flags.f_contiguous):
+            array = np.ascontiguousarray(array)
+        return array
+
+    def direction(self, vector: Any) -> LinearGrads:
+        """A direction in (x, W, b), with None for the parts that stay."""
+        try:
+            parts = LinearGrads(*vector)
+        except TypeError:
+            raise TypeError(f"vector: expected (input, linear_weight, linear_bias), got {type(vector).__name__}") from None
+        shapes = (self.shape, self.w.shape, None if self.b is None else self.b.shape)
+        checked = []
+        for name, part, shape in zip(parts._fields, parts, shapes, strict=True):
+            if part is None:
+                checked.append(None)
+                continue
+            if shape is None:
+                raise ValueError(f"vector: {name} was given, but the layer has no bias")
+            array = floating(f"vector: {name}", part)
+            if array.shape != shape:
+                raise ValueError(f"vector: {name}: expected shape {shape}, got {array.shape}")
+            checked.append(self.part(array).reshape(self.x.shape if name == "input" else shape))
+        return LinearGrads(*checked)
+
+    def chunks(self, buffers: int) -> Iterator[slice]:
+        """Rows whose logits fit the workspace `buffers` times over."""
+        size = max(1, LOGITS_WORKSPACE // (buffers * self.classes * self.working.itemsize))
+        size = size // 64 * 64 or size
+        if self.rows:
+            size = math.ceil(self.rows / math.ceil(self.rows / size))  # of about the same size
+            size = min(-(-size // 16) * 16, self.rows)
+        for begin in range(0, self.rows, max(size, 1)):
+            yield slice(begin, min(begin + size, self.rows))
+
+    def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
+        """out = x wᵀ + b."""
+        np.matmul(x, w.T, out=out)
+        if b is not None:
+            out += b
+
+    def finish(self, grads: LinearGrads) -> LinearGrads:
+        """In the caller's shapes and type."""
+        x, w, b = (None if g is None else g.astype(self.dtype, copy=False) for g in grads)
+        assert x is not None
+        return LinearGrads(x.reshape(self.shape), w, b)
+
+
+class _Totals:
+    """The gradients of weight and bias, summed over chunks."""
+
+    def __init__(self, layer: _Layer) -> None:
+        self.weight = np.empty(layer.w.shape, layer.working) if layer.rows else np.zeros(layer.w.shape, layer.working)
+        self.bias = None if layer.b is None else np.zeros(layer.classes, np.float64)
+        self._empty = True
+        columns = max(1, WEIGHT_WORKSPACE // max(1, layer.w.shape[1] * layer.working.itemsize))
+        self._pieces = [slice(j, min(j + columns, layer.classes)) for j in range(0, layer.classes, columns)]
+        self._piece: NDArray[Any] | None = None
+
+    def add(self, grad: NDArray[Any], x: NDArray[Any]) -> None:
+        """weight += gradᵀ x."""
+        if self._empty:
+            np.matmul(grad.T, x, out=self.weight)
+            self._empty = False
+            return
+        if self._piece is None:
+            piece = self._pieces[0]
+            self._piece = np.empty((piece.stop - piece.start, x.shape[1]), grad.dtype)
+        for piece in self._pieces:
+            part = self._piece[: piece.stop - piece.start]
+            np.matmul(grad[:, piece].T, x, out=part)
+            self.weight[piece] += part
+
+    def add_bias(self, grad: NDArray[Any]) -> None:
+        """bias += gradᵀ 1."""
+        if self.bias is not None:
+            self.bias += np.ones(len(grad), grad.dtype) @ grad
+
+
+@with_options
+def linear_cross_entropy(
+    input: ArrayLike,
+    linear_weight: ArrayLike,
+    target: Target,
+    *,
+    linear_bias: ArrayLike | None = None,
+    n_threads: int | None = None,
+    **options: Unpack[Options],
+) -> Any:
+    r"""The cross-entropy of the logits :math:`x W^\top + b`, which are never held for more than a chunk of rows.
+
+    Parameters
+    ----------
+    input : array_like of shape (..., D)
+        x; float32 or float64 (float16 is computed in float32; integers and lists become float64).
+    linear_weight : array_like of shape (V, D)
+        W; mixed types are computed in the wider one.
+    target : array_like or pair
+        As for :func:`luce.cross_entropy`, for logits of shape (..., V).
+    linear_bias : array_like of shape (V,), optional
+        b.
+    {options}
+
+    Returns
+    -------
+    scalar or ndarray
+        As :func:`luce.cross_entropy` returns. The workspace is at most 112 MiB, however many rows there are (plus a row of
+        logits where one is larger than that).
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`luce.cross_entropy`.
+
+    References
+    ----------
+    .. [1] E. Wijmans et al., "Cut your losses in large-vocabulary language models", ICLR 2025 (why not to hold the logits).
+
+    Examples
+    --------
+    >>> import luce, numpy as np
+    >>> x, W = np.eye(2), np.array([[60.0, 0.0], [0.0, 0.0], [0.0, 60.0]])
+    >>> float(luce.linear_cross_entropy(x, W, [0, 2]))
+    1.75130...e-26
+    """
+    layer = _Layer(input, linear_weight, linear_bias)
+    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    n = threads(n_threads)
+    losses = np.empty(layer.rows)
+    buffer: NDArray[Any] | None = None
+    for chunk in layer.chunks(1):
+        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        z = buffer[: chunk.stop - chunk.start]
+        layer.product(layer.x[chunk], layer.w, layer.b, z)
+        _core.cross_entropy(z, problem.form.rows(chunk.start, chunk.stop), 1.0, losses[chunk], None, n)
+    return problem.reduce(losses, layer.dtype)
+
+
+@with_options
+def linear_cross_entropy_and_grad(
+    input: ArrayLike,
+    linear_weight: ArrayLike,
+    target: Target,
+    *,
+    linear_bias: ArrayLike | None = None,
+    n_threads: int | None = None,
+    **options: Unpack[Options],
+) -> tuple[Any, LinearGrads]:
+    r"""The loss and its gradients in the layer: :math:`G W`, :math:`G^\top x` and :math:`G^\top 1` with :math:`G=\partial L/\partial z`.
+
+    Parameters
+    ----------
+    input, linear_weight, target, linear_bias
+        As for :func:`linear_cross_entropy`.
+    {options}
+
+    Returns
+    -------
+    value : scalar or ndarray
+        As :func:`luce.cross_entropy` returns.
+    grads : LinearGrads
+        ``grads.input`` (..., D), ``grads.linear_weight`` (V, D) and ``grads.linear_bias`` (V,) or None, of the layer's dtype:
+        derivatives of the value or, with ``reduction="none"``, of the sum of the losses.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`luce.cross_entropy`.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, *Pattern Recognition and Machine Learning*, Springer, 2006, equation (4.109).
+
+    Examples
+    --------
+    >>> import luce, numpy as np
+    >>> value, grads = luce.linear_cross_entropy_and_grad(np.ones((1, 2)), np.zeros((2, 2)), [0])
+    >>> grads.linear_weight
+    array([[-0.5, -0.5],
+           [ 0.5,  0.5]])
+    """
+    layer = _Layer(input, linear_weight, linear_bias)
+    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    n = threads(n_threads)
+    losses = np.empty(layer.rows)
+    totals = _Totals(layer)
+    grad_x = np.empty(layer.x.shape, layer.working)
+    buffer: NDArray[Any] | None = None
+    for chunk in layer.chunks(1):
+        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        g = buffer[: chunk.stop - chunk.start]  # the logits, then their gradient
+        layer.product(layer.x[chunk], layer.w, layer.b, g)
+        _core.cross_entropy(g, problem.form.rows(chunk.start, chunk.stop), problem.factor, losses[chunk], g, n)
+        np.matmul(g, layer.w, out=grad_x[chunk])
+        totals.add(g, layer.x[chunk])
+        totals.add_bias(g)
+    return problem.reduce(losses, layer.dtype), layer.finish(LinearGrads(grad_x, totals.weight, totals.bias))
+
+
+@with_options
+def linear_cross_entropy_hvp(
+    input: ArrayLike,
+    linear_weight: ArrayLike,
+    target: Target,
+    vector: Any,
+    *,
+    linear_bias: ArrayLike | None = None,
+    n_threads: int | None = None,
+    **options: Unpack[Options],
+) -> LinearGrads:
+    r"""The loss's Hessian in (input, weight, bias) times a direction in them.
+
+    The exact Hessian, not the Gauss-Newton matrix: the products of input and weight directions are included. The logits
+    and their directional derivative exist for a chunk of rows at a time.
+
+    Parameters
+    ----------
+    input, linear_weight, target, linear_bias
+        As for :func:`linear_cross_entropy`.
+    vector : triple of array_like or None
+        The direction (input, linear_weight, linear_bias), as a :class:`LinearGrads` or a tuple; None stands for 0.
+    {options}
+
+    Returns
+    -------
+    LinearGrads
+        All parts of the product, of the layer's dtype.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for :func:`luce.cross_entropy`, and if a part of the direction does not fit.
+
+    References
+    ----------
+    .. [1] B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6(1), 1994.
+
+    Examples
+    --------
+    >>> import luce, numpy as np
+    >>> x, W = np.ones((1, 2)), np.zeros((2, 2))
+    >>> luce.linear_cross_entropy_hvp(x, W, [0], (None, np.eye(2), None)).linear_weight
+    array([[0., 0.],
+           [0., 0.]])
+    """
+    layer = _Layer(input, linear_weight, linear_bias)
+    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    along = layer.direction(vector)
+    n = threads(n_threads)
+    totals = _Totals(layer)
+    product_x = np.empty(layer.x.shape, layer.working)
+    buffers: tuple[NDArray[Any], ...] = ()
+    for chunk in layer.chunks(2 if along.input is None else 3):
+        size = chunk.stop - chunk.start
+        if not buffers:
+            buffers = tuple(np.empty((size, layer.classes), layer.working) for _ in range(2))
+        z, dz = (buffer[:size] for buffer in buffers)
+        x = layer.x[chunk]
+        layer.product(x, layer.w, layer.b, z)
+        _direction_of_logits(layer, along, chunk, dz)
+        # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
+        needs_grad = along.input is not None or along.linear_weight is not None
+        form = problem.form.rows(chunk.start, chunk.stop)
+        _core.cross_entropy_hvp(z, form, problem.factor, dz, dz, z if needs_grad else None, n)
+        np.matmul(dz, layer.w, out=product_x[chunk])
+        if along.linear_weight is not None:
+            product_x[chunk] += z @ along.linear_weight
+        totals.add(dz, x)
+        if along.input is not None:
+            totals.add(z, along.input[chunk])
+        totals.add_bias(dz)
+    return layer.finish(LinearGrads(product_x, totals.weight, totals.bias))
+
+
+def _direction_of_logits(layer: _Layer, along: LinearGrads, chunk: slice, out: NDArray[Any]) -> None:
+    """out = x' Wᵀ + x W'ᵀ + b'."""
+    if along.linear_weight is not None:
+        np.matmul(layer.x[chunk], along.linear_weight.T, out=out)
+        if along.input is not None:
+            out += along.input[chunk] @ layer.w.T
+    elif along.input is not None:
+        np.matmul(along.input[chunk], layer.w.T, out=out)
+    else:
+        out[...] = 0
+    if along.linear_bias is not None:
+        out += along.linear_bias
