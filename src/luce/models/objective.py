@@ -173,7 +173,8 @@ class SoftmaxObjective:
 
     def share(self, rows: slice) -> Array:
         """Return r/S for a block of rows."""
-        return self._share[rows]
+        part: Array = self._share[rows]
+        return part
 
     @cached_property
     def gram(self) -> Vector:
@@ -296,9 +297,8 @@ class SoftmaxPoint:
         objective = self.objective
         if objective.n_columns > GRAM_COLUMNS or objective.n_classes * objective.n_columns**2 > STRONG_ENTRIES:
             return float("inf")
-        return max(
-            10.0, objective.n_columns / 4
-        )  # 2·N·K·D² operations against 4·N·K·D, in a product twice as efficient
+        # 2·N·K·D² operations against 4·N·K·D, in a product twice as efficient
+        return max(10.0, 0.25 * float(objective.n_columns))
 
     def _average_block(self) -> Callable[[Vector], Vector]:
         objective = self.objective
@@ -361,7 +361,8 @@ class SoftmaxPoint:
         }
 
     def _penalised(self, vector: Vector) -> Vector:
-        return vector * np.tile(self.objective.column_penalty, self.objective.n_classes - 1)
+        penalised: Vector = vector * np.tile(self.objective.column_penalty, self.objective.n_classes - 1)
+        return penalised
 
 
 def _reflect(rows: Vector) -> Vector:

@@ -1,0 +1,61 @@
+"""The commands gathered into one program, and the one place where failures become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from luce.cli.failure import Failure
+from luce.cli.fit import fit
+from luce.cli.predict import predict
+from luce.cli.show_config import show_config
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="luce",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train softmax classifiers on tables and apply them.",
+)
+app.command()(fit)
+app.command()(predict)
+app.command("show-config")(show_config)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from luce import __version__
+
+        typer.echo(f"luce {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program on the words after its name and return the exit code."""
+    try:
+        app(arguments, prog_name="luce")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Failure as failure:
+        print("luce: " + " ".join(str(failure).split()), file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

@@ -1,0 +1,219 @@
+"""What becomes of each column of a table: the plan, the conversion to numbers and text, and scikit-learn's pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from luce.cli.failure import Failure
+from luce.models.classifier import SoftmaxClassifier
+
+__all__ = ["Column", "classes_of", "converted", "pipeline_for", "plan", "present"]
+
+MOST_LEVELS = 256  # one-hot columns that one text column may become
+MANY_DISTINCT = 10  # rows from which on "no value twice" tells an identifier
+
+NUMBERS = "number", "boolean", "date", "duration"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, what it holds (`kind`), and what is done with it; `used` is False for a dropped one."""
+
+    name: str
+    kind: str
+    done: str
+    used: bool = True
+
+
+def plan(table: pl.DataFrame, target: str, drop: Collection[str]) -> list[Column]:
+    """Decide from the whole table, the target aside, what is done with each column.
+
+    Numbers, booleans (0 and 1), dates (days) and durations (seconds) are standardised, missing values imputed with the
+    median and marked by a column of their own. Text is one-hot encoded, with rare levels pooled. What can't help is
+    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types.
+    """
+    return [
+        Column(series.name, _kind(series.dtype), "dropped: asked for", used=False)
+        if series.name in drop
+        else _planned(series)
+        for series in table
+        if series.name != target
+    ]
+
+
+def converted(table: pl.DataFrame, columns: Collection[Column], source: str) -> pl.DataFrame:
+    """Return the used columns, found by name, as Float64 and String; `source` names the table in errors.
+
+    Raises
+    ------
+    Failure
+        If a column is absent or holds text where the plan has numbers.
+    """
+    used = [column for column in columns if column.used]
+    absent = [column.name for column in used if column.name not in table.columns]
+    if absent:
+        what = f"column {absent[0]!r}" if len(absent) == 1 else f"{len(absent)} columns ({_listed(absent)})"
+        raise Failure(f"{source}: {what} of the model not found; the table has {_listed(table.columns)}")
+    return pl.DataFrame([_converted(table[column.name], column, source) for column in used])
+
+
+def pipeline_for(columns: Collection[Column], rows: int, classifier: SoftmaxClassifier) -> Any:
+    """Return scikit-learn's pipeline from the converted columns to the classifier."""
+    numbers = [column.name for column in columns if column.used and column.kind in NUMBERS]
+    texts = [column.name for column in columns if column.used and column.kind == "text"]
+    number = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("standardise", StandardScaler()),
+        ]
+    )
+    text = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=_rare(rows),
+        max_categories=MOST_LEVELS,
+        sparse_output=False,
+    )
+    preparation = ColumnTransformer([("numbers", number, numbers), ("text", text, texts)])
+    return Pipeline([("prepare", preparation), ("classify", classifier)])
+
+
+def present(column: pl.Series) -> pl.Series:
+    """Return which values of a column are there: neither null nor NaN."""
+    return column.is_not_null() & column.is_not_nan() if column.dtype.is_float() else column.is_not_null()
+
+
+def classes_of(column: pl.Series, source: str) -> Any:
+    """Return the target as an array of integers, booleans or text.
+
+    Raises
+    ------
+    Failure
+        If it holds real numbers, nested values or fewer than two classes.
+    """
+    if column.dtype.is_float() or column.dtype.is_decimal():
+        fractions = column.filter(column != column.round())
+        if len(fractions) or not column.is_finite().all():
+            example = fractions[0] if len(fractions) else "inf"
+            raise Failure(f"{source}: column {column.name!r} holds real numbers ({example}, …), not classes")
+        column = column.cast(pl.Int64)
+    elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise Failure(f"{source}: column {column.name!r} is of type {column.dtype}, not classes")
+    elif not (column.dtype.is_integer() or column.dtype == pl.Boolean):
+        column = column.cast(pl.String)
+    if column.n_unique() < 2:
+        what = f"one class only ({column[0]!r})" if len(column) else "no value at all"
+        raise Failure(f"{source}: column {column.name!r} holds {what}; a classifier needs two classes or more")
+    values = column.to_numpy()
+    return values.astype(str) if column.dtype == pl.String else values
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype in (pl.Date, pl.Datetime):
+        return "date"
+    if dtype in (pl.Duration, pl.Time):
+        return "duration"
+    return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else str(dtype).lower()
+
+
+def _planned(series: pl.Series) -> Column:
+    name, kind = series.name, _kind(series.dtype)
+    if kind not in (*NUMBERS, "text"):
+        return Column(name, "empty" if kind == "null" else kind, "dropped: " + _reason(series, kind), used=False)
+    values = _as_text(series) if kind == "text" else _as_number(series, kind)
+    present = values.drop_nulls()
+    missing, distinct = len(values) - len(present), present.n_unique()
+    if not len(present):
+        return Column(name, kind, "dropped: every value is missing", used=False)
+    if distinct == 1 and not missing:
+        return Column(name, kind, f"dropped: constant ({_shortened(series[0])})", used=False)
+    if kind == "text":
+        return _planned_text(name, present, missing, distinct)
+    if series.dtype.is_integer() and _counts_rows(values):
+        return Column(name, kind, f"dropped: counts the rows ({series[0]}, {series[1]}, …)", used=False)
+    unit = {"date": "days since 1970, ", "duration": "seconds, ", "boolean": "0 and 1, "}.get(kind, "")
+    filled = f"; {missing} missing: median {_number(present.median())} and a mark" if missing else ""
+    return Column(name, kind, f"{unit}standardised{filled}")
+
+
+def _planned_text(name: str, present: pl.Series, missing: int, distinct: int) -> Column:
+    if distinct == len(present) >= MANY_DISTINCT:
+        return Column(name, "text", f"dropped: no value twice, an identifier ({_shortened(present[0])}, …)", used=False)
+    counts = present.value_counts()["count"].sort(descending=True)
+    frequent = int((counts >= _rare(len(present) + missing)).sum())
+    kept = min(frequent, MOST_LEVELS - 1 if distinct > MOST_LEVELS else MOST_LEVELS)
+    if not kept and not missing:
+        return Column(name, "text", f"dropped: {distinct} levels, none of them frequent", used=False)
+    pooled = f"; {distinct - kept} rare ones pooled" if distinct > kept else ""
+    absent = f"; missing ({missing}) is a level" if missing else ""
+    return Column(name, "text", f"one-hot, {kept} level{'s' if kept != 1 else ''}{pooled}{absent}")
+
+
+def _counts_rows(values: pl.Series) -> bool:
+    """Tell whether values run up through the rows, a few left out: 1, 2, 3, 5, …"""
+    steps = values.diff().drop_nulls()
+    return bool(
+        len(steps) + 1 == len(values) >= MANY_DISTINCT and (steps > 0).all() and steps.sum() <= 1.1 * len(values)
+    )
+
+
+def _reason(series: pl.Series, kind: str) -> str:
+    return "every value is missing" if kind == "null" else f"values of type {series.dtype} have no order and no levels"
+
+
+def _rare(rows: int) -> int:
+    """Rows below which a level of text counts as rare: a hundredth of the table, at least 2, at most 10."""
+    return min(max(rows // 100, 2), 10)
+
+
+def _converted(series: pl.Series, column: Column, source: str) -> pl.Series:
+    kind = _kind(series.dtype)
+    if column.kind == "text" and kind in (*NUMBERS, "text", "null"):
+        return _as_text(series)
+    if kind == "null" or series.null_count() == len(series):
+        return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
+    if kind == column.kind or {kind, column.kind} == {"number", "boolean"}:
+        return _as_number(series, kind)
+    saw = {"text": "text", "date": "dates"}.get(column.kind, f"{column.kind}s")
+    example = f" ({_shortened(series.drop_nulls()[0])})"
+    raise Failure(f"{source}: column {column.name!r} holds {kind}{example} where the model saw {saw}")
+
+
+def _as_text(series: pl.Series) -> pl.Series:
+    return series.cast(pl.String)
+
+
+def _as_number(series: pl.Series, kind: str) -> pl.Series:
+    """Return the column as Float64, its infinite values and NaNs as missing."""
+    if kind == "date":
+        numbers = series.cast(pl.Datetime("us")).dt.timestamp("us").cast(pl.Float64) / 86_400_000_000
+    elif kind == "duration":
+        numbers = series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Float64) / 1_000_000
+    else:
+        numbers = series.cast(pl.Float64)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 24 else text[:23] + "…"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}"
+
+
+def _listed(names: Collection[str], most: int = 6) -> str:
+    shown = ", ".join(repr(name) for name in list(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
