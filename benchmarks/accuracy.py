@@ -1,6 +1,6 @@
 """The largest componentwise errors of losses and gradients, per dtype and instruction-set level, in eps of the dtype.
 
-Runs every case of ``luce.check.cases`` at many widths, and every pair of options of the tests, against the multi-precision
+Runs every case of ``luce.check.cases`` at many widths and every pair of options against the multi-precision
 oracle, with the suite's own comparison functions, and writes ``results/accuracy.md`` and ``results/accuracy.json``.
 
     python benchmarks/accuracy.py

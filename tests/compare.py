@@ -22,14 +22,17 @@ def errors(got, exact: Exact, dtype=None) -> np.ndarray:
     with mp.workdps(60):
         grid = 4 * mp.mpf(float(info.smallest_subnormal))
         tiny = 2 * mp.mpf(float(info.smallest_normal))
-        half = mp.mpf(float(info.eps)) / 2 if info.dtype == np.float16 else mp.zero
-        eps = mp.mpf(float(np.finfo(np.float32).eps if half else info.eps))
+        twice = info.dtype == np.float16
+        eps = mp.mpf(float(np.finfo(np.float32).eps if twice else info.eps))
+
+        def rounding(value):
+            return max(abs(value) * float(info.eps), float(info.smallest_subnormal)) / 2 if twice else 0
 
         def one(x, value, scale):
             if not (mp.isfinite(x) and mp.isfinite(value)):
                 return float("nan")
             size = max(scale, abs(value))
-            error = abs(x - value) - half * abs(value) - (grid if size < tiny else 0)
+            error = abs(x - value) - rounding(value) - (grid if size < tiny else 0)
             if error <= 0:
                 return 0.0
             return float(error / (eps * size)) if size else float("inf")

@@ -47,8 +47,8 @@ class Problem:
         if isinstance(self.target, np.ndarray) and self.target.dtype.kind == "i":
             ignored = options.get("ignore_index", -100)
             self.target = np.where(self.target == -100, ignored, self.target)
-        if not isinstance(self.target, tuple):
-            options.pop("tail", None)
+        if not isinstance(self.target, tuple) or len(self.target[0].T) >= n_classes:
+            options.pop("tail", None)  # for pairs alone, and where a class is left to take it
         if options.get("reduction", "mean") != "mean":
             options.pop("normalizer", None)
         self.options = options

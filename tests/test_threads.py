@@ -1,6 +1,7 @@
 """Threads change the time and nothing else: same bits, one precedence, safe after fork and with many callers."""
 
 import multiprocessing
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -105,6 +106,41 @@ COUNT = "import luce; print(luce.show_config()['n_threads'])"
 )
 def test_precedence(code, environment, count):
     assert output(code, **environment).splitlines()[-1] == count
+
+
+PEAK = """
+import os, threading
+import numpy as np, luce
+z, y = np.zeros((6000, 2000), np.float32), np.zeros(6000, int)
+{setting}
+peak, done = [0], threading.Event()
+def watch():
+    while not done.is_set():
+        peak[0] = max(peak[0], len(os.listdir("/proc/self/task")))
+watcher = threading.Thread(target=watch)
+watcher.start()
+before = len(os.listdir("/proc/self/task"))
+for _ in range(20):
+    luce.cross_entropy(z, y, {argument})
+done.set()
+watcher.join()
+print(peak[0] - before + 1)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux shows them")
+@pytest.mark.parametrize(
+    ("setting", "argument", "count"),
+    [
+        ("", "", "2"),
+        ("luce.set_num_threads(5)", "", "5"),
+        ("luce.set_num_threads(5)", "n_threads=3", "3"),
+        ("luce.set_num_threads(5)", "n_threads=1", "1"),
+    ],
+)
+def test_as_many_threads_run_as_were_asked_for(setting, argument, count):
+    code = PEAK.format(setting=setting, argument=argument)
+    assert output(code, LUCE_NUM_THREADS="2", OMP_NUM_THREADS="7", OPENBLAS_NUM_THREADS="1") == count
 
 
 # Fork

@@ -206,11 +206,11 @@ def _one_hot(rng: np.random.Generator, n: int, v: int) -> NDArray[np.float64]:
 def _top(rng: np.random.Generator, n: int, v: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     k = min(3, v)
     indices = np.argsort(rng.random((n, v)), axis=1)[:, :k].astype(np.int64)
-    return indices, 0.9 * _distribution(rng, n, k)
+    return indices, rng.integers(0, 80, (n, k)) / 256  # what is missing to 1 is exact in any float
 
 
 def _mixture(rng: np.random.Generator, n: int, v: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    share = rng.random((n, 1))
+    share = rng.integers(0, 257, (n, 1)) / 256
     return rng.integers(0, v, (n, 2)), np.concatenate([share, 1 - share], axis=1)
 
 

@@ -358,7 +358,8 @@ class LinearCrossEntropy:
     ) -> None:
         input = np.asarray(input)
         self._input_shape = input.shape
-        self._x, self._w = to_exact(input).reshape(-1, input.shape[-1]), to_exact(linear_weight)
+        n_rows = math.prod(input.shape[:-1])
+        self._x, self._w = to_exact(input).reshape(n_rows, input.shape[-1]), to_exact(linear_weight)
         self._has_bias = linear_bias is not None
         with mp.workdps(DIGITS):
             z = _product(self._x, self._w.T)
@@ -533,7 +534,7 @@ class _Target:
             self._indices = indices.astype(np.int64).reshape(-1, indices.shape[-1])
             t = _scattered(self._indices, probabilities.reshape(self._indices.shape), n_classes)
             if tail == "uniform":
-                t = t + self._unlisted(t) * (1 - _total(t))
+                t = t + self._unlisted(t) * np.maximum(1 - _total(t), mp.zero)
             self.ignored = np.zeros(len(t), dtype=bool)
         elif np.asarray(target).dtype.kind in "iu":
             labels = np.asarray(target).astype(np.int64).reshape(-1)
