@@ -122,9 +122,10 @@ class Block {
     static constexpr int W = kLanes<T>;
     static constexpr bool kSpread = mode != Mode::listed, kPair = mode == Mode::transformed;
     static constexpr std::int64_t kTile = 1024;
-    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile;
+    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile + W;  // a tile and a tail
     using V = Vec<T>;
     using Index = typename Lane<T>::Bits;
+    using Row = Wide<std::conditional_t<Columns, T, double>>;  // one double per row, or one row in every lane
 
   public:
     static constexpr int kRows = Columns ? W : 1;
@@ -134,29 +135,46 @@ class Block {
         alignas(64) T z[kCapacity];
         alignas(64) T u[kCapacity], low[kCapacity], slope[kCapacity], curve[kCapacity];
         alignas(64) T target[kCapacity], vector[kCapacity], grad[kCapacity], product[kCapacity];
-        std::vector<double> listed;  // logits of the listed classes, which the gradient may overwrite
+        std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
         explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * kRows) {}
     };
 
     Block(const Job<T>& job_, const Transform<T>& transform_, Scratch& scratch, std::int64_t row_, std::int64_t end)
         : job(job_), transform(transform_), buffer(scratch), row(row_), rows(int(std::min<std::int64_t>(kRows, end - row_))) {
         whole = Columns ? job.classes * W : job.classes / W * W;
-        double r[kRows];
-        for (int l = 0; l < kRows; ++l) {
-            alive[l] = l < rows && !(job.has_ignored && job.index[(row + l) * job.slots] == job.ignored);
-            r[l] = !alive[l] ? 0.0 : job.row_scale ? job.row_scale[row + l] : 1.0;
+        all_alive = true;
+        row_scale = same(1);
+        if (job.has_ignored || job.row_scale) {
+            double r[kRows];
+            for (int l = 0; l < kRows; ++l) {
+                alive[l] = l < rows && !(job.has_ignored && job.index[(row + l) * job.slots] == job.ignored);
+                all_alive &= alive[l] || l >= rows;
+                r[l] = !alive[l] ? 0.0 : job.row_scale ? job.row_scale[row + l] : 1.0;
+            }
+            row_scale = lanes(r);
         }
-        row_scale = lanes(r);
-        scale = row_scale * wide_splat<T>(job.factor);
+        scale = row_scale * same(job.factor);
         for (int l = 0; l < W; ++l) iota[l] = Index(l);
         if constexpr (Columns) {
+            fetch(job.logits, row + W);
+            fetch(job.grad, row);
             gather(job.logits, buffer.z);
-            for (int l = 0; l < rows; ++l)
+            for (int l = 0; l < rows && !all_alive; ++l)
                 if (!alive[l])  // nothing that an ignored row holds may matter
                     for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = T(0);
             if (job.vector) gather(job.vector, buffer.vector);
             columns = {0, whole, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
-            prepare(columns);
+            prepare(columns, 0);
+        } else if (whole < job.classes) {
+            // the end of the row, filled up with classes that can't happen
+            const std::int64_t first = row * job.classes;
+            read_end(job.logits + first, buffer.z + kTile, -std::numeric_limits<T>::infinity());
+            if (job.vector) read_end(job.vector + first, buffer.vector + kTile, T(0));
+            tail = {whole,   W,       buffer.z + kTile,      buffer.z + kTile,    nullptr, nullptr, nullptr, nullptr,
+                    nullptr, nullptr, buffer.product + kTile};
+            tail.vector = buffer.vector + kTile;
+            tail.grad = buffer.grad + kTile;
+            prepare(tail, kTile);
         }
     }
 
@@ -168,13 +186,13 @@ class Block {
             summarise<false, false>();
         weigh_target();
         if (job.loss) {
-            const Wide<T> zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
-            const Wide<T> l = loss + wide_splat<T>(job.z_loss) * lse * lse;
+            const Row zero = same(0), infinity = same(std::numeric_limits<double>::infinity());
+            const Row l = loss + same(job.z_loss) * lse * lse;
             // a row of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
             write(where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
         }
         if (job.grad) {
-            sweep(Gradient{*this});
+            sweep(Gradient(*this));
             patch_listed();
             deliver(buffer.grad, job.grad);
         }
@@ -187,14 +205,14 @@ class Block {
         find_reference();
         Inner inner(*this);
         sweep(inner);
-        const Wide<T> mean = total(inner.sum) * inverse_sum;  // <p, x> - x_ref
-        mean_offset = narrow(mean);
-        curvature = narrow(mass * scale * inverse_sum);
-        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * scale * inverse_sum);
+        const Row mean = total(inner.sum.total()) * inverse_sum;  // <p, x> - x_ref
+        mean_offset = narrower(mean);
+        curvature = narrower(mass * scale * inverse_sum);
+        along = narrower(same(2 * job.z_loss) * (mean + wider(reference)) * scale * inverse_sum);
         if (job.grad)
-            sweep(Product<true>{*this});
+            sweep(Product<true>(*this));
         else
-            sweep(Product<false>{*this});
+            sweep(Product<false>(*this));
         if (job.grad) {
             patch_listed();
             deliver(buffer.grad, job.grad);
@@ -209,20 +227,24 @@ class Block {
             summarise<false, false>();
         if (job.loss) write(lse);
         if (job.grad) {
-            coefficient = narrow(inverse_sum);
-            sweep(Probability{*this});
+            sweep(Probability(*this));
             deliver(buffer.grad, job.grad);
         }
     }
 
     void log_softmax() {
         summarise<false, false>();
-        coefficient = narrow(log_sum);
-        sweep(LogProbability{*this});
+        sweep(LogProbability(*this));
         deliver(buffer.grad, job.grad);
     }
 
   private:
+    // What makes a gradient of the terms: (α + 2ζ·lse)/s and t, both scaled, and the entries of their own form.
+    struct Factors {
+        V coefficient, target_scale, top, impossible;
+        Int<T> iota, unique_top;
+    };
+
     // -------------------------------------------------------------------------------------------- passes over a block
 
     struct Maximum {
@@ -241,50 +263,56 @@ class Block {
     // the terms where the gradient will be, `Track` finds a position of the maximum.
     template <bool Keep, bool Track>
     struct Summary {
-        const Block& b;
-        Sum<T> rest, distance, beside;
-        V ties, at_top;
+        const Exp<T> exp;
+        const V z_max, u_max, low_max;
+        const Int<T> iota;
+        Sum<T> rest, distance, beside, at_top;
+        V ties;
         Int<T> position;
-        LUCE_INLINE explicit Summary(const Block& block)
-            : b(block), ties(splat(T(0))), at_top(splat(T(0))), position(splat_int<T>(-1)) {}
+        LUCE_INLINE explicit Summary(const Block& b)
+            : exp(b.exp), z_max(b.z_max), u_max(b.u_max), low_max(b.low_max), iota(b.iota), ties(splat(T(0))),
+              position(splat_int<T>(-1)) {}
 
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             const V zero{}, one = splat(T(1));
-            V e[U], d[U], s[U];
+            V e[U], d[U], s[U], m[U];
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
-                V z = load(t.z + j);
-                V term = b.term(t, j);
-                auto top = z == b.z_max;
-                if constexpr (Keep) store(t.grad + j, kSpread ? mark_impossible(z, term) : term);
+                V z = load(t.z + j), u = load(t.u + j);  // before the terms are written, perhaps over them
+                V e_j = term(exp, t, j);
+                auto top = z == z_max;
+                if constexpr (Keep) store(t.grad + j, kSpread ? mark_impossible(z, e_j) : e_j);
                 ties += top ? one : zero;
-                e[k] = top ? zero : term;
+                e[k] = top ? zero : e_j;
                 if constexpr (kSpread) {
-                    V target = load(t.target + j), gap = b.u_max - load(t.u + j);
-                    if constexpr (kPair) gap += b.low_max - load(t.low + j);
+                    V target = load(t.target + j), gap = u_max - u;
+                    if constexpr (kPair) gap += low_max - load(t.low + j);
                     d[k] = target == zero ? zero : target * gap;  // 0·∞ = 0
                     s[k] = top ? zero : target;
-                    at_top += top ? target : zero;
+                    m[k] = top ? target : zero;
                 }
-                if constexpr (kSpread || Track) position = top ? b.iota + splat_int<T>(Index(t.at + j)) : position;
+                if constexpr (kSpread || Track) position = top ? iota + splat_int<T>(Index(t.at + j)) : position;
             }
             rest.add(pairwise<U>(e));
             if constexpr (kSpread) {
                 distance.add(pairwise<U>(d));
                 beside.add(pairwise<U>(s));
+                at_top.add(pairwise<U>(m));
             }
         }
     };
 
     struct Gradient {
-        const Block& b;
+        const Exp<T> exp;
+        const Factors f;
+        LUCE_INLINE explicit Gradient(const Block& b) : exp(b.exp), f(b.factors) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
-                V e = kPair ? mark_impossible(load(t.z + j), b.term(t, j)) : load(t.grad + j);
-                V g = b.gradient(t, j, e);
+                V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
+                V g = gradient(f, t, j, e);
                 if constexpr (kPair) g *= load(t.slope + j);
                 store(t.grad + j, g);
             }
@@ -293,13 +321,14 @@ class Block {
 
     // Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
     struct Inner {
-        const Block& b;
+        const Exp<T> exp;
+        const V reference;
         Sum<T> sum;
-        LUCE_INLINE explicit Inner(const Block& block) : b(block) {}
+        LUCE_INLINE explicit Inner(const Block& b) : exp(b.exp), reference(b.reference) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V s[U];
-            LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] = b.term(t, i + k * W) * (b.direction(t, i + k * W) - b.reference);
+            LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] = term(exp, t, i + k * W) * (direction(t, i + k * W) - reference);
             sum.add(pairwise<U>(s));
         }
     };
@@ -307,16 +336,21 @@ class Block {
     // slope·H_u·x + g_u·curve·v
     template <bool WithGradient>
     struct Product {
-        const Block& b;
+        const Exp<T> exp;
+        const Factors f;
+        const V reference, mean_offset, curvature, along;
+        LUCE_INLINE explicit Product(const Block& b)
+            : exp(b.exp), f(b.factors), reference(b.reference), mean_offset(b.mean_offset), curvature(b.curvature),
+              along(b.along) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
-                V e = b.term(t, j);
+                V e = term(exp, t, j);
                 if constexpr (kSpread) e = mark_impossible(load(t.z + j), e);
-                V h = e * fma(b.curvature, (b.direction(t, j) - b.reference) - b.mean_offset, b.along);
+                V h = e * fma(curvature, (direction(t, j) - reference) - mean_offset, along);
                 if constexpr (kPair || WithGradient) {
-                    V g = b.gradient(t, j, e);
+                    V g = gradient(f, t, j, e);
                     if constexpr (kPair) {
                         h = h * load(t.slope + j) + g * (load(t.curve + j) * load(t.vector + j));
                         g *= load(t.slope + j);
@@ -329,25 +363,29 @@ class Block {
     };
 
     struct Probability {
-        const Block& b;
+        const Exp<T> exp;
+        const V inverse_sum;
+        LUCE_INLINE explicit Probability(const Block& b) : exp(b.exp), inverse_sum(b.narrower(b.inverse_sum)) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
-                store(t.grad + j, (kPair ? b.term(t, j) : load(t.grad + j)) * b.coefficient);
+                store(t.grad + j, (kPair ? term(exp, t, j) : load(t.grad + j)) * inverse_sum);
             }
         }
     };
 
     struct LogProbability {
-        const Block& b;
+        const V u_max, low_max, log_sum;
+        LUCE_INLINE explicit LogProbability(const Block& b)
+            : u_max(b.u_max), low_max(b.low_max), log_sum(b.narrower(b.log_sum)) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
-                V d = load(t.u + j) - b.u_max;
-                if constexpr (kPair) d += load(t.low + j) - b.low_max;
-                store(t.grad + j, d - b.coefficient);
+                V d = load(t.u + j) - u_max;
+                if constexpr (kPair) d += load(t.low + j) - low_max;
+                store(t.grad + j, d - log_sum);
             }
         }
     };
@@ -367,18 +405,10 @@ class Block {
                           at_or_null(job.vector, first + at),
                           job.grad ? job.grad + first + at : nullptr,
                           job.product ? job.product + first + at : nullptr};
-                prepare(t);
+                prepare(t, 0);
                 walk(t, pass);
             }
-            if (whole < job.classes) {
-                // the rest of the row, filled up with classes that can't happen
-                const int n = int(job.classes - whole);
-                pad(job.logits + first + whole, n, buffer.z, -std::numeric_limits<T>::infinity());
-                if (job.vector) pad(job.vector + first + whole, n, buffer.vector, T(0));
-                Tile<T> t{whole, W, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
-                prepare(t);
-                walk(t, pass);
-            }
+            if (whole < job.classes) walk(tail, pass);
         }
     }
 
@@ -391,26 +421,26 @@ class Block {
 
     // ------------------------------------------------------------------------------------------ one vector of a block
 
-    LUCE_INLINE V term(const Tile<T>& t, std::int64_t j) const {
+    LUCE_INLINE static V term(const Exp<T>& exp, const Tile<T>& t, std::int64_t j) {
         if constexpr (kPair)
             return exp.template term<true>(load(t.u + j), load(t.low + j));
         else
             return exp.template term<false>(load(t.z + j), V{});
     }
 
-    LUCE_INLINE V direction(const Tile<T>& t, std::int64_t j) const {
+    LUCE_INLINE static V direction(const Tile<T>& t, std::int64_t j) {
         V v = load(t.vector + j);
         if constexpr (kPair) v *= load(t.slope + j);
         return v;
     }
 
     // (α + 2ζ·lse)·p - t, scaled, in u; without the listed classes' targets, which patch_listed adds
-    LUCE_INLINE V gradient(const Tile<T>& t, std::int64_t j, V e) const {
-        V g = e * coefficient;
+    LUCE_INLINE static V gradient(const Factors& f, const Tile<T>& t, std::int64_t j, V e) {
+        V g = e * f.coefficient;
         if constexpr (kSpread) {
-            auto top = iota + splat_int<T>(Index(t.at + j)) == unique_top;
-            g = top ? top_gradient : g - load(t.target + j) * target_scale;
-            g = (Int<T>)e < Int<T>{} ? impossible_gradient : g;
+            auto top = f.iota + splat_int<T>(Index(t.at + j)) == f.unique_top;
+            g = top ? f.top : g - load(t.target + j) * f.target_scale;
+            g = (Int<T>)e < Int<T>{} ? f.impossible : g;
         }
         return g;
     }
@@ -439,98 +469,114 @@ class Block {
         exp.start(u_max);
         Summary<Keep, Track> summary(*this);
         sweep(summary);
-        const Wide<T> top_term = widen(exp.template term<kPair>(u_max, low_max)), one = wide_splat<T>(1);
+        const Row top_term = wider(exp.template term<kPair>(u_max, low_max)), one = same(1);
         // no finite maximum: NaN for the whole row
-        rest = total(summary.rest) + widen(z_max - z_max);
-        ties = over_lanes_sum(widen(summary.ties));
-        const Wide<T> sum = ties * top_term + rest;
+        rest = total(summary.rest.total()) + wider(z_max - z_max);
+        ties = total(widen(summary.ties));
+        const Row sum = ties * top_term + rest;
         inverse_sum = one / sum;
         log_sum = log1p((ties - one) + rest / top_term);
-        lse = widen(u_max) + (log_sum + widen(low_max));
+        lse = wider(u_max) + (log_sum + wider(low_max));
         if constexpr (kSpread) {
-            beside = total(summary.beside);
-            alpha = beside + over_lanes_sum(widen(summary.at_top));
-            loss = total(summary.distance) + alpha * log_sum;
-            alpha = alpha + wide_splat<T>(job.mass);
+            beside = total(summary.beside.total());
+            at_top = total(summary.at_top.total());
+            alpha = beside + at_top;
+            loss = total(summary.distance.total()) + alpha * log_sum;
+            alpha = alpha + same(job.mass);
         }
         if constexpr (kSpread || Track) top_position = over_lanes_last(summary.position);
     }
 
     // α, Σ t·(lse - u), and the factors of the gradient
     LUCE_INLINE void weigh_target() {
-        const Wide<T> zero = wide_splat<T>(0);
+        const Row zero = same(0);
         if constexpr (!kSpread) {
-            alpha = wide_splat<T>(job.mass);
-            beside = zero;
+            alpha = same(job.mass);
+            beside = at_top = zero;
             loss = log_sum - log_sum;  // 0, or NaN
             for (std::int64_t slot = 0; slot < job.slots; ++slot) {
                 const Listed entry = listed(slot);
-                const Wide<T> v = entry.value, gap = widen(u_max) - entry.u;
+                const Row v = entry.value, gap = wider(u_max) - wider(entry.u);
                 alpha = alpha + v;
                 beside = beside + where_equal(gap, zero, zero, v);
+                at_top = at_top + where_equal(gap, zero, v, zero);
                 loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
             }
         }
-        const Wide<T> slack = wide_splat<T>(2 * job.z_loss) * lse;
+        const Row slack = same(2 * job.z_loss) * lse;
         mass = alpha + slack;
-        coefficient = narrow(mass * inverse_sum * scale);
-        target_scale = narrow(scale);
-        const Wide<T> top = ((beside + slack) - mass * rest * inverse_sum) * scale;
-        top_gradient = narrow(top);
-        impossible_gradient = coefficient - coefficient;  // 0, or NaN in a row of NaN
-        if constexpr (kSpread) {
-            // only a unique maximum has a gradient of its own form
-            unique_top = narrow(ties) == splat(T(1)) ? top_position : splat_int<T>(-1);
-        }
+        factors.coefficient = narrower(mass * inverse_sum * scale);
+        factors.target_scale = narrower(scale);
+        const Row q = rest * inverse_sum, one = same(1);
+        factors.top = narrower(((beside + slack) - mass * q) * scale);
+        // Of the two forms of a unique maximum's entry, the one whose terms are smaller loses less.
+        const Row other_form = size(mass) * (one - q) + at_top, own_form = beside + size(slack) + size(mass) * q;
+        own = where_less(own_form, other_form, where_equal(ties, one, one, zero), zero);
+        factors.impossible = factors.coefficient - factors.coefficient;  // 0, or NaN in a row of NaN
+        factors.iota = iota;
+        if constexpr (kSpread) factors.unique_top = narrower(own) == splat(T(1)) ? top_position : splat_int<T>(-1);
     }
 
-    // One listed class of each row: its logit, its share of the target, its place in the block.
+    // One listed class of each row: its place in the block, its logit, its share of the target.
     struct Listed {
-        Wide<T> u, value;
         std::int64_t place[kRows];
+        V u;
+        Row value;
     };
     LUCE_INLINE Listed listed(std::int64_t slot) const {
         Listed entry;
-        double value[kRows];
-        for (int l = 0; l < kRows; ++l) {
-            const std::int64_t at = (row + l) * job.slots + slot;
-            const std::int64_t y = alive[l] ? job.index[at] : 0;
-            entry.place[l] = Columns ? y * W + l : y;
-            value[l] = alive[l] ? listed_value(at, y) : 0.0;
+        find_places(slot, entry.place);
+        entry.u = get(buffer.listed.data() + slot * kRows);
+        if (!job.value && !job.weight && all_alive) {
+            entry.value = same(job.keep);
+        } else {
+            double value[kRows] = {};
+            for (int l = 0; l < rows; ++l)
+                if (all_alive || alive[l]) value[l] = listed_value((row + l) * job.slots + slot);
+            entry.value = lanes(value);
         }
-        entry.u = lanes(buffer.listed.data() + slot * kRows);
-        entry.value = lanes(value);
         return entry;
+    }
+    LUCE_INLINE double listed_value(std::int64_t at) const {
+        return (job.value ? double(job.value[at]) : 1.0) * job.keep * (job.weight ? double(job.weight[job.index[at]]) : 1.0);
+    }
+    LUCE_INLINE void find_places(std::int64_t slot, std::int64_t (&place)[kRows]) const {
+        const std::int64_t* index = job.index + row * job.slots + slot;
+        if (all_alive && rows == kRows) {
+            for (int l = 0; l < kRows; ++l) place[l] = Columns ? index[l * job.slots] * W + l : index[0];
+        } else {
+            for (int l = 0; l < kRows; ++l) {
+                const bool given = l < rows && (all_alive || alive[l]);
+                place[l] = Columns ? (given ? index[l * job.slots] : 0) * W + l : index[0];
+            }
+        }
     }
     // before a pass may write over the logits
     LUCE_INLINE void read_listed() {
-        for (std::int64_t slot = 0; slot < job.slots; ++slot)
-            for (int l = 0; l < kRows; ++l) {
-                const std::int64_t y = alive[l] ? job.index[(row + l) * job.slots + slot] : 0;
-                buffer.listed[slot * kRows + l] = Columns ? buffer.z[y * W + l] : job.logits[row * job.classes + y];
-            }
-    }
-    LUCE_INLINE double listed_value(std::int64_t at, std::int64_t y) const {
-        return (job.value ? double(job.value[at]) : 1.0) * job.keep * (job.weight ? double(job.weight[y]) : 1.0);
+        const T* const from = Columns ? buffer.z : job.logits + row * job.classes;
+        for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+            std::int64_t place[kRows];
+            find_places(slot, place);
+            for (int l = 0; l < kRows; ++l) buffer.listed[slot * kRows + l] = from[place[l]];
+        }
     }
 
     // -t of the listed classes, and the whole gradient of one that is the unique maximum
     LUCE_INLINE void patch_listed() {
         if constexpr (!kSpread) {
-            const Wide<T> one = wide_splat<T>(1);
-            const Wide<T> impossible = wide_splat<T>(-std::numeric_limits<double>::infinity());
+            const V unique = narrower(own), one = splat(T(1));
+            T* const body = Columns ? buffer.grad : job.grad + row * job.classes;
+            T* const end = Columns ? buffer.grad : buffer.grad + kTile - whole;  // the end of a row is still in the buffer
             for (std::int64_t slot = 0; slot < job.slots; ++slot) {
                 const Listed entry = listed(slot);
-                T* const out = Columns ? buffer.grad : job.grad + row * job.classes;
-                T* const tail = Columns ? buffer.grad : buffer.grad - whole;  // the end of a row is still in the buffer
-                double g[kRows];
-                for (int l = 0; l < kRows; ++l) g[l] = (entry.place[l] < whole ? out : tail)[entry.place[l]];
-                Wide<T> value = lanes(g) - entry.value * scale;
-                const Wide<T> only = where_equal(ties, one, widen(top_gradient), value);
-                value = where_equal(entry.u, widen(u_max), only, value);
-                value = where_equal(entry.u, impossible, widen(impossible_gradient), value);
-                wide_store(value, g);
-                for (int l = 0; l < kRows; ++l) (entry.place[l] < whole ? out : tail)[entry.place[l]] = T(g[l]);
+                T g[kRows];
+                for (int l = 0; l < kRows; ++l) g[l] = (entry.place[l] < whole ? body : end)[entry.place[l]];
+                V value = narrower(wider(get(g)) - entry.value * scale);
+                V top = unique == one ? factors.top : value;
+                value = entry.u == u_max ? top : value;
+                value = entry.u == splat(-std::numeric_limits<T>::infinity()) ? factors.impossible : value;
+                put(g, value);
+                for (int l = 0; l < kRows; ++l) (entry.place[l] < whole ? body : end)[entry.place[l]] = g[l];
             }
         }
     }
@@ -547,30 +593,31 @@ class Block {
 
     // ------------------------------------------------------------------------- what a tile holds beside the logits
 
-    LUCE_INLINE void prepare(Tile<T>& t) {
+    // at `place` of the buffers
+    LUCE_INLINE void prepare(Tile<T>& t, std::int64_t place) {
         if constexpr (kPair) {
             for (std::int64_t i = 0; i < t.size; i += W) {
                 const Transformed<T> f = transform(load(t.z + i));
-                store(buffer.u + i, f.u);
-                store(buffer.low + i, f.low);
-                store(buffer.slope + i, f.slope);
-                store(buffer.curve + i, f.curve);
+                store(buffer.u + place + i, f.u);
+                store(buffer.low + place + i, f.low);
+                store(buffer.slope + place + i, f.slope);
+                store(buffer.curve + place + i, f.curve);
             }
-            t.u = buffer.u, t.low = buffer.low, t.slope = buffer.slope, t.curve = buffer.curve;
+            t.u = buffer.u + place, t.low = buffer.low + place;
+            t.slope = buffer.slope + place, t.curve = buffer.curve + place;
         }
         if constexpr (kSpread) {
-            t.target = buffer.target;
+            t.target = buffer.target + place;
             if constexpr (Columns)
                 write_columns_target();
             else
-                write_row_target(t);
+                write_row_target(t, buffer.target + place);
         }
     }
 
     // A row's target in [at, at + n)
-    LUCE_INLINE void write_row_target(Tile<T>& t) {
+    LUCE_INLINE void write_row_target(Tile<T>& t, T* target) {
         const std::int64_t at = t.at, n = std::min(t.size, job.classes - at);
-        T* const target = buffer.target;
         const T smooth = T(job.smooth);
         if (job.dense) {
             const T* const given = job.dense + row * job.classes + at;
@@ -586,7 +633,7 @@ class Block {
         if (job.weight)
             for (std::int64_t i = 0; i < n; ++i) target[i] *= job.weight[at + i];
         for (std::int64_t i = n; i < t.size; ++i) target[i] = 0;
-        write_listed_target(0, at, n, 1, 0);
+        write_listed_target(target, 0, at, n, 1);
     }
 
     LUCE_INLINE void write_columns_target() {
@@ -598,26 +645,26 @@ class Block {
         } else {
             double background[kRows];
             for (int l = 0; l < kRows; ++l)
-                background[l] = job.smooth + (job.tail && alive[l] ? job.keep * job.tail[row + l] : 0.0);
-            const V b = narrow(lanes(background));
+                background[l] = job.smooth + (job.tail && l < rows ? job.keep * job.tail[row + l] : 0.0);
+            const V b = narrower(lanes(background));
             for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, b);
         }
         if (job.weight)
             for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, load(target + j * W) * splat(job.weight[j]));
         for (int l = 0; l < rows; ++l)
-            if (alive[l]) write_listed_target(l, 0, job.classes, W, l);
+            if (all_alive || alive[l]) write_listed_target(target + l, l, 0, job.classes, W);
     }
 
     // listed classes get no share of the tail; classes listed twice add up
-    LUCE_INLINE void write_listed_target(int l, std::int64_t at, std::int64_t n, std::int64_t stride, int lane) {
+    LUCE_INLINE void write_listed_target(T* target, int l, std::int64_t at, std::int64_t n, std::int64_t stride) {
         const std::int64_t first = (row + l) * job.slots;
         for (int add = 0; add < 2; ++add)
             for (std::int64_t slot = 0; slot < job.slots; ++slot) {
                 const std::int64_t y = job.index[first + slot];
                 if (y < at || y >= at + n) continue;
-                T& t = buffer.target[(y - at) * stride + lane];
+                T& t = target[(y - at) * stride];
                 const double base = job.smooth * (job.weight ? double(job.weight[y]) : 1.0);
-                t = T(add ? double(t) + listed_value(first + slot, y) : base);
+                t = T(add ? double(t) + listed_value(first + slot) : base);
             }
     }
 
@@ -625,9 +672,27 @@ class Block {
 
     static const T* at_or_null(const T* p, std::int64_t offset) { return p ? p + offset : nullptr; }
 
-    LUCE_INLINE static void pad(const T* from, int n, T* to, T filler) {
-        for (int i = 0; i < n; ++i) to[i] = from[i];
-        for (int i = n; i < W; ++i) to[i] = filler;
+    // The classes from `whole` on, which don't fill a vector, and fillers. A row that is not in columns has more than W
+    // classes: its last W are read in one piece, and again in the place where they belong.
+    LUCE_INLINE void read_end(const T* from, T* to, T filler) const {
+        alignas(64) T window[2 * W];
+        store(window, load(from + job.classes - W));
+        store(window + W, splat(filler));
+        store(to, load(window + (W - (job.classes - whole))));
+    }
+    LUCE_INLINE void write_end(const T* from, T* to) const {
+        alignas(64) T window[2 * W];
+        store(window, load(to + whole - W));
+        store(window + W, load(from));
+        store(to + job.classes - W, load(window + (job.classes - whole)));
+    }
+
+    // The rows of a block lie side by side but are walked in parallel, which the hardware does not foresee.
+    LUCE_INLINE void fetch(const T* from, std::int64_t first) const {
+        if (!from || first + W > job.rows) return;
+        const char* p = reinterpret_cast<const char*>(from + first * job.classes);
+        const std::int64_t bytes = W * job.classes * std::int64_t(sizeof(T));
+        for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
     }
 
     // rows of memory to columns of the buffer
@@ -680,20 +745,26 @@ class Block {
         if constexpr (Columns) {
             scatter(from, to);
         } else {
-            to += row * job.classes + whole;
-            for (std::int64_t i = 0; i < job.classes - whole; ++i) to[i] = from[i];
+            if (whole < job.classes) write_end(from + kTile, to + row * job.classes);
         }
     }
 
-    LUCE_INLINE void write(Wide<T> value) const {
-        double l[W];
-        wide_store(value, l);
-        for (int i = 0; i < rows; ++i) job.loss[row + i] = alive[i] ? l[i] : 0.0;
+    LUCE_INLINE void write(Row value) const {
+        double* const to = job.loss + row;
+        if constexpr (!Columns) {
+            *to = value.part[0][0];
+        } else if (rows == W && all_alive) {
+            wide_store(to, value);
+        } else {
+            double l[W];
+            wide_store(l, value);
+            for (int i = 0; i < rows; ++i) to[i] = all_alive || alive[i] ? l[i] : 0.0;
+        }
     }
 
     // A row that is ignored is not even read.
     LUCE_INLINE bool skipped() const {
-        if (Columns || alive[0]) return false;
+        if (Columns || all_alive) return false;
         if (job.loss) job.loss[row] = 0;
         for (T* result : {job.grad, job.product})
             if (result) std::fill_n(result + row * job.classes, job.classes, T(0));
@@ -702,27 +773,47 @@ class Block {
 
     // ---------------------------------------------------------------------------------------------- over the lanes
 
-    LUCE_INLINE static Wide<T> lanes(const double* p) {
+    LUCE_INLINE static Row same(double x) { return wide_splat<std::conditional_t<Columns, T, double>>(x); }
+    LUCE_INLINE static Row wider(V v) {
+        if constexpr (Columns)
+            return widen(v);
+        else
+            return same(double(v[0]));
+    }
+    LUCE_INLINE static V narrower(Row x) {
+        if constexpr (Columns)
+            return narrow(x);
+        else
+            return splat(T(x.part[0][0]));
+    }
+    // one number a row, from and to memory
+    LUCE_INLINE static Row lanes(const double* p) {
         if constexpr (Columns)
             return wide_load<T>(p);
         else
-            return wide_splat<T>(*p);
+            return same(*p);
     }
-    LUCE_INLINE static void wide_store(Wide<T> v, double* p) {
+    LUCE_INLINE static V get(const T* p) {
         if constexpr (Columns)
-            LUCE_LEVEL::wide_store(p, v);
+            return load(p);
         else
-            *p = v.part[0][0];
+            return splat(*p);
     }
-    template <class S>
-    LUCE_INLINE static Wide<T> total(const S& sum) {
-        return over_lanes_sum(sum.total());
+    LUCE_INLINE static void put(T* p, V v) {
+        if constexpr (Columns)
+            store(p, v);
+        else
+            *p = v[0];
     }
-    LUCE_INLINE static Wide<T> over_lanes_sum(Wide<T> v) {
-        if constexpr (Columns) return v;
-        double a[W];
-        LUCE_LEVEL::wide_store(a, v);
-        return wide_splat<T>(pairwise<W>(a));
+    LUCE_INLINE static Row total(Wide<T> v) {
+        if constexpr (Columns) {
+            return v;
+        } else {
+            for (int i = 1; i < Wide<T>::kParts; ++i) v.part[0] += v.part[i];
+            double a[kLanes<double>];
+            store(a, v.part[0]);
+            return same(pairwise<kLanes<double>>(a));
+        }
     }
     LUCE_INLINE static V over_lanes_max(V v) {
         if constexpr (Columns) return v;
@@ -747,17 +838,18 @@ class Block {
     const std::int64_t row;
     const int rows;
     std::int64_t whole;  // elements that fill their vectors
-    bool alive[kRows];
-    Wide<T> row_scale, scale;
+    bool all_alive, alive[kRows];  // the second only where a row may be ignored or scaled
+    Row row_scale, scale;
     Int<T> iota;
-    Tile<T> columns;
+    Tile<T> columns, tail;  // what stays in the buffer throughout
 
     V z_max, u_max, low_max, slope_max;
     Exp<T> exp;
-    Wide<T> rest, ties, inverse_sum, log_sum, lse;
-    Wide<T> alpha, beside, loss, mass;  // mass = α + 2ζ·lse
-    Int<T> top_position, unique_top;
-    V coefficient, target_scale, top_gradient, impossible_gradient;
+    Row rest, ties, inverse_sum, log_sum, lse;
+    Row alpha, beside, at_top, loss, mass;  // mass = α + 2ζ·lse
+    Row own;                                // 1 where the maximum's entry has its own form, else 0
+    Int<T> top_position;
+    Factors factors;
     V reference, mean_offset, curvature, along;
 };
 

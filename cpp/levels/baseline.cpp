@@ -16,7 +16,7 @@
 #endif
 
 namespace luce::LUCE_LEVEL {
-inline constexpr int kColumnClasses = 32;
+inline constexpr int kColumnClasses = 128;
 }
 
 #include "../lanes.inl"

@@ -379,7 +379,7 @@ def prepare(
                 hint = "; one-hot rows are a distribution: make them float" if given.shape == shape else ""
                 raise ValueError(f"target: class indices for logits {shape} have shape {rows_shape}, got {given.shape}{hint}")
             index, counted = _class_indices("target", given, classes, ignore_index)
-            slots, ignored = 1, ignore_index
+            slots, ignored = 1, ignore_index if counted < rows else None
         elif given.shape == rows_shape and given.shape != shape:
             raise TypeError(f"target: class indices must be integers, got dtype {given.dtype}")
         else:

@@ -207,7 +207,10 @@ def cross_entropy_target_grad(
     array([[0.6931, 0.6931]])
     """
     if not is_pair(target) and np.asarray(target).dtype.kind != "f":
-        raise TypeError("target: class indices have no derivative; give a distribution or (indices, probabilities)")
+        raise TypeError(
+            "target: class indices have no derivative; expected a distribution or (indices, probabilities), "
+            f"got dtype {np.asarray(target).dtype}"
+        )
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
     form = problem.form
@@ -216,15 +219,21 @@ def cross_entropy_target_grad(
     _core.softmax(rows, slope, None, True, form.softcap, form.temperature, threads(n_threads))
     np.negative(slope, out=slope)
     if form.weight is not None:
-        with np.errstate(invalid="ignore"):  # a class of weight 0 at -inf has no share: 0·∞ = 0
-            slope *= form.weight
-        slope[:, form.weight == 0] = 0
+        _scale(slope, form.weight)
     if form.index is not None:
         slope = _listed_slope(slope, form.index, form.tail is not None)
-    scale = form.keep * problem.factor
-    slope *= scale if form.row_scale is None else (form.row_scale * scale)[:, None].astype(slope.dtype)
+    scale = np.asarray(form.keep * problem.factor)
+    _scale(slope, scale if form.row_scale is None else (form.row_scale * scale)[:, None])
     shape = z.shape if form.index is None else (*z.shape[:-1], form.slots)
     return slope.reshape(shape).astype(z.dtype, copy=False)
+
+
+def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
+    """Multiply in place, with 0·∞ = 0: what has no weight has no share, also where the loss is infinite."""
+    with np.errstate(invalid="ignore"):
+        np.multiply(slope, factor.astype(slope.dtype), out=slope)
+    if not factor.all():
+        np.copyto(slope, 0, where=factor == 0)
 
 
 def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> NDArray[Any]:
