@@ -50,7 +50,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Weights of the classes; "balanced" makes every class weigh the same in total.
     tol : float, default=1e-6
         Stop when no entry of the gradient of the mean objective (the one above divided by C Σr), taken per standard
-        deviation of its column, is larger.
+        deviation of its column, is larger, and the next step promises no larger relative decrease of the objective.
     max_iter : int, default=100
         Largest number of Newton iterations.
     solver : {"auto", "newton", "newton-cg"}, default="auto"
@@ -306,8 +306,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
             }[last.status]
             warnings.warn(
-                f"Did not converge: after {last.iteration} iterations of {self.solver_!r} the gradient's largest entry "
-                f"is {last.gradient_norm:.2g}, above tol={self.tol:g}. {advice}",
+                f"Did not converge to tol={self.tol:g}: after {last.iteration} iterations of {self.solver_!r} the "
+                f"gradient's largest entry is {last.gradient_norm:.2g}. {advice}",
                 ConvergenceWarning,
                 stacklevel=3,
             )
