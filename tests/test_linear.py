@@ -1,5 +1,7 @@
 """The loss through a linear layer: exact where the logits are, and within what any BLAS may round elsewhere."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -115,24 +117,58 @@ def test_inexact_logits_stay_within_a_blas(dtype):
     assert_within(found, Exact(exact.loss.losses.value, scale), 4)
 
 
-@pytest.mark.parametrize("v", [3, 33])
+@pytest.fixture(params=[1, 16, 40, 64], ids=lambda rows: f"{rows}-row-chunks")
+def small_workspace(request, monkeypatch):
+    """Chunks of a few rows, and weight gradients a class or a few at a time."""
+
+    def shrink(classes, itemsize):
+        monkeypatch.setattr(luce.linear, "LOGITS_WORKSPACE", request.param * classes * itemsize)
+        monkeypatch.setattr(luce.linear, "WEIGHT_WORKSPACE", request.param * itemsize)
+
+    return shrink
+
+
+@pytest.mark.parametrize("target", ["ignored", "distribution", "top-k"])
+def test_chunks_of_every_size(small_workspace, target):
+    for dtype, v in (("float32", 5), ("float64", 18)):
+        small_workspace(v, np.dtype(dtype).itemsize)
+        check_all(Layer(shape=(71, 3, v), dtype=dtype, target=target, weight="some", sample_weight="some"))
+
+
+@pytest.mark.parametrize("target", cases.TARGETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_many_rows_cross_chunks(v, dtype):
-    check_all(Layer(shape=(1100, 4, v), dtype=dtype, target="ignored", weight="some"))
+def test_losses_have_the_same_bits_for_any_chunk(small_workspace, target, dtype):
+    for v in (3, 20, 65):
+        layer = Layer(
+            shape=(150, 3, v), target=target, dtype=dtype, sample_weight="some", weight="some", reduction="none"
+        )
+        z = (layer.input @ layer.linear_weight.T) + layer.linear_bias
+        whole = luce.linear_cross_entropy(*layer.arguments, **layer.keywords)
+        assert_same_bits(luce.cross_entropy(z, layer.target, **layer.options), whole)
+        small_workspace(v, np.dtype(dtype).itemsize)
+        assert_same_bits(luce.linear_cross_entropy(*layer.arguments, **layer.keywords), whole)
+        assert_same_bits(luce.linear_cross_entropy_and_grad(*layer.arguments, **layer.keywords)[0], whole)
 
 
-@pytest.mark.parametrize("target", ["index", "distribution", "top-k"])
-def test_a_loss_does_not_depend_on_the_chunk_it_falls_into(target):
-    layer = Layer(shape=(2500, 3, 20), target=target, dtype="float32", sample_weight="some", reduction="none")
-    whole = luce.linear_cross_entropy(*layer.arguments, **layer.keywords)
-    for start, stop in ((0, 1), (1, 500), (511, 514), (1000, 2500), (2499, 2500)):
-        part = slice(start, stop)
-        t = tuple(a[part] for a in layer.target) if isinstance(layer.target, tuple) else layer.target[part]
-        options = {**layer.keywords, "sample_weight": layer.options["sample_weight"][part]}
-        found = luce.linear_cross_entropy(layer.input[part], layer.linear_weight, t, **options)
-        assert_same_bits(found, whole[part])
-    z = (layer.input @ layer.linear_weight.T) + layer.linear_bias
-    assert_same_bits(luce.cross_entropy(z, layer.target, **layer.options), whole)
+@pytest.mark.parametrize("n", [20_000, 60_000])
+def test_the_workspace_does_not_grow_with_the_rows(n):
+    """At most 128 MiB beyond what is returned, where the logits alone would be 160 and 480 MB."""
+    v, d = 2000, 4
+    x, w = np.zeros((n, d), dtype=np.float32), np.zeros((v, d), dtype=np.float32)
+    y = np.zeros(n, dtype=np.int64)
+    calls = {
+        "value": lambda: luce.linear_cross_entropy(x, w, y),
+        "gradient": lambda: luce.linear_cross_entropy_and_grad(x, w, y),
+        "product": lambda: luce.linear_cross_entropy_hvp(x, w, y, (x, w, None)),
+    }
+    for name, call in calls.items():
+        tracemalloc.start()
+        kept = call()
+        results = tracemalloc.get_traced_memory()[0]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak - results < 128 * 2**20, f"{name}: {(peak - results) / 2**20:.0f} MiB"
+        del kept
 
 
 @pytest.mark.parametrize("leading", [(), (3,), (2, 2), (0,), (2, 0)])

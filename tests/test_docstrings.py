@@ -1,0 +1,53 @@
+"""Docstrings: every example runs and prints what it says, and every public function has its sections."""
+
+import doctest
+import importlib
+import sys
+
+import pytest
+
+import luce
+
+ROOMS = [
+    "luce",
+    "luce.configuration",
+    "luce.contract",
+    "luce.softmax",
+    "luce.cross_entropy",
+    "luce.linear",
+    "luce.sigmoid",
+    "luce.jacobians",
+    "luce.check.oracle",
+    "luce.check.cases",
+]
+
+
+def in_room(room):
+    """The module, also where the package has a function of its name."""
+    importlib.import_module(room)
+    return sys.modules[room]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_examples_run(room):
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testmod(in_room(room), optionflags=flags)
+    assert failed == 0
+    assert tried > 0 or room in ("luce", "luce.contract")
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n in luce.__all__ if "cross_entropy" in n or "softmax" in n or "logsumexp" in n)
+)
+def test_every_function_has_its_sections(name):
+    text = getattr(luce, name).__doc__
+    for section in ("Parameters", "Returns", "Raises", "Examples", "References"):
+        assert (
+            f"\n    {section}\n    {'-' * len(section)}\n" in text or f"\n{section}\n{'-' * len(section)}\n" in text
+        ), section
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "luce"])
+def test_every_room_says_what_it_is_for(room):
+    first = in_room(room).__doc__.splitlines()[0]
+    assert first.endswith(".") and len(first) > 20
