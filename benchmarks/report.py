@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.machine import PEERS
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 README = HERE.parent / "README.md"
@@ -56,13 +58,12 @@ def markdown(sections):
 
 
 def _provenance(machine):
-    peers = ", ".join(
-        f"{name} {machine[name]}" for name in ("numpy", "scipy", "scikit-learn", "torch", "jax") if machine[name]
-    )
-    return (
-        f"{machine['cpu']}, {machine['threads_of_every_side']} of {machine['cpus_of_the_machine']} CPUs for every side, "
-        f"luce {machine['luce']} ({machine['isa']}, {machine['compiler']}), Python {machine['python']}, {peers}; {machine['date']}."
-    )
+    parts = [
+        f"{machine['cpu']}, {machine['threads_of_every_side']} of {machine['cpus_of_the_machine']} CPUs for every side",
+        f"luce {machine['luce']} ({machine['isa']}, {machine['compiler']})",
+        *(f"{name} {machine[name]}" for name in ("python", *PEERS) if machine[name]),
+    ]
+    return f"{', '.join(parts)}; {machine['date']}."
 
 
 def _shapes(lines, dtype):
