@@ -1,0 +1,62 @@
+# The verbs of the repository. Each works on a fresh machine that has Python 3.10 or newer and a C++ compiler.
+#   make demo   the main job: train on Iris, then what a confident row's gradient looks like
+#   make test   every test         make lint   every style and type check     make docs   every example of the documentation
+#   make bench  times beside other libraries, into benchmarks/results         make accuracy   errors in ulps, likewise
+#   make clean  remove what the verbs made
+# PYTHON=python3.12 chooses the interpreter, BENCH='--only "in place"' goes to the benchmarks, TEST='-k linear' to pytest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find cpp src -type f -not -name '*.py[co]')
+CPP := $(wildcard cpp/*.?pp cpp/*.inl cpp/levels/*.?pp)
+ROOMS := build/rooms
+
+.PHONY: demo test lint bench accuracy docs clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.cli
+	$(BIN)/luce fit --output build/iris.luce
+	$(BIN)/python examples/confident_rows.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 $(TEST)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@# import-linter reads sources only: the compiled module is shown to it by its stub
+	rm -rf $(ROOMS) && mkdir -p $(ROOMS) && cp -R src/luce $(ROOMS) && mv $(ROOMS)/luce/_core.pyi $(ROOMS)/luce/_core.py
+	PYTHONPATH=$(ROOMS) $(BIN)/lint-imports --no-cache
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(BENCH)
+
+accuracy: $(VENV)/.test
+	$(BIN)/python benchmarks/accuracy.py
+
+docs: $(VENV)/.test
+	$(BIN)/python -m pytest tests/test_examples.py
+
+clean:
+	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build's own tools live in the environment, so that a second build compiles only what has changed.
+$(VENV)/.tools: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Luce needs Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja
+	@touch $@
+
+# The linters read the sources: a change of the sources does not install them again.
+$(VENV)/.lint: $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet --no-build-isolation '.[lint]'
+	@touch $@
+
+$(VENV)/.cli $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.tools $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-build-isolation '.[$*]'
+	@touch $@
