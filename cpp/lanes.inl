@@ -266,9 +266,10 @@ struct Exp {
     }
 };
 
-// exp(-y) for y >= 0 as an unevaluated sum (high, low), relative error below 2^-60; 0 beyond 700
+// exp(-y) for y >= 0 as an unevaluated sum (high, low), relative error below 2^-60, and 4·exp(-y), which stays a normal
+// number a little longer
 struct Pair {
-    D high, low;
+    D high, low, four;
 };
 LUCE_INLINE Pair exp_minus(D y, D y_low) {
     using E = ExpTable<double>;
@@ -288,12 +289,14 @@ LUCE_INLINE Pair exp_minus(D y, D y_low) {
     two_sum(splat(1.0), r, s, e1);
     two_sum(s, half * square, t, e2);
     low = (e1 + e2) + (low + low * (r + half * square) + half * square_low + square * r * p);
-    D scale = (D)(((Int<double>)rounded << E::mantissa) + splat_int<double>(std::int64_t(E::bias) << E::mantissa));
+    const Int<double> power = (Int<double>)rounded << E::mantissa;
+    const D scale = (D)(power + splat_int<double>(std::int64_t(E::bias) << E::mantissa));
+    const D scale_of_four = (D)(power + splat_int<double>(std::int64_t(E::bias + 2) << E::mantissa));
     D high;
     fast_two_sum(t, low, high, low);
     const D zero{};
-    auto gone = y > splat(700.0);
-    return {gone ? zero : high * scale, gone ? zero : low * scale};
+    const auto gone = y > splat(708.0), four_gone = y > splat(709.4);
+    return {gone ? zero : high * scale, gone ? zero : low * scale, four_gone ? zero : high * scale_of_four};
 }
 
 // exp(-y) for y >= 0, in double

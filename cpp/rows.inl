@@ -1,8 +1,8 @@
 // Rows of logits: stable sums, exact losses, gradients and products; compiled once per level on top of lanes.inl.
 //
-// A block is W lanes of work: either one row spread over the lanes (`Columns` false), or, where rows are short, W rows with
-// one lane each (`Columns` true), transposed into a buffer first. Both look the same to the passes below: vectors to sweep
-// over, and a reduction over lanes that does nothing when every lane is a row of its own.
+// A block is up to W rows, one for each lane of a vector, in which everything is computed that there is one of per row. The
+// passes over the classes go either through one row after another, each spread over the lanes and its sums then put into the
+// row's lane (`Columns` false), or, where rows are short, through all rows at once, transposed into a buffer first.
 //
 // Exactness. With m the maximum, the sums leave the maximum itself out:
 //     rest = Σ_{z_j < m} e_j,   s = ties·e_m + rest,   lse - u_j = (m - u_j) + log1p(ties - 1 + rest/e_m),
@@ -82,9 +82,10 @@ struct Transform {
             fast_two_sum(p, u_size_low, u_size, u_size_low);
             u = negative ? -u_size : u_size;
             u_low = negative ? -u_size_low : u_size_low;
-            D sech2 = splat(4.0) * f.high / (sum * sum);
+            D sech2 = f.four / (sum * sum);
             slope = sech2 * it;
-            curve = splat(-2 / cap) * (negative ? -tanh : tanh) * sech2 * it;
+            const D full = tanh + tanh_low;  // where z is small next to the cap, tanh alone is 1 - exp rounded
+            curve = splat(-2 / cap) * (negative ? -full : full) * sech2 * it;
         }
         if (inverse_temperature != 1) {
             D p, e;
@@ -122,13 +123,17 @@ class Block {
     static constexpr int W = kLanes<T>;
     static constexpr bool kSpread = mode != Mode::listed, kPair = mode == Mode::transformed;
     static constexpr std::int64_t kTile = 1024;
-    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile + W;  // a tile and a tail
+    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile + W * W;  // a tile and the ends
     using V = Vec<T>;
     using Index = typename Lane<T>::Bits;
-    using Row = Wide<std::conditional_t<Columns, T, double>>;  // one double per row, or one row in every lane
+    using Row = Wide<T>;  // a double for each row
 
   public:
-    static constexpr int kRows = Columns ? W : 1;
+    // Rows that stay in the fastest cache together.
+    static int rows_for(std::int64_t classes) {
+        constexpr std::int64_t kBytes = 65536;
+        return Columns ? W : int(std::clamp<std::int64_t>(kBytes / sizeof(T) / classes, 1, W));
+    }
 
     // What a run of blocks works in.
     struct Scratch {
@@ -136,24 +141,24 @@ class Block {
         alignas(64) T u[kCapacity], low[kCapacity], slope[kCapacity], curve[kCapacity];
         alignas(64) T target[kCapacity], vector[kCapacity], grad[kCapacity], product[kCapacity];
         std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
-        explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * kRows) {}
+        explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * W) {}
     };
 
     Block(const Job<T>& job_, const Transform<T>& transform_, Scratch& scratch, std::int64_t row_, std::int64_t end)
-        : job(job_), transform(transform_), buffer(scratch), row(row_), rows(int(std::min<std::int64_t>(kRows, end - row_))) {
+        : job(job_), transform(transform_), buffer(scratch), row(row_), rows(int(std::min<std::int64_t>(rows_for(job_.classes), end - row_))) {
         whole = Columns ? job.classes * W : job.classes / W * W;
         all_alive = true;
-        row_scale = same(1);
+        row_scale = wide_splat<T>(1);
         if (job.has_ignored || job.row_scale) {
-            double r[kRows];
-            for (int l = 0; l < kRows; ++l) {
+            double r[W];
+            for (int l = 0; l < W; ++l) {
                 alive[l] = l < rows && !(job.has_ignored && job.index[(row + l) * job.slots] == job.ignored);
                 all_alive &= alive[l] || l >= rows;
                 r[l] = !alive[l] ? 0.0 : job.row_scale ? job.row_scale[row + l] : 1.0;
             }
-            row_scale = lanes(r);
+            row_scale = wide_load<T>(r);
         }
-        scale = row_scale * same(job.factor);
+        scale = row_scale * wide_splat<T>(job.factor);
         for (int l = 0; l < W; ++l) iota[l] = Index(l);
         if constexpr (Columns) {
             fetch(job.logits, row + W);
@@ -164,55 +169,54 @@ class Block {
                     for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = T(0);
             if (job.vector) gather(job.vector, buffer.vector);
             columns = {0, whole, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
-            prepare(columns, 0);
-        } else if (whole < job.classes) {
-            // the end of the row, filled up with classes that can't happen
-            const std::int64_t first = row * job.classes;
-            read_end(job.logits + first, buffer.z + kTile, -std::numeric_limits<T>::infinity());
-            if (job.vector) read_end(job.vector + first, buffer.vector + kTile, T(0));
-            tail = {whole,   W,       buffer.z + kTile,      buffer.z + kTile,    nullptr, nullptr, nullptr, nullptr,
-                    nullptr, nullptr, buffer.product + kTile};
-            tail.vector = buffer.vector + kTile;
-            tail.grad = buffer.grad + kTile;
-            prepare(tail, kTile);
+            prepare(columns, 0, 0);
+        } else {
+            for (int l = 0; l < rows && whole < job.classes; ++l) {
+                // the ends of the rows, filled up with classes that can't happen
+                const std::int64_t first = (row + l) * job.classes, place = kTile + l * W;
+                read_end(job.logits + first, buffer.z + place, -std::numeric_limits<T>::infinity());
+                if (job.vector) read_end(job.vector + first, buffer.vector + place, T(0));
+                ends[l] = {whole, W, buffer.z + place, buffer.z + place, nullptr, nullptr, nullptr, nullptr,
+                           buffer.vector + place, buffer.grad + place, buffer.product + place};
+                prepare(ends[l], place, l);
+            }
         }
     }
 
     void cross_entropy() {
-        if (skipped()) return;
+        skip_ignored();
         if (job.grad && !kPair)
             summarise<true, false>();
         else
             summarise<false, false>();
         weigh_target();
         if (job.loss) {
-            const Row zero = same(0), infinity = same(std::numeric_limits<double>::infinity());
-            const Row l = loss + same(job.z_loss) * lse * lse;
+            const Row zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
+            const Row l = loss + wide_splat<T>(job.z_loss) * lse * lse;
             // a row of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
             write(where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
         }
         if (job.grad) {
-            sweep(Gradient(*this));
+            sweep<Gradient>();
             patch_listed();
             deliver(buffer.grad, job.grad);
         }
     }
 
     void hessian() {
-        if (skipped()) return;
+        skip_ignored();
         summarise<false, true>();
         weigh_target();
         find_reference();
-        Inner inner(*this);
-        sweep(inner);
-        const Row mean = total(inner.sum.total()) * inverse_sum;  // <p, x> - x_ref
-        mean_offset = narrower(mean);
-        curvature = narrower(mass * scale * inverse_sum);
-        along = narrower(same(2 * job.z_loss) * (mean + wider(reference)) * scale * inverse_sum);
+        sweep<Inner>();
+        const Row mean = inner * inverse_sum;  // <p, x> - x_ref
+        mean_offset = narrow(mean);
+        curvature = narrow(mass * scale * inverse_sum);
+        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * scale * inverse_sum);
         if (job.grad)
-            sweep(Product<true>(*this));
+            sweep<Product<true>>();
         else
-            sweep(Product<false>(*this));
+            sweep<Product<false>>();
         if (job.grad) {
             patch_listed();
             deliver(buffer.grad, job.grad);
@@ -227,14 +231,16 @@ class Block {
             summarise<false, false>();
         if (job.loss) write(lse);
         if (job.grad) {
-            sweep(Probability(*this));
+            factors.coefficient = narrow(inverse_sum);
+            sweep<Probability>();
             deliver(buffer.grad, job.grad);
         }
     }
 
     void log_softmax() {
         summarise<false, false>();
-        sweep(LogProbability(*this));
+        factors.coefficient = narrow(log_sum);
+        sweep<LogProbability>();
         deliver(buffer.grad, job.grad);
     }
 
@@ -249,7 +255,8 @@ class Block {
 
     struct Maximum {
         V value;
-        LUCE_INLINE Maximum() : value(splat(-std::numeric_limits<T>::infinity())) {}
+        LUCE_INLINE Maximum(const Block&, int) : value(splat(-std::numeric_limits<T>::infinity())) {}
+        LUCE_INLINE void finish(Block& b, int l) { over_lanes_max(b.z_max, l, value); }
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V z[U];
@@ -269,9 +276,19 @@ class Block {
         Sum<T> rest, distance, beside, at_top;
         V ties;
         Int<T> position;
-        LUCE_INLINE explicit Summary(const Block& b)
-            : exp(b.exp), z_max(b.z_max), u_max(b.u_max), low_max(b.low_max), iota(b.iota), ties(splat(T(0))),
-              position(splat_int<T>(-1)) {}
+        LUCE_INLINE Summary(const Block& b, int l)
+            : exp(of(b.exp, l)), z_max(of(b.z_max, l)), u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), iota(b.iota),
+              ties(splat(T(0))), position(splat_int<T>(-1)) {}
+        LUCE_INLINE void finish(Block& b, int l) {
+            total(b.rest, l, rest.total());
+            total(b.ties, l, widen(ties));
+            if constexpr (kSpread) {
+                total(b.loss, l, distance.total());
+                total(b.beside, l, beside.total());
+                total(b.at_top, l, at_top.total());
+            }
+            if constexpr (kSpread || Track) over_lanes_last(b.top_position, l, position);
+        }
 
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
@@ -306,7 +323,8 @@ class Block {
     struct Gradient {
         const Exp<T> exp;
         const Factors f;
-        LUCE_INLINE explicit Gradient(const Block& b) : exp(b.exp), f(b.factors) {}
+        LUCE_INLINE Gradient(const Block& b, int l) : exp(of(b.exp, l)), f(of(b.factors, l)) {}
+        LUCE_INLINE void finish(Block&, int) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -324,7 +342,8 @@ class Block {
         const Exp<T> exp;
         const V reference;
         Sum<T> sum;
-        LUCE_INLINE explicit Inner(const Block& b) : exp(b.exp), reference(b.reference) {}
+        LUCE_INLINE Inner(const Block& b, int l) : exp(of(b.exp, l)), reference(of(b.reference, l)) {}
+        LUCE_INLINE void finish(Block& b, int l) { total(b.inner, l, sum.total()); }
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V s[U];
@@ -339,9 +358,10 @@ class Block {
         const Exp<T> exp;
         const Factors f;
         const V reference, mean_offset, curvature, along;
-        LUCE_INLINE explicit Product(const Block& b)
-            : exp(b.exp), f(b.factors), reference(b.reference), mean_offset(b.mean_offset), curvature(b.curvature),
-              along(b.along) {}
+        LUCE_INLINE Product(const Block& b, int l)
+            : exp(of(b.exp, l)), f(of(b.factors, l)), reference(of(b.reference, l)), mean_offset(of(b.mean_offset, l)),
+              curvature(of(b.curvature, l)), along(of(b.along, l)) {}
+        LUCE_INLINE void finish(Block&, int) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -365,7 +385,8 @@ class Block {
     struct Probability {
         const Exp<T> exp;
         const V inverse_sum;
-        LUCE_INLINE explicit Probability(const Block& b) : exp(b.exp), inverse_sum(b.narrower(b.inverse_sum)) {}
+        LUCE_INLINE Probability(const Block& b, int l) : exp(of(b.exp, l)), inverse_sum(of(b.factors.coefficient, l)) {}
+        LUCE_INLINE void finish(Block&, int) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -377,8 +398,9 @@ class Block {
 
     struct LogProbability {
         const V u_max, low_max, log_sum;
-        LUCE_INLINE explicit LogProbability(const Block& b)
-            : u_max(b.u_max), low_max(b.low_max), log_sum(b.narrower(b.log_sum)) {}
+        LUCE_INLINE LogProbability(const Block& b, int l)
+            : u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), log_sum(of(b.factors.coefficient, l)) {}
+        LUCE_INLINE void finish(Block&, int) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -391,24 +413,31 @@ class Block {
     };
 
     template <class Pass>
-    LUCE_INLINE void sweep(Pass&& pass) {
+    LUCE_INLINE void sweep() {
         if constexpr (Columns) {
+            Pass pass(*this, 0);
             walk(columns, pass);
+            pass.finish(*this, 0);
         } else {
-            const std::int64_t first = row * job.classes;
-            for (std::int64_t at = 0; at < whole; at += kTile) {
-                const T* z = job.logits + first + at;
-                Tile<T> t{at,      std::min(kTile, whole - at),
-                          z,       z,
-                          nullptr, nullptr,
-                          nullptr, nullptr,
-                          at_or_null(job.vector, first + at),
-                          job.grad ? job.grad + first + at : nullptr,
-                          job.product ? job.product + first + at : nullptr};
-                prepare(t, 0);
-                walk(t, pass);
+            for (int l = 0; l < rows; ++l) {
+                if (!live(l)) continue;
+                Pass pass(*this, l);
+                const std::int64_t first = (row + l) * job.classes;
+                for (std::int64_t at = 0; at < whole; at += kTile) {
+                    const T* z = job.logits + first + at;
+                    Tile<T> t{at,      std::min(kTile, whole - at),
+                              z,       z,
+                              nullptr, nullptr,
+                              nullptr, nullptr,
+                              job.vector ? job.vector + first + at : nullptr,
+                              job.grad ? job.grad + first + at : nullptr,
+                              job.product ? job.product + first + at : nullptr};
+                    prepare(t, 0, l);
+                    walk(t, pass);
+                }
+                if (whole < job.classes) walk(ends[l], pass);
+                pass.finish(*this, l);
             }
-            if (whole < job.classes) walk(tail, pass);
         }
     }
 
@@ -416,7 +445,13 @@ class Block {
     LUCE_INLINE static void walk(const Tile<T>& t, Pass& pass) {
         std::int64_t i = 0;
         for (; i + 4 * W <= t.size; i += 4 * W) pass.template step<4>(t, i);
-        for (; i < t.size; i += W) pass.template step<1>(t, i);
+        const std::int64_t rest = t.size - i;
+        if (rest == 3 * W)
+            pass.template step<3>(t, i);
+        else if (rest == 2 * W)
+            pass.template step<2>(t, i);
+        else if (rest == W)
+            pass.template step<1>(t, i);
     }
 
     // ------------------------------------------------------------------------------------------ one vector of a block
@@ -455,9 +490,7 @@ class Block {
     template <bool Keep, bool Track>
     LUCE_INLINE void summarise() {
         if constexpr (!kSpread) read_listed();
-        Maximum maximum;
-        sweep(maximum);
-        z_max = over_lanes_max(maximum.value);
+        sweep<Maximum>();
         u_max = z_max;
         low_max = V{};
         if constexpr (kPair) {
@@ -467,134 +500,141 @@ class Block {
             slope_max = m.slope;
         }
         exp.start(u_max);
-        Summary<Keep, Track> summary(*this);
-        sweep(summary);
-        const Row top_term = wider(exp.template term<kPair>(u_max, low_max)), one = same(1);
+        sweep<Summary<Keep, Track>>();
+        const Row top_term = widen(exp.template term<kPair>(u_max, low_max)), one = wide_splat<T>(1);
         // no finite maximum: NaN for the whole row
-        rest = total(summary.rest.total()) + wider(z_max - z_max);
-        ties = total(widen(summary.ties));
+        rest = rest + widen(z_max - z_max);
         const Row sum = ties * top_term + rest;
         inverse_sum = one / sum;
         log_sum = log1p((ties - one) + rest / top_term);
-        lse = wider(u_max) + (log_sum + wider(low_max));
+        lse = widen(u_max) + (log_sum + widen(low_max));
         if constexpr (kSpread) {
-            beside = total(summary.beside.total());
-            at_top = total(summary.at_top.total());
             alpha = beside + at_top;
-            loss = total(summary.distance.total()) + alpha * log_sum;
-            alpha = alpha + same(job.mass);
+            loss = loss + alpha * log_sum;
+            alpha = alpha + wide_splat<T>(job.mass);
         }
-        if constexpr (kSpread || Track) top_position = over_lanes_last(summary.position);
     }
 
     // α, Σ t·(lse - u), and the factors of the gradient
     LUCE_INLINE void weigh_target() {
-        const Row zero = same(0);
+        const Row zero = wide_splat<T>(0);
         if constexpr (!kSpread) {
-            alpha = same(job.mass);
+            alpha = wide_splat<T>(job.mass);
             beside = at_top = zero;
             loss = log_sum - log_sum;  // 0, or NaN
             for (std::int64_t slot = 0; slot < job.slots; ++slot) {
                 const Listed entry = listed(slot);
-                const Row v = entry.value, gap = wider(u_max) - wider(entry.u);
+                const Row v = entry.value, gap = widen(u_max) - widen(entry.u);
                 alpha = alpha + v;
                 beside = beside + where_equal(gap, zero, zero, v);
                 at_top = at_top + where_equal(gap, zero, v, zero);
                 loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
             }
         }
-        const Row slack = same(2 * job.z_loss) * lse;
+        const Row slack = wide_splat<T>(2 * job.z_loss) * lse;
         mass = alpha + slack;
-        factors.coefficient = narrower(mass * inverse_sum * scale);
-        factors.target_scale = narrower(scale);
-        const Row q = rest * inverse_sum, one = same(1);
-        factors.top = narrower(((beside + slack) - mass * q) * scale);
+        factors.coefficient = narrow(mass * inverse_sum * scale);
+        factors.target_scale = narrow(scale);
+        const Row q = rest * inverse_sum, one = wide_splat<T>(1);
+        factors.top = narrow(((beside + slack) - mass * q) * scale);
         // Of the two forms of a unique maximum's entry, the one whose terms are smaller loses less.
         const Row other_form = size(mass) * (one - q) + at_top, own_form = beside + size(slack) + size(mass) * q;
         own = where_less(own_form, other_form, where_equal(ties, one, one, zero), zero);
         factors.impossible = factors.coefficient - factors.coefficient;  // 0, or NaN in a row of NaN
         factors.iota = iota;
-        if constexpr (kSpread) factors.unique_top = narrower(own) == splat(T(1)) ? top_position : splat_int<T>(-1);
+        if constexpr (kSpread) factors.unique_top = narrow(own) == splat(T(1)) ? top_position : splat_int<T>(-1);
     }
 
     // One listed class of each row: its place in the block, its logit, its share of the target.
     struct Listed {
-        std::int64_t place[kRows];
+        std::int64_t place[W];
         V u;
         Row value;
     };
     LUCE_INLINE Listed listed(std::int64_t slot) const {
         Listed entry;
         find_places(slot, entry.place);
-        entry.u = get(buffer.listed.data() + slot * kRows);
+        entry.u = load(buffer.listed.data() + slot * W);
         if (!job.value && !job.weight && all_alive) {
-            entry.value = same(job.keep);
+            entry.value = wide_splat<T>(job.keep);
         } else {
-            double value[kRows] = {};
+            double value[W] = {};
             for (int l = 0; l < rows; ++l)
-                if (all_alive || alive[l]) value[l] = listed_value((row + l) * job.slots + slot);
-            entry.value = lanes(value);
+                if (live(l)) value[l] = listed_value((row + l) * job.slots + slot);
+            entry.value = wide_load<T>(value);
         }
         return entry;
     }
     LUCE_INLINE double listed_value(std::int64_t at) const {
         return (job.value ? double(job.value[at]) : 1.0) * job.keep * (job.weight ? double(job.weight[job.index[at]]) : 1.0);
     }
-    LUCE_INLINE void find_places(std::int64_t slot, std::int64_t (&place)[kRows]) const {
+    // The place of a row's listed class: in the columns, or in the row.
+    LUCE_INLINE void find_places(std::int64_t slot, std::int64_t (&place)[W]) const {
         const std::int64_t* index = job.index + row * job.slots + slot;
-        if (all_alive && rows == kRows) {
-            for (int l = 0; l < kRows; ++l) place[l] = Columns ? index[l * job.slots] * W + l : index[0];
+        if (all_alive && rows == W) {
+            for (int l = 0; l < W; ++l) place[l] = Columns ? index[l * job.slots] * W + l : index[l * job.slots];
         } else {
-            for (int l = 0; l < kRows; ++l) {
-                const bool given = l < rows && (all_alive || alive[l]);
-                place[l] = Columns ? (given ? index[l * job.slots] : 0) * W + l : index[0];
+            for (int l = 0; l < W; ++l) {
+                const std::int64_t y = l < rows && live(l) ? index[l * job.slots] : 0;
+                place[l] = Columns ? y * W + l : y;
             }
         }
     }
     // before a pass may write over the logits
     LUCE_INLINE void read_listed() {
-        const T* const from = Columns ? buffer.z : job.logits + row * job.classes;
         for (std::int64_t slot = 0; slot < job.slots; ++slot) {
-            std::int64_t place[kRows];
+            std::int64_t place[W];
             find_places(slot, place);
-            for (int l = 0; l < kRows; ++l) buffer.listed[slot * kRows + l] = from[place[l]];
+            T* const u = buffer.listed.data() + slot * W;
+            if constexpr (Columns) {
+                for (int l = 0; l < W; ++l) u[l] = buffer.z[place[l]];
+            } else {
+                for (int l = 0; l < W; ++l) u[l] = l < rows ? job.logits[(row + l) * job.classes + place[l]] : T(0);
+            }
         }
+    }
+    LUCE_INLINE T& gradient_at(int l, std::int64_t place) const {
+        if constexpr (Columns) return buffer.grad[place];
+        // the end of a row is still in the buffer
+        return place < whole ? job.grad[(row + l) * job.classes + place] : buffer.grad[kTile + l * W + place - whole];
     }
 
     // -t of the listed classes, and the whole gradient of one that is the unique maximum
     LUCE_INLINE void patch_listed() {
         if constexpr (!kSpread) {
-            const V unique = narrower(own), one = splat(T(1));
-            T* const body = Columns ? buffer.grad : job.grad + row * job.classes;
-            T* const end = Columns ? buffer.grad : buffer.grad + kTile - whole;  // the end of a row is still in the buffer
+            const V unique = narrow(own), one = splat(T(1));
             for (std::int64_t slot = 0; slot < job.slots; ++slot) {
                 const Listed entry = listed(slot);
-                T g[kRows];
-                for (int l = 0; l < kRows; ++l) g[l] = (entry.place[l] < whole ? body : end)[entry.place[l]];
-                V value = narrower(wider(get(g)) - entry.value * scale);
+                T g[W] = {};
+                for (int l = 0; l < rows; ++l) g[l] = gradient_at(l, entry.place[l]);
+                V value = narrow(widen(load(g)) - entry.value * scale);
                 V top = unique == one ? factors.top : value;
                 value = entry.u == u_max ? top : value;
                 value = entry.u == splat(-std::numeric_limits<T>::infinity()) ? factors.impossible : value;
-                put(g, value);
-                for (int l = 0; l < kRows; ++l) (entry.place[l] < whole ? body : end)[entry.place[l]] = g[l];
+                store(g, value);
+                for (int l = 0; l < rows; ++l)
+                    if (live(l)) gradient_at(l, entry.place[l]) = g[l];
             }
         }
     }
 
     // x at the maximum
     LUCE_INLINE void find_reference() {
-        if constexpr (Columns) {
-            for (int l = 0; l < W; ++l) reference[l] = buffer.vector[std::max<std::int64_t>(top_position[l], l)];
-        } else {
-            reference = splat(job.vector[row * job.classes + std::max<std::int64_t>(top_position[0], 0)]);
+        reference = splat(T(0));
+        for (int l = 0; l < rows; ++l) {
+            const std::int64_t place = top_position[l];
+            if constexpr (Columns)
+                reference[l] = buffer.vector[place < 0 ? l : place];
+            else
+                reference[l] = job.vector[(row + l) * job.classes + (place < 0 ? 0 : place)];
         }
         if constexpr (kPair) reference *= slope_max;
     }
 
     // ------------------------------------------------------------------------- what a tile holds beside the logits
 
-    // at `place` of the buffers
-    LUCE_INLINE void prepare(Tile<T>& t, std::int64_t place) {
+    // of row l, at `place` of the buffers
+    LUCE_INLINE void prepare(Tile<T>& t, std::int64_t place, int l) {
         if constexpr (kPair) {
             for (std::int64_t i = 0; i < t.size; i += W) {
                 const Transformed<T> f = transform(load(t.z + i));
@@ -611,29 +651,29 @@ class Block {
             if constexpr (Columns)
                 write_columns_target();
             else
-                write_row_target(t, buffer.target + place);
+                write_row_target(t, buffer.target + place, l);
         }
     }
 
     // A row's target in [at, at + n)
-    LUCE_INLINE void write_row_target(Tile<T>& t, T* target) {
+    LUCE_INLINE void write_row_target(Tile<T>& t, T* target, int l) {
         const std::int64_t at = t.at, n = std::min(t.size, job.classes - at);
         const T smooth = T(job.smooth);
         if (job.dense) {
-            const T* const given = job.dense + row * job.classes + at;
+            const T* const given = job.dense + (row + l) * job.classes + at;
             if (n == t.size && job.keep == 1 && smooth == 0 && !job.weight) {
                 t.target = given;
                 return;
             }
             for (std::int64_t i = 0; i < n; ++i) target[i] = given[i] * T(job.keep) + smooth;
         } else {
-            const T background = T(job.smooth + (job.tail ? job.keep * job.tail[row] : 0.0));
+            const T background = T(job.smooth + (job.tail ? job.keep * job.tail[row + l] : 0.0));
             for (std::int64_t i = 0; i < n; ++i) target[i] = background;
         }
         if (job.weight)
             for (std::int64_t i = 0; i < n; ++i) target[i] *= job.weight[at + i];
         for (std::int64_t i = n; i < t.size; ++i) target[i] = 0;
-        write_listed_target(target, 0, at, n, 1);
+        if (live(l)) write_listed_target(target, l, at, n, 1);
     }
 
     LUCE_INLINE void write_columns_target() {
@@ -643,16 +683,16 @@ class Block {
             for (std::int64_t j = 0; j < job.classes; ++j)
                 store(target + j * W, load(target + j * W) * splat(T(job.keep)) + splat(T(job.smooth)));
         } else {
-            double background[kRows];
-            for (int l = 0; l < kRows; ++l)
+            double background[W];
+            for (int l = 0; l < W; ++l)
                 background[l] = job.smooth + (job.tail && l < rows ? job.keep * job.tail[row + l] : 0.0);
-            const V b = narrower(lanes(background));
+            const V b = narrow(wide_load<T>(background));
             for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, b);
         }
         if (job.weight)
             for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, load(target + j * W) * splat(job.weight[j]));
         for (int l = 0; l < rows; ++l)
-            if (all_alive || alive[l]) write_listed_target(target + l, l, 0, job.classes, W);
+            if (live(l)) write_listed_target(target + l, l, 0, job.classes, W);
     }
 
     // listed classes get no share of the tail; classes listed twice add up
@@ -669,8 +709,6 @@ class Block {
     }
 
     // -------------------------------------------------------------------------------------------------- in and out
-
-    static const T* at_or_null(const T* p, std::int64_t offset) { return p ? p + offset : nullptr; }
 
     // The classes from `whole` on, which don't fill a vector, and fillers. A row that is not in columns has more than W
     // classes: its last W are read in one piece, and again in the place where they belong.
@@ -745,89 +783,76 @@ class Block {
         if constexpr (Columns) {
             scatter(from, to);
         } else {
-            if (whole < job.classes) write_end(from + kTile, to + row * job.classes);
+            for (int l = 0; l < rows && whole < job.classes; ++l)
+                if (live(l)) write_end(from + kTile + l * W, to + (row + l) * job.classes);
         }
     }
 
     LUCE_INLINE void write(Row value) const {
         double* const to = job.loss + row;
-        if constexpr (!Columns) {
-            *to = value.part[0][0];
-        } else if (rows == W && all_alive) {
+        if (rows == W && all_alive) {
             wide_store(to, value);
         } else {
             double l[W];
             wide_store(l, value);
-            for (int i = 0; i < rows; ++i) to[i] = all_alive || alive[i] ? l[i] : 0.0;
+            for (int i = 0; i < rows; ++i) to[i] = live(i) ? l[i] : 0.0;
         }
     }
 
-    // A row that is ignored is not even read.
-    LUCE_INLINE bool skipped() const {
-        if (Columns || all_alive) return false;
-        if (job.loss) job.loss[row] = 0;
-        for (T* result : {job.grad, job.product})
-            if (result) std::fill_n(result + row * job.classes, job.classes, T(0));
-        return true;
+    LUCE_INLINE bool live(int l) const { return all_alive || alive[l]; }
+
+    // What an ignored row gets; the passes leave it out, and what its lane holds meanwhile must only be finite.
+    LUCE_INLINE void skip_ignored() {
+        if (Columns || all_alive) return;
+        z_max = splat(T(0));
+        rest = ties = loss = beside = at_top = inner = wide_splat<T>(1);
+        top_position = splat_int<T>(0);
+        for (int l = 0; l < rows; ++l)
+            if (!live(l))
+                for (T* result : {job.grad, job.product})
+                    if (result) std::fill_n(result + (row + l) * job.classes, job.classes, T(0));
     }
 
     // ---------------------------------------------------------------------------------------------- over the lanes
 
-    LUCE_INLINE static Row same(double x) { return wide_splat<std::conditional_t<Columns, T, double>>(x); }
-    LUCE_INLINE static Row wider(V v) {
-        if constexpr (Columns)
-            return widen(v);
-        else
-            return same(double(v[0]));
+    // A row's own value in every lane, where a pass goes through one row.
+    LUCE_INLINE static V of(const V& v, int l) { return Columns ? v : splat(v[l]); }
+    LUCE_INLINE static Int<T> of(const Int<T>& v, int l) { return Columns ? v : splat_int<T>(v[l]); }
+    LUCE_INLINE static Exp<T> of(const Exp<T>& e, int l) { return {of(e.origin, l), of(e.scale, l), of(e.floor, l)}; }
+    LUCE_INLINE static Factors of(const Factors& f, int l) {
+        return {of(f.coefficient, l), of(f.target_scale, l), of(f.top, l), of(f.impossible, l), f.iota, of(f.unique_top, l)};
     }
-    LUCE_INLINE static V narrower(Row x) {
-        if constexpr (Columns)
-            return narrow(x);
-        else
-            return splat(T(x.part[0][0]));
-    }
-    // one number a row, from and to memory
-    LUCE_INLINE static Row lanes(const double* p) {
-        if constexpr (Columns)
-            return wide_load<T>(p);
-        else
-            return same(*p);
-    }
-    LUCE_INLINE static V get(const T* p) {
-        if constexpr (Columns)
-            return load(p);
-        else
-            return splat(*p);
-    }
-    LUCE_INLINE static void put(T* p, V v) {
-        if constexpr (Columns)
-            store(p, v);
-        else
-            *p = v[0];
-    }
-    LUCE_INLINE static Row total(Wide<T> v) {
+
+    // What a pass found, reduced into the row's lane.
+    LUCE_INLINE static void total(Row& to, int l, Row v) {
         if constexpr (Columns) {
-            return v;
+            to = v;
         } else {
-            for (int i = 1; i < Wide<T>::kParts; ++i) v.part[0] += v.part[i];
+            for (int i = 1; i < Row::kParts; ++i) v.part[0] += v.part[i];
             double a[kLanes<double>];
             store(a, v.part[0]);
-            return same(pairwise<kLanes<double>>(a));
+            reinterpret_cast<double*>(&to)[l] = pairwise<kLanes<double>>(a);
         }
     }
-    LUCE_INLINE static V over_lanes_max(V v) {
-        if constexpr (Columns) return v;
-        T a[W];
-        store(a, v);
-        LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2)
-            LUCE_UNROLL for (int i = 0; i < n; ++i) a[i] = a[i] > a[i + n] ? a[i] : a[i + n];
-        return splat(a[0]);
+    LUCE_INLINE static void over_lanes_max(V& to, int l, V v) {
+        if constexpr (Columns) {
+            to = v;
+        } else {
+            T a[W];
+            store(a, v);
+            LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2)
+                LUCE_UNROLL for (int i = 0; i < n; ++i) a[i] = a[i] > a[i + n] ? a[i] : a[i + n];
+            to[l] = a[0];
+        }
     }
-    LUCE_INLINE static Int<T> over_lanes_last(Int<T> v) {
-        if constexpr (Columns) return v;
-        Index last = v[0];
-        for (int i = 1; i < W; ++i) last = std::max<Index>(last, v[i]);
-        return splat_int<T>(last);
+    LUCE_INLINE static void over_lanes_last(Int<T>& to, int l, Int<T> v) {
+        if constexpr (Columns) {
+            to = v;
+        } else {
+            Index last = v[0];
+            for (int i = 1; i < W; ++i) last = std::max<Index>(last, v[i]);
+            to[l] = last;
+        }
     }
 
     // ------------------------------------------------------------------------------------------------------- state
@@ -838,14 +863,14 @@ class Block {
     const std::int64_t row;
     const int rows;
     std::int64_t whole;  // elements that fill their vectors
-    bool all_alive, alive[kRows];  // the second only where a row may be ignored or scaled
+    bool all_alive, alive[W];  // the second only where a row may be ignored or scaled
     Row row_scale, scale;
     Int<T> iota;
-    Tile<T> columns, tail;  // what stays in the buffer throughout
+    Tile<T> columns, ends[Columns ? 1 : W];  // what stays in the buffer throughout
 
     V z_max, u_max, low_max, slope_max;
     Exp<T> exp;
-    Row rest, ties, inverse_sum, log_sum, lse;
+    Row rest, ties, inner, inverse_sum, log_sum, lse;
     Row alpha, beside, at_top, loss, mass;  // mass = α + 2ζ·lse
     Row own;                                // 1 where the maximum's entry has its own form, else 0
     Int<T> top_position;
@@ -861,7 +886,7 @@ template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
     typename B::Scratch scratch(job);
-    for (std::int64_t row = begin; row < end; row += B::kRows) {
+    for (std::int64_t row = begin; row < end; row += B::rows_for(job.classes)) {
         B block(job, transform, scratch, row, end);
         if constexpr (operation == Operation::cross_entropy) block.cross_entropy();
         if constexpr (operation == Operation::hessian) block.hessian();

@@ -103,6 +103,27 @@ def test_scales_and_offsets(seed, v, target, scale, offset, dtype):
         assert_gradient(grad, exact)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("softcap", "temperature"), [(1e4, 1.0), (1000.0, 1.0), (50.0, 0.1), (30.0, 1.0), (2.0, 0.01), (0.5, 1.0)]
+)
+def test_capped_and_tempered_margins_keep_their_digits(softcap, temperature, dtype):
+    """u = softcap(z)/temperature rounds to |u|·eps/2, which exp would turn into that many units: it may not be rounded."""
+    rng = np.random.default_rng(8)
+    z = np.stack([rng.uniform(-1.5, 1.5, 200), rng.uniform(-1.5, 1.5, 200), np.linspace(-0.01, 0.01, 200)], axis=1)
+    z = (softcap * z).astype(dtype)
+    target = z.argmax(axis=1)
+    for options in ({"softcap": softcap, "temperature": temperature}, {"temperature": 0.7}):
+        exact = CrossEntropy(z, target, reduction="none", **options)
+        gradient, vector = exact.gradient(), np.ones_like(z)
+        product = exact.hvp(vector)
+        for _ in at_every_level():
+            value, grad = luce.cross_entropy_and_grad(z, target, reduction="none", **options)
+            assert_loss(value, exact)
+            assert_gradient(grad, gradient)
+            assert_product(luce.cross_entropy_hvp(z, target, vector, reduction="none", **options), product)
+
+
 @pytest.mark.parametrize(("v", "dtype"), [(50257, "float32"), (128256, "float32"), (32000, "float64")])
 def test_vocabularies(v, dtype):
     rng = np.random.default_rng(v)

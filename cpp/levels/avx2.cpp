@@ -9,7 +9,7 @@
 #define LUCE_MAX_INTRINSIC(x86, arm) _mm256_max_##x86
 
 namespace luce::avx2 {
-inline constexpr int kColumnClasses = 128;
+inline constexpr int kColumnClasses = 32;
 static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace luce::avx2
 

@@ -9,7 +9,7 @@
 #define LUCE_MAX_INTRINSIC(x86, arm) _mm512_max_##x86
 
 namespace luce::avx512 {
-inline constexpr int kColumnClasses = 128;
+inline constexpr int kColumnClasses = 48;
 static bool supported() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"); }
 }  // namespace luce::avx512

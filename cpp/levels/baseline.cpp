@@ -16,7 +16,7 @@
 #endif
 
 namespace luce::LUCE_LEVEL {
-inline constexpr int kColumnClasses = 128;
+inline constexpr int kColumnClasses = 32;
 }
 
 #include "../lanes.inl"

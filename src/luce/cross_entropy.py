@@ -243,5 +243,6 @@ def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> 
         shares = np.ones(slope.shape, bool)
         np.put_along_axis(shares, index, False, axis=1)
         count = shares.sum(axis=1, keepdims=True)
-        listed -= np.where(shares, slope, 0).sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
+        with np.errstate(invalid="ignore"):  # both infinite: the derivative has no value, NaN
+            listed -= np.where(shares, slope, 0).sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
     return listed

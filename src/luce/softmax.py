@@ -154,7 +154,7 @@ def logsumexp(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None
     --------
     >>> import luce
     >>> float(luce.logsumexp([1e4, 1e4]))
-    10000.693147180559
+    10000.69314718056
     """
     moved, _ = _along("logits", logits, axis)
     rows = matrix(moved)

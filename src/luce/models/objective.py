@@ -73,7 +73,7 @@ class SoftmaxObjective:
     size : int
         Length of the parameter vector, (K−1)·(D + 1), or (K−1)·D without intercept.
     resolution : float
-        Relative rounding error to expect of a value: 8 ε of X's dtype.
+        Relative rounding error to expect of a value: (8 + max |μ/σ|) ε, ε that of X's dtype.
 
     Examples
     --------
@@ -104,13 +104,14 @@ class SoftmaxObjective:
         self.n_columns = X.shape[1] + int(fit_intercept)
         self.fit_intercept = fit_intercept
         self.n_threads = n_threads
-        self.resolution = 8 * float(np.finfo(X.dtype).eps)
         self.size = (n_classes - 1) * self.n_columns
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         self._share = (weights / weights.sum()).astype(X.dtype)
         self._block = int(np.clip(BLOCK_ENTRIES // (n_classes + self.n_columns), 128, 16384))
         self._centre, self._scale = self._location_and_scale()
         self._unit = np.divide(1, self._scale, out=np.zeros_like(self._scale), where=self._scale > 0)
+        # scores are x·W − μ·W + a: a column far from 0 for its width cancels that many digits
+        self.resolution = float(np.finfo(X.dtype).eps * (8 + np.max(np.abs(self._centre) * self._unit, initial=0.0)))
         self.column_penalty = np.zeros(self.n_columns)
         self.column_penalty[: X.shape[1]] = penalty * self._unit**2
 

@@ -123,7 +123,9 @@ def minimise(
     iteration, inner, status = 0, 0, "running"
     while True:
         norm = float(np.max(np.abs(point.gradient), initial=0.0))
-        if status == "running" and (norm <= tol or iteration < max_iter):
+        if norm == 0.0:
+            status = "converged"
+        elif status == "running" and (norm <= tol or iteration < max_iter):
             direction, inner = solver.direction(point, tol)
             to_gain = -0.5 * float(point.gradient @ direction)
             if norm <= tol and to_gain <= tol * max(abs(point.value), NEGLIGIBLE):
@@ -135,7 +137,8 @@ def minimise(
             callback(now)
         if status != "running":
             return now
-        point, status = _step(objective, point, direction)
+        with np.errstate(over="ignore", invalid="ignore"):  # a trial too far out is shortened
+            point, status = _step(objective, point, direction)
         iteration += 1
 
 
