@@ -1,0 +1,269 @@
+"""The estimator against scikit-learn's LogisticRegression, and what it promises by itself."""
+
+import io
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from luce.models.classifier import SoftmaxClassifier
+
+SOLVERS = ["newton", "newton-cg"]
+DATA = {"iris": load_iris, "wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
+
+
+@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="newton-cg", C=10.0)])
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+def reference(X, y, sample_weight=None, **parameters):
+    """Return scikit-learn's optimum, to the last digit that its Newton solver reaches."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(tol=1e-13, max_iter=1000, solver="newton-cholesky", **parameters)
+        return model.fit(X, y, sample_weight)
+
+
+def assert_same_coefficients(model, expected, tolerance=1e-6):
+    """Compare entries, each relative to the larger of itself and 1e-3 of its class's largest one."""
+    for ours, theirs in ((model.coef_, expected.coef_), (model.intercept_[:, None], expected.intercept_[:, None])):
+        size = np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max(axis=1, keepdims=True))
+        assert (np.abs(ours - theirs) <= tolerance * size).all()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", DATA)
+def test_coefficients_equal_scikit_learns(name, solver):
+    X, y = DATA[name](return_X_y=True)
+    model, expected = SoftmaxClassifier(tol=1e-12, solver=solver).fit(X, y), reference(X, y)
+    assert model.coef_.shape == expected.coef_.shape
+    assert model.intercept_.shape == expected.intercept_.shape
+    assert_same_coefficients(model, expected)
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-9)
+    np.testing.assert_allclose(model.decision_function(X), expected.decision_function(X), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+
+
+def test_the_comparison_catches_a_shifted_penalty():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(AssertionError):
+        assert_same_coefficients(SoftmaxClassifier(tol=1e-12, C=1.0001).fit(X, y), reference(X, y))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("options", [{"fit_intercept": False}, {"C": 0.01}, {"C": 100.0}, {"class_weight": "balanced"}])
+def test_options_mean_what_they_mean_there(options, classes, solver):
+    X, y = load_wine(return_X_y=True)
+    X, y = X[y < classes], y[y < classes]
+    weight = np.random.default_rng(0).uniform(0, 3, len(y))
+    model = SoftmaxClassifier(tol=1e-12, solver=solver, **options).fit(X, y, weight)
+    assert_same_coefficients(model, reference(X, y, weight, **options), 1e-5)
+
+
+def test_class_weights_by_name_equal_sample_weights():
+    X, y = load_iris(return_X_y=True, as_frame=False)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    by_class = SoftmaxClassifier(class_weight={"setosa": 2.0, "virginica": 0.5}, tol=1e-12).fit(X, names)
+    by_row = SoftmaxClassifier(tol=1e-12).fit(X, names, np.array([2.0, 1.0, 0.5])[y])
+    np.testing.assert_allclose(by_class.coef_, by_row.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_objective_is_no_higher_than_scikit_learns(solver):
+    X, y = load_digits(return_X_y=True)
+    model = SoftmaxClassifier(solver=solver).fit(X, y)
+    expected = reference(X, y)
+
+    def objective(candidate):
+        chosen = candidate.predict_log_proba(X)[np.arange(len(y)), y]
+        return -chosen.sum() + 0.5 * np.sum(candidate.coef_**2)
+
+    assert objective(model) <= objective(expected) * (1 + 1e-6)
+    assert model.loss_curve_[-1] * len(y) == pytest.approx(objective(model), rel=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scale_shift_and_correlation_of_features_do_not_matter(solver):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 8)) @ rng.normal(size=(8, 8))
+    y = np.argmax(X @ rng.normal(size=(8, 4)) + 3 * rng.gumbel(size=(400, 4)), axis=1)
+    bad = X * np.exp(rng.uniform(-4, 4, 8))
+    bad[:, 0] += 1e4
+    model = SoftmaxClassifier(C=np.inf, tol=1e-10, solver=solver).fit(bad, y)
+    plain = SoftmaxClassifier(C=np.inf, tol=1e-10, solver=solver).fit(X, y)
+    assert model.n_iter_[0] <= plain.n_iter_[0] + 1 <= 15
+    np.testing.assert_allclose(model.predict_proba(bad), plain.predict_proba(X), atol=1e-6)
+
+
+def test_the_gradient_vanishes_and_the_curve_falls():
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxClassifier(tol=1e-10).fit(X, y)
+    P = model.predict_proba(X) - np.eye(3)[y]
+    np.testing.assert_allclose((P.T @ X + model.coef_) / (len(X) * X.std(axis=0)), 0, atol=1e-9)
+    np.testing.assert_allclose(P.mean(axis=0), 0, atol=1e-10)
+    assert model.grad_norm_ <= 1e-10
+    assert len(model.loss_curve_) == model.n_iter_[0] + 1
+    assert model.loss_curve_[0] == pytest.approx(np.log(3))
+    assert (np.diff(model.loss_curve_) <= 1e-15).all()
+    np.testing.assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-12)
+    assert abs(model.intercept_.sum()) < 1e-9
+
+
+def test_float32_is_kept_and_close():
+    X, y = load_iris(return_X_y=True)
+    single = SoftmaxClassifier().fit(X.astype(np.float32), y)
+    assert single.coef_.dtype == single.intercept_.dtype == np.float32
+    assert single.predict_proba(X.astype(np.float32)).dtype == np.float32
+    np.testing.assert_allclose(single.coef_, SoftmaxClassifier().fit(X, y).coef_, atol=2e-3)
+
+
+def test_float32_stops_at_its_own_rounding_without_a_warning():
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxClassifier(tol=1e-15).fit(X.astype(np.float32), y)
+    assert model.n_iter_[0] < 50
+
+
+def test_log_probabilities_keep_their_digits_where_probabilities_underflow():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier().fit(X, y)
+    far = 1e4 * X[:1]
+    assert (model.predict_proba(far) == 0).any()
+    assert np.isfinite(model.predict_log_proba(far)).all()
+
+
+def test_not_converged_is_said_with_advice():
+    X, y = load_wine(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=r"Did not converge to tol=1e-06: after 2 iterations.*Raise max_iter"):
+        model = SoftmaxClassifier(max_iter=2).fit(X, y)
+    assert model.n_iter_[0] == 2
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separable_classes_without_penalty_are_called_so(classes, solver):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % classes
+    X = rng.normal(size=(60, 2)) * 0.1 + np.array([[0, 0], [5, 0], [0, 5]])[y]
+    with pytest.warns(ConvergenceWarning, match="linearly separable"):
+        model = SoftmaxClassifier(C=np.inf, solver=solver).fit(X, y)
+    assert model.score(X, y) == 1
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_repeated_and_constant_columns_without_penalty(solver):
+    X, y = load_iris(return_X_y=True)
+    doubled = np.hstack([X, X, np.ones((150, 1))])
+    model = SoftmaxClassifier(C=np.inf, solver=solver).fit(doubled, y)
+    single = SoftmaxClassifier(C=np.inf, solver=solver).fit(X, y)
+    assert model.loss_curve_[-1] == pytest.approx(single.loss_curve_[-1], rel=1e-5)
+    assert np.abs(model.coef_).max() < 2 * np.abs(single.coef_).max()
+
+
+def test_many_classes_with_few_rows_each():
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(300, 6))
+    y = np.arange(300).repeat(2)
+    X = centres[y] + rng.normal(size=(600, 6))
+    model = SoftmaxClassifier().fit(X, y)
+    assert model.solver_ == "newton-cg"
+    P = model.predict_proba(X) - np.eye(300)[y]
+    np.testing.assert_allclose(P.T @ X + model.coef_, 0, atol=1e-2)
+    assert model.coef_.shape == (300, 6)
+
+
+def test_rows_of_weight_zero_count_as_absent():
+    X, y = load_iris(return_X_y=True)
+    weight = (y != 1).astype(float)
+    model = SoftmaxClassifier().fit(X, y, weight)
+    assert model.classes_.tolist() == [0, 2]
+    np.testing.assert_array_equal(model.coef_, SoftmaxClassifier().fit(X[y != 1], y[y != 1]).coef_)
+
+
+def test_a_warm_start_begins_where_the_last_fit_ended():
+    X, y = load_wine(return_X_y=True)
+    for rows in (slice(None), y < 2):
+        model = SoftmaxClassifier(warm_start=True).fit(X[rows], y[rows])
+        cold, loss, coef = model.n_iter_[0], model.loss_curve_[-1], model.coef_
+        model.fit(X[rows], y[rows])
+        assert model.n_iter_[0] == 1 < cold
+        assert model.loss_curve_[0] == pytest.approx(loss, rel=1e-12)
+        np.testing.assert_allclose(model.coef_, coef, rtol=1e-5, atol=1e-8)
+
+
+def test_callback_and_verbose_tell_each_iteration(capsys):
+    X, y = load_iris(return_X_y=True)
+    seen = []
+    model = SoftmaxClassifier(verbose=1).fit(X, y, callback=seen.append)
+    assert [iterate.iteration for iterate in seen] == list(range(model.n_iter_[0] + 1))
+    assert [iterate.point.value for iterate in seen] == model.loss_curve_.tolist()
+    assert seen[-1].status == "converged"
+    assert capsys.readouterr().err.count("iteration") == len(seen)
+
+
+def test_threads_do_not_change_the_result():
+    X, y = load_digits(return_X_y=True)
+    one, two = (SoftmaxClassifier(n_threads=n).fit(X[:300], y[:300]).coef_ for n in (1, 2))
+    np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-9)
+
+
+def test_in_the_company_of_scikit_learn():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    search = GridSearchCV(make_pipeline(StandardScaler(), SoftmaxClassifier()), {"softmaxclassifier__C": [0.1, 1, 10]})
+    assert search.fit(X, y).best_score_ > 0.94
+    model = SoftmaxClassifier().fit(X, y)
+    assert model.feature_names_in_.tolist() == list(X.columns)
+    copy = pickle.load(io.BytesIO(pickle.dumps(model)))
+    np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"C": 0}, "C must be"),
+        ({"C": -1.0}, "C must be"),
+        ({"C": float("nan")}, "C must be"),
+        ({"C": "1"}, "C must be"),
+        ({"tol": -1e-3}, "tol must be"),
+        ({"tol": float("nan")}, "tol must be"),
+        ({"max_iter": 0}, "max_iter must be"),
+        ({"max_iter": 1.5}, "max_iter must be"),
+        ({"solver": "lbfgs"}, "solver must be 'auto' or one of .*newton-cg.* got 'lbfgs'"),
+        ({"n_threads": 0}, "n_threads must be"),
+        ({"class_weight": "even"}, "class_weight must be"),
+        ({"class_weight": {0: -1.0}}, "class weights must be positive"),
+    ],
+)
+def test_parameters_out_of_range(parameters, words):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=words):
+        SoftmaxClassifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "weight", "words"),
+    [
+        ([[1.0], [2.0]], ["a", "a"], None, "at least two classes.*'a'"),
+        ([[1.0], [2.0]], [0, 1], [0.0, 0.0], "non-zero|two classes"),
+        ([[1.0], [np.nan]], [0, 1], None, "NaN"),
+        ([[1.0], [np.inf]], [0, 1], None, "infinity"),
+        ([[1.0], [2.0]], [0.5, 1.25], None, "[Cc]ontinuous"),
+        ([[1.0], [2.0]], [0, 1, 1], None, "inconsistent"),
+        ([[1.0], [2.0]], [0, 1], [1.0, -1.0], "[Nn]egative"),
+    ],
+)
+def test_data_that_cannot_be_fitted(X, y, weight, words):
+    with pytest.raises(ValueError, match=words):
+        SoftmaxClassifier().fit(X, y, weight)
