@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from typing import Annotated
@@ -48,6 +50,10 @@ def _program(
 
 def run(arguments: list[str]) -> int:
     """Run the program on the words after its name and return the exit code."""
+    codecs.register_error("luce-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="luce-plain")
     try:
         app(arguments, prog_name="luce")
     except SystemExit as end:
@@ -59,3 +65,11 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace what the terminal's encoding has no sign for, the report's own signs by their ASCII forms."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = {"±": "+-", "·": ".", "…": "..."}
+    return "".join(signs.get(sign, "?") for sign in error.object[error.start : error.end]), error.end

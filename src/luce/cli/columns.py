@@ -185,8 +185,14 @@ def _converted(series: pl.Series, column: Column, source: str) -> pl.Series:
         return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
     if kind == column.kind or {kind, column.kind} == {"number", "boolean"}:
         return _as_number(series, kind)
+    values = series.drop_nulls()
+    if (kind, column.kind) == ("text", "number"):
+        numbers = _as_text(series).str.strip_chars().cast(pl.Float64, strict=False)
+        values = series.filter(numbers.is_null() & series.is_not_null())
+        if not len(values):
+            return _as_number(numbers, "number")
     saw = {"text": "text", "date": "dates"}.get(column.kind, f"{column.kind}s")
-    example = f" ({_shortened(series.drop_nulls()[0])})"
+    example = f" ({_shortened(values[0])})"
     raise Failure(f"{source}: column {column.name!r} holds {kind}{example} where the model saw {saw}")
 
 

@@ -65,4 +65,4 @@ def curve(values: Sequence[float], *, width: int, height: int, plain: bool = Fal
 
 
 def _label(value: float) -> str:
-    return f"{value:.4g}" if 0 < abs(value) < 0.1 else "0" if value == 0 else f"{value:.3f}"
+    return "0" if value == 0 else f"{value:.3f}" if 0.1 <= abs(value) < 1e5 else f"{value:.3g}"

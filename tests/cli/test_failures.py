@@ -1,0 +1,157 @@
+"""What the user can put right: one line on standard error, exit code 2, nothing written."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import skops.io
+
+from luce.cli import main
+from luce.cli.failure import Failure
+from luce.cli.replacing import replacing
+
+FILES = {
+    "good.csv": "a,b,y\n1,p,u\n2,q,v\n3,p,u\n4,q,v\n",
+    "one.csv": "a,y\n1,u\n2,u\n",
+    "header.csv": "a,y\n",
+    "empty.csv": "",
+    "blank.csv": "\n \n",
+    "ragged.csv": "a,y\n1,u\n2,v,3\n",
+    "twice.csv": "a,a,y\n1,2,u\n3,4,v\n",
+    "real.csv": "a,y\n1,0.5\n2,1.25\n",
+    "idle.csv": "a,y\n1,u\n1,v\n1,u\n",
+    "none.csv": "a,y\n1,\n2,NA\n",
+    "zero.csv": "a,y\n1,\0\n",
+    "text.csv": "u,y\nwide,1\nnarrow,2\n",
+    "other.csv": "v,y\n1,1\n",
+    "fake.parquet": "PAR1 but no more",
+    "fake.luce": "not a model",
+    "table.xlsx": "?",
+}
+
+
+@pytest.fixture
+def folder(luce):
+    for name, content in FILES.items():
+        Path(name).write_text(content)
+    Path("latin.csv").write_bytes("a,y\n1,é\n2,b\n".encode("latin-1"))
+    with zipfile.ZipFile("zip.luce", "w") as archive:
+        archive.writestr("hello", "world")
+    skops.io.dump({"format": "something else"}, "foreign.luce")
+    skops.io.dump({"format": "luce model 1", "run": os.system}, "evil.luce")
+    pl.DataFrame({"u": [0.0, 1.0, 2.0, 3.0], "y": [0, 0, 1, 1]}).write_parquet("numbers.parquet")
+    assert luce("fit", "numbers.parquet", "-t", "y", "-q", "-o", "numbers.luce").code == 0
+    return luce
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("fit nowhere.csv -t y", "nowhere.csv: no such file"),
+        ("fit . -t y", "is a folder"),
+        ("fit good.csv", "--target COLUMN; there are 'a', 'b', 'y'"),
+        ("fit good.csv -t z", "good.csv: no column 'z'; there are 'a', 'b', 'y'"),
+        ("fit good.csv -t y --drop z", "no column 'z' to drop"),
+        ("fit good.csv -t y --drop a --drop b", "no column left to learn from"),
+        ("fit one.csv -t y", "one class only ('u')"),
+        ("fit none.csv -t y", "'y' holds no value at all"),
+        ("fit header.csv -t y", "a header and no rows"),
+        ("fit empty.csv -t y", "the table is empty"),
+        ("fit blank.csv -t y", "the table is empty"),
+        ("fit ragged.csv -t y", "row 2 has 3 fields, the header has 2"),
+        ("fit twice.csv -t y", "two columns are called 'a'"),
+        ("fit real.csv -t y", "holds real numbers (0.5, …), not classes"),
+        ("fit idle.csv -t y", "no column left to learn from"),
+        ("fit zero.csv -t y", "not a text file"),
+        ("fit latin.csv -t y", "not UTF-8 text (byte 0xE9 at position 6)"),
+        ("fit fake.parquet -t y", "fake.parquet: not a table that can be read"),
+        ("fit table.xlsx -t y", "unknown extension '.xlsx'; a table is .csv, .parquet"),
+        ("fit good.csv -t y -o no/where.luce", "cannot be written, there is no folder"),
+        ("fit good.csv -t y -o .", "cannot be written, it is a folder"),
+        ("fit good.csv -t y -o good.csv", "the model would overwrite the table"),
+        ("fit -o /dev/null", "not an ordinary file"),
+        ("fit --C 0", "--C must be positive, got 0"),
+        ("fit --C nan", "--C must be positive, got nan"),
+        ("fit --folds 1", "--folds must be 0 or at least 2"),
+        ("fit --target kind", "--target goes with a table"),
+        ("predict nowhere.luce good.csv", "nowhere.luce: no such file"),
+        ("predict fake.luce good.csv", "fake.luce: not a Luce model file"),
+        ("predict zip.luce good.csv", "zip.luce: not a Luce model file"),
+        ("predict foreign.luce good.csv", "foreign.luce: not a Luce model file"),
+        ("predict evil.luce good.csv", "refused, it holds what no Luce model consists of"),
+        ("predict numbers.luce nowhere.csv", "nowhere.csv: no such file"),
+        ("predict numbers.luce text.csv", "'u' holds text ('wide') where the model saw numbers"),
+        ("predict numbers.luce other.csv", "column 'u' of the model not found; the table has 'v', 'y'"),
+        ("predict numbers.luce numbers.parquet -o out.json", "unknown extension '.json'"),
+        ("predict numbers.luce numbers.parquet -o no/where.csv", "there is no folder"),
+    ],
+)
+def test_one_line_exit_code_two_nothing_written(folder, command, words):
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    result = folder(*command.split())
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith("luce: ")
+    assert result.err.count("\n") == 1
+    assert words in result.err
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_model_file_never_runs_code(folder):
+    """What a pickle would run on loading is refused before anything is built."""
+
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, ("trapped",)
+
+    skops.io.dump({"format": "luce model 1", "pipeline": Trap()}, "trap.luce")
+    assert folder("predict", "trap.luce", "good.csv").code == 2
+    assert not Path("trapped").exists()
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file(luce):
+    Path("kept").write_text("old")
+
+    def fail_half_way():
+        with replacing(Path("kept")) as file:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(Failure, match="kept: cannot be written, No space left"):
+        fail_half_way()
+    assert [path.name for path in Path().iterdir()] == ["kept"]
+    assert Path("kept").read_text() == "old"
+
+
+def test_unknown_options_are_usage_errors(luce):
+    result = luce("fit", "--bogus")
+    assert result.code == 2
+    assert "--bogus" in result.err
+
+
+def test_version_and_help(luce):
+    assert luce("--version").out.startswith("luce 0.")
+    shown = luce("--help").out
+    assert all(command in shown for command in ("fit", "predict", "show-config"))
+    assert "--target" in luce("fit", "--help").out
+    assert "isa" in luce("show-config").out
+
+
+@pytest.mark.parametrize("missing", ["typer", "polars", "sklearn"])
+def test_a_missing_extra_is_named(tmp_path, missing):
+    program = f"import sys; sys.modules[{missing!r}] = None; from luce.cli import main; sys.exit(main(['fit']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"needs {missing}" in done.stderr
+    assert 'pip install "luce[cli]"' in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_import_errors_are_not_hidden(monkeypatch):
+    monkeypatch.setitem(sys.modules, "luce.cli.app", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["fit"])
