@@ -14,6 +14,7 @@ def cross_entropy(
     grad: NDArray[Any] | None,
     n_threads: int | None,
 ) -> None: ...
+def plain_mean(logits: NDArray[Any], target: Any, grad: NDArray[Any] | None) -> float | None: ...
 def cross_entropy_hvp(
     logits: NDArray[Any],
     form: tuple[Any, ...],

@@ -135,7 +135,7 @@ class Problem(NamedTuple):
         """The value of the loss from its rows, rounded once."""
         if self.reduction == "none":
             return losses.reshape(self.shape).astype(dtype)[()]
-        total = _core.total(losses)
+        total = _core.total(losses) if losses.size != 1 else losses.item()
         if self.divisor > 0:
             return dtype.type(total / self.divisor)
         return dtype.type(0.0 if self.on_empty == "zero" else math.nan)
@@ -143,10 +143,14 @@ class Problem(NamedTuple):
 
 # ---------------------------------------------------------------------------------------------------------- arrays
 
+_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+
 
 def floating(name: str, value: ArrayLike) -> NDArray[Any]:
     """A real floating array; lists, integers and float64 become float64, big-endian data native."""
     array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    if array.dtype is _FLOAT32 or array.dtype is _FLOAT64:  # a call on one small row is a matter of such shortcuts
+        return array
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "f" and size <= 8:
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -163,6 +167,8 @@ def working(array: NDArray[Any]) -> NDArray[Any]:
 def matrix(array: NDArray[Any]) -> NDArray[Any]:
     """(..., V) as contiguous (N, V), in the type that is computed in."""
     array = working(array)
+    if array.ndim == 2 and array.flags.c_contiguous and array.flags.aligned:
+        return array
     if array.ndim != 2:
         array = array.reshape(-1, array.shape[-1]) if array.size else array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
     return array if array.flags.c_contiguous and array.flags.aligned else np.ascontiguousarray(array)
@@ -186,47 +192,51 @@ def like_logits(name: str, value: ArrayLike, logits: NDArray[Any]) -> NDArray[An
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """float64 for float64, float32 for the others."""
-    return dtype if dtype.itemsize == 8 else np.dtype(np.float32)
+    return dtype if dtype.itemsize == 8 else _FLOAT32
 
 
 class Output:
-    """Where an array of results is computed, and how it reaches the array that the caller gave."""
+    """Where an array of results is computed, and how it reaches the array that the caller gave, if any."""
 
-    def __init__(self, out: NDArray[Any] | None, like: NDArray[Any], inputs: tuple[Any, ...], rows: NDArray[Any]) -> None:
-        """`rows` are the (N, V) logits that the kernel reads; `inputs` all other arrays that it reads."""
-        self.result = out
+    def __init__(self, out: NDArray[Any] | None, like: NDArray[Any], rows: NDArray[Any], inputs: tuple[Any, ...]) -> None:
+        """`rows` are the logits as the kernel reads them; `inputs` all other arrays that it reads."""
+        self.rows: NDArray[Any]
+        self._out = out
+        self._like = like
         if out is None:
-            self.result = np.empty(like.shape, like.dtype)
+            self.rows = np.empty(rows.shape, rows.dtype)
+            return
+        _check_out(out, like)
+        same = out.ctypes.data == rows.ctypes.data
+        others = inputs if same else (*inputs, rows)
+        if (
+            out.dtype != rows.dtype
+            or not (out.flags.c_contiguous and out.flags.aligned)
+            or any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in others)
+        ):
+            self.rows = np.empty(rows.shape, rows.dtype)
         else:
-            self._check(out, like)
-        result = self.result
-        assert result is not None
-        direct = result.dtype == rows.dtype and result.flags.c_contiguous and result.flags.aligned
-        if direct and out is not None:
-            same = result.ctypes.data == rows.ctypes.data
-            others = inputs if same else (*inputs, rows)
-            direct = not any(isinstance(a, np.ndarray) and np.may_share_memory(result, a) for a in others)
-        self.rows = result.reshape(rows.shape) if direct else np.empty(rows.shape, rows.dtype)
-        self._copy = not direct
-
-    @staticmethod
-    def _check(out: Any, like: NDArray[Any]) -> None:
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"out: expected a NumPy array, got {type(out).__name__}")
-        if out.dtype != like.dtype:
-            raise TypeError(f"out: expected dtype {like.dtype}, got {out.dtype}")
-        if out.shape != like.shape:
-            raise ValueError(f"out: expected shape {like.shape}, got {out.shape}")
-        if not out.flags.writeable:
-            raise ValueError("out: expected a writeable array, got a read-only one")
+            self.rows = out.reshape(rows.shape)
+            self._like = self.rows
 
     def finish(self) -> NDArray[Any]:
-        """The caller's array, filled."""
-        result = self.result
-        assert result is not None
-        if self._copy:
-            np.copyto(result, self.rows.reshape(result.shape), casting="same_kind")
-        return result
+        """The caller's array, filled, or a new one of the logits' shape and type."""
+        if self._out is None:
+            return self.rows.reshape(self._like.shape).astype(self._like.dtype, copy=False)
+        if self._like is not self.rows:
+            np.copyto(self._out, self.rows.reshape(self._out.shape), casting="same_kind")
+        return self._out
+
+
+def _check_out(out: Any, like: NDArray[Any]) -> None:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected a NumPy array, got {type(out).__name__}")
+    if out.dtype != like.dtype:
+        raise TypeError(f"out: expected dtype {like.dtype}, got {out.dtype}")
+    if out.shape != like.shape:
+        raise ValueError(f"out: expected shape {like.shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out: expected a writeable array, got a read-only one")
 
 
 # --------------------------------------------------------------------------------------------------------- scalars
@@ -285,7 +295,7 @@ def masses(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: Any, what
 
 def _class_indices(name: str, array: NDArray[Any], classes: int, ignored: int | None) -> tuple[NDArray[np.int64], int]:
     """Indices as contiguous int64, every one in [0, classes) or ignored; how many are not ignored."""
-    index = np.ascontiguousarray(array, dtype=np.int64)
+    index = array if array.dtype is _INT64 and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=np.int64)
     bad, counted = _core.check_index(index, classes, ignored)
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         bad = int(np.argmax(array.ravel() >= classes))
@@ -339,9 +349,8 @@ def prepare(
     on_empty: OnEmpty = "nan",
 ) -> Problem:
     """Check a target and the options against logits of a shape (..., V) and a type; nothing is modified."""
-    *leading, classes = shape
-    rows_shape = tuple(leading)
-    rows = math.prod(rows_shape)
+    rows_shape, classes = shape[:-1], shape[-1]
+    rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
 
     smoothing = 0.0
     if label_smoothing != 0.0:
@@ -357,7 +366,7 @@ def prepare(
         choice("on_empty", on_empty, ("nan", "zero", "raise"))
     if normalizer is not None:
         normalizer = number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
-    if ignore_index is not None:
+    if ignore_index is not None and type(ignore_index) is not int:
         try:
             ignore_index = operator.index(ignore_index)
         except TypeError:
@@ -401,20 +410,9 @@ def prepare(
     elif normalizer is not None:
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
 
+    spread = smoothing / classes
     form = Form(
-        slots,
-        index,
-        value,
-        dense,
-        weight,
-        share,
-        row_scale,
-        1.0 - smoothing,
-        smoothing / classes,
-        ignored,
-        z_loss,
-        cap,
-        temperature,
+        slots, index, value, dense, weight, share, row_scale, 1.0 - smoothing, spread, ignored, z_loss, cap, temperature
     )
     return Problem(form, divisor, rows_shape, reduction, on_empty)
 

@@ -63,6 +63,10 @@ def cross_entropy(
     >>> luce.cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none").round(4)
     array([0.4076, 1.0986])
     """
+    if not options and n_threads is None and type(logits) is np.ndarray:
+        plain = _core.plain_mean(logits, target, None)
+        if plain is not None:
+            return logits.dtype.type(plain)
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
     rows = matrix(z)
@@ -117,10 +121,15 @@ def cross_entropy_and_grad(
     array([[-2.6269533e-26,  8.7565109e-27,  8.7565109e-27,  8.7565109e-27]],
           dtype=float32)
     """
+    if not options and out is None and n_threads is None and type(logits) is np.ndarray and logits.flags.c_contiguous:
+        grad = np.empty(logits.shape, logits.dtype)
+        plain = _core.plain_mean(logits, target, grad)
+        if plain is not None:
+            return logits.dtype.type(plain), grad
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
     rows = matrix(z)
-    output = Output(out, z, problem.form, rows)
+    output = Output(out, z, rows, problem.form)
     losses = np.empty(len(rows))
     _core.cross_entropy(rows, problem.form, problem.factor, losses, output.rows, threads(n_threads))
     return problem.reduce(losses, z.dtype), output.finish()

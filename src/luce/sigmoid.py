@@ -233,6 +233,6 @@ def sigmoid_cross_entropy_and_grad(
     problem = _prepare(
         z, target, weight, sample_weight, pos_weight, label_smoothing, reduction, normalizer, on_empty, n_threads
     )
-    output = Output(out, z, (problem.target, problem.positive, problem.weight), problem.logits)
+    output = Output(out, z, problem.logits, (problem.target, problem.positive, problem.weight))
     value = problem.run(output.rows)
     return value, output.finish()

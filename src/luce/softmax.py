@@ -27,7 +27,8 @@ def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
         raise TypeError(f"axis: expected an integer, got {axis!r}") from None
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis: {axis} is out of bounds for {name} of shape {array.shape}")
-    return check_logits(name, np.moveaxis(array, axis, -1)), axis
+    last = axis in (-1, array.ndim - 1)
+    return check_logits(name, array if last else np.moveaxis(array, axis, -1)), -1 if last else axis
 
 
 def _map(
@@ -38,7 +39,13 @@ def _map(
     rows = matrix(moved)
     result = np.empty(rows.shape, rows.dtype)
     kernel(rows, result)
-    return np.moveaxis(result.reshape(moved.shape), -1, axis).astype(moved.dtype, copy=False)
+    return _back(result, moved, axis)
+
+
+def _back(result: NDArray[Any], moved: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Rows in the layout and type that the logits had before their axis was moved last."""
+    result = result.reshape(moved.shape)
+    return (result if axis == -1 else np.moveaxis(result, -1, axis)).astype(moved.dtype, copy=False)
 
 
 def softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) -> NDArray[Any]:
@@ -209,7 +216,7 @@ def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threa
     along = matrix(np.moveaxis(direction, axis, -1).astype(rows.dtype, copy=False))
     result = np.empty(rows.shape, rows.dtype)
     _core.softmax_product(rows, along, result, threads(n_threads))
-    return np.moveaxis(result.reshape(moved.shape), -1, axis).astype(moved.dtype, copy=False)
+    return _back(result, moved, axis)
 
 
 def softmax_vjp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threads: int | None = None) -> NDArray[Any]:
