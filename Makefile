@@ -20,6 +20,8 @@ demo: $(VENV)/.cli
 	$(BIN)/luce fit --output build/iris.luce
 	$(BIN)/python examples/confident_rows.py
 
+# two workers that each bring a BLAS of two threads would wait for each other on two cores
+test docs: export OPENBLAS_NUM_THREADS = 1
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 $(TEST)
 
