@@ -31,6 +31,7 @@ FILES = {
     "fake.parquet": "PAR1 but no more",
     "fake.luce": "not a model",
     "table.xlsx": "?",
+    "headless.csv": "1,2.5\n2,3\n",
 }
 
 
@@ -55,6 +56,7 @@ def folder(luce):
         ("fit . -t y", "is a folder"),
         ("fit good.csv", "--target COLUMN; there are 'a', 'b', 'y'"),
         ("fit good.csv -t z", "good.csv: no column 'z'; there are 'a', 'b', 'y'"),
+        ("fit headless.csv -t y", "its first row looks like data"),
         ("fit good.csv -t y --drop z", "no column 'z' to drop"),
         ("fit good.csv -t y --drop a --drop b", "no column left to learn from"),
         ("fit one.csv -t y", "one class only ('u')"),

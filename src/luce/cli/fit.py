@@ -26,7 +26,9 @@ def fit(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="MODEL", help="Model file to write.  [default: TABLE's name + .luce]"),
+        typer.Option(
+            "--output", "-o", metavar="MODEL", help="Model file to write; by default TABLE's name with .luce."
+        ),
     ] = None,
     drop: Annotated[
         list[str] | None, typer.Option("--drop", metavar="COLUMN", help="Leave a column out (repeatable).")
@@ -39,8 +41,10 @@ def fit(
 ) -> None:
     """Train a softmax classifier on a table, judge it on held-out rows, save it.
 
-    Without a table it trains on Iris. Numbers are standardised, text is one-hot encoded, what is missing is imputed and
-    marked; the report says what was done with each column.
+    Without a table it trains on Iris.
+
+    Numbers are standardised, text is one-hot encoded, missing values are
+    imputed and marked; the report says what was done with each column.
     """
     from luce.cli.columns import classes_of, converted, pipeline_for, plan, present
     from luce.cli.held_out import held_out
@@ -99,7 +103,9 @@ def _read(path: Path | None, target: str | None) -> tuple[pl.DataFrame, str]:
     if target is None:
         raise Failure(f"{path}: say which column holds the classes, --target COLUMN; there are {names}")
     if target not in data.columns:
-        raise Failure(f"{path}: no column {target!r}; there are {names}")
+        headless = all(name.lstrip("-").replace(".", "", 1).isdigit() for name in data.columns)
+        hint = "; its first row looks like data, it should hold the names" if headless else ""
+        raise Failure(f"{path}: no column {target!r}; there are {names}{hint}")
     return data, target
 
 

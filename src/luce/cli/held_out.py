@@ -72,6 +72,7 @@ def held_out(
         learnt = np.setdiff1d(np.arange(len(codes)), rows)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
             fitted = clone(pipeline).fit(table[learnt], target[learnt])
         logs = fitted.predict_log_proba(table[rows])
         truth.append(codes[rows])

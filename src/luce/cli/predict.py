@@ -17,12 +17,13 @@ def predict(
     table: Annotated[Path, typer.Argument(help="CSV or Parquet file with the model's columns, in any order.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet file.  [default: CSV to the screen]"),
+        typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet file; by default CSV to standard output."),
     ] = None,
 ) -> None:
     """Write the most probable class of each row and the probability of every class.
 
-    Columns are found by name; others are ignored. If the table holds the target too, its accuracy is printed.
+    Columns are found by name, others are ignored. If the table holds the
+    target too, the accuracy is printed to standard error.
     """
     from luce.cli.columns import converted
     from luce.cli.model_file import load_model
