@@ -41,12 +41,12 @@ def main():
         sides["PyTorch"] = pytorch
     print("float32, logits (margin, 0, 0, 0), target 0: loss and the target's entry of the gradient\n")
     print("margin" + "".join(f"{name:>28}" for name in sides) + f"{'true loss':>16}")
-    for margin in (1, 8, 16, 20, 60, 100):
+    for margin in (1, 8, 16, 20, 60, 80):
         logits = np.array([margin, 0, 0, 0], np.float32)
         pairs = [side(logits) for side in sides.values()]
         print(
             f"{margin:6d}"
-            + "".join(f"{loss:14.6g}{slope + 0.0:14.6g}" for loss, slope in pairs)
+            + "".join(f"{loss + 0.0:14.6g}{slope + 0.0:14.6g}" for loss, slope in pairs)
             + f"{np.log1p(3 * np.exp(-float(margin))):16.6g}"
         )
 
