@@ -32,11 +32,12 @@ def curve(values: Sequence[float], *, width: int, height: int, plain: bool = Fal
     Examples
     --------
     >>> from luce.cli.curve import curve
-    >>> print("\n".join(curve([3.0, 1.0, 0.0], width=8, height=2, plain=True)))
-     3.000 |**
-         0 |  ******
-           +--------
-            0      2
+    >>> lines = curve([3.0, 1.0, 0.0], width=8, height=2, plain=True)
+    >>> print("\n".join("." + line for line in lines))
+    .     3.000 |***
+    .         0 |   *****
+    .           +--------
+    .            0      2
     """
     points = np.asarray(values, float)
     low, high = points.min(), points.max()
