@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
 # and the multiplications in forming it up to which it does: iris, wine and breast cancer are far below (2e4 to 5e5) and
-# faster with it; digits (6e8) and 20000 × 60 × 7 (3e9) took 3 and 5 times as long with it as with products alone
+# faster with it; digits (6e8) and 20000 × 60 × 7 (3e9) took 4 and 5 times as long with it as with products alone
 HESSIAN_WORK = 1e8
 
 
