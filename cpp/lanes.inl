@@ -266,7 +266,7 @@ struct Exp {
     }
 };
 
-// exp(-y) for y >= 0 as an unevaluated sum (high, low), relative error below 2^-60, and 4·exp(-y), which stays a normal
+// exp(-y) for y >= 0 as an unevaluated sum (high, low), relative error below 2^-63, and 4·exp(-y), which stays a normal
 // number a little longer
 struct Pair {
     D high, low, four;
@@ -280,20 +280,25 @@ LUCE_INLINE Pair exp_minus(D y, D y_low) {
     two_sum(r, -(k * splat(E::ln2_middle)), s, e1);
     D low = e1 - y_low - k * splat(E::ln2_last);
     fast_two_sum(s, low, r, low);
-    // 1 + r + r²/2 exactly to twice the precision, r³/6 and the rest in one
-    D square, square_low;
+    // 1 + r + r²/2 + r³/6 in pairs, the rest, below 7e-4, in one
+    D square, square_low, cube, cube_low, sixth, sixth_low;
     two_prod(r, r, square, square_low);
+    two_prod(square, r, cube, cube_low);
+    cube_low += square_low * r;
+    two_prod(cube, splat(0x1.5555555555555p-3), sixth, sixth_low);
+    sixth_low += cube_low * splat(0x1.5555555555555p-3) + cube * splat(0x1.5555555555555p-57);
     D p = splat(E::poly[0]);
-    LUCE_UNROLL for (int i = 1; i < E::terms - 3; ++i) p = fma(p, r, splat(E::poly[i]));
+    LUCE_UNROLL for (int i = 1; i < E::terms - 4; ++i) p = fma(p, r, splat(E::poly[i]));
     const D half = splat(0.5);
+    D e3, high;
     two_sum(splat(1.0), r, s, e1);
     two_sum(s, half * square, t, e2);
-    low = (e1 + e2) + (low + low * (r + half * square) + half * square_low + square * r * p);
+    two_sum(t, sixth, s, e3);
+    low = (e1 + e2 + e3) + (low + low * (r + half * square) + half * square_low + sixth_low + square * square * p);
     const Int<double> power = (Int<double>)rounded << E::mantissa;
     const D scale = (D)(power + splat_int<double>(std::int64_t(E::bias) << E::mantissa));
     const D scale_of_four = (D)(power + splat_int<double>(std::int64_t(E::bias + 2) << E::mantissa));
-    D high;
-    fast_two_sum(t, low, high, low);
+    fast_two_sum(s, low, high, low);
     const D zero{};
     const auto gone = y > splat(708.0), four_gone = y > splat(709.4);
     return {gone ? zero : high * scale, gone ? zero : low * scale, four_gone ? zero : high * scale_of_four};

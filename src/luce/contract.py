@@ -286,7 +286,7 @@ def masses(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: Any, what
     bad = first_bad(array)
     if bad is not None:
         at = ", ".join(map(str, bad))
-        raise ValueError(f"{name}: expected finite numbers that are not negative, got {array[bad]!r} at [{at}]")
+        raise ValueError(f"{name}: expected finite numbers that are not negative, got {float(array[bad])!r} at [{at}]")
     return np.ascontiguousarray(array, dtype=dtype)
 
 
@@ -321,7 +321,7 @@ def _tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> 
         wanted = "at most 1" if missing[row] < 0 else "1, since every class is listed,"
         raise ValueError(
             f'target: with tail="uniform" the probabilities of a row must sum to {wanted} '
-            f"but row {row} sums to {1.0 - missing[row]!r}"
+            f"but row {row} sums to {float(1.0 - missing[row])!r}"
         )
     return np.maximum(missing, 0.0) / np.maximum(rest, 1)
 
@@ -388,6 +388,7 @@ def prepare(
                 hint = "; one-hot rows are a distribution: make them float" if given.shape == shape else ""
                 raise ValueError(f"target: class indices for logits {shape} have shape {rows_shape}, got {given.shape}{hint}")
             index, counted = _class_indices("target", given, classes, ignore_index)
+            index = index.reshape(rows)
             slots, ignored = 1, ignore_index if counted < rows else None
         elif given.shape == rows_shape and given.shape != shape:
             raise TypeError(f"target: class indices must be integers, got dtype {given.dtype}")

@@ -71,7 +71,7 @@ def _prepare(
     if t.size and t.max() > 1:
         at = np.unravel_index(int(np.argmax(t > 1)), shape)
         where = ", ".join(str(int(i)) for i in at)
-        raise ValueError(f"target: expected probabilities in [0, 1], got {t[at]!r} at [{where}]")
+        raise ValueError(f"target: expected probabilities in [0, 1], got {float(t[at])!r} at [{where}]")
     smoothing = number("label_smoothing", label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
     choice("reduction", reduction, ("mean", "sum", "none"))
     choice("on_empty", on_empty, ("nan", "zero", "raise"))
