@@ -60,6 +60,37 @@ LUCE_INLINE void store(T* p, Vec<T> v) {
     *reinterpret_cast<typename Lane<T>::Loose*>(p) = v;
 }
 
+// The first n lanes, 0 <= n <= W, from and to memory that holds no more; the other lanes of a load are the filler.
+template <class T>
+LUCE_INLINE Vec<T> load_first(const T* p, std::int64_t n, Vec<T> filler) {
+#if defined(__x86_64__) && LUCE_BYTES == 64
+    const unsigned mask = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_mask_loadu_ps((__m512)filler, __mmask16(mask), p);
+    else
+        return (Vec<T>)_mm512_mask_loadu_pd((__m512d)filler, __mmask8(mask), p);
+#else
+    T part[kLanes<T>];
+    store(part, filler);
+    for (std::int64_t i = 0; i < n; ++i) part[i] = p[i];
+    return load(part);
+#endif
+}
+template <class T>
+LUCE_INLINE void store_first(T* p, std::int64_t n, Vec<T> v) {
+#if defined(__x86_64__) && LUCE_BYTES == 64
+    const unsigned mask = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, __mmask16(mask), (__m512)v);
+    else
+        _mm512_mask_storeu_pd(p, __mmask8(mask), (__m512d)v);
+#else
+    T part[kLanes<T>];
+    store(part, v);
+    for (std::int64_t i = 0; i < n; ++i) p[i] = part[i];
+#endif
+}
+
 // a·b + c, rounded once where the level can
 LUCE_INLINE F fma(F a, F b, F c) {
 #if LUCE_FMA

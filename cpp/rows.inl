@@ -140,6 +140,10 @@ class Block {
         alignas(64) T z[kCapacity];
         alignas(64) T u[kCapacity], low[kCapacity], slope[kCapacity], curve[kCapacity];
         alignas(64) T target[kCapacity], vector[kCapacity], grad[kCapacity], product[kCapacity];
+        // what the passes found in each row, still spread over the lanes
+        static constexpr int kSpreadRows = Columns ? 1 : W;
+        alignas(64) double sum[5][kSpreadRows][kLanes<double>] = {};
+        alignas(64) T maximum[kSpreadRows][W] = {}, position[kSpreadRows][W] = {};
         std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
         explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * W) {}
     };
@@ -174,8 +178,9 @@ class Block {
             for (int l = 0; l < rows && whole < job.classes; ++l) {
                 // the ends of the rows, filled up with classes that can't happen
                 const std::int64_t first = (row + l) * job.classes, place = kTile + l * W;
-                read_end(job.logits + first, buffer.z + place, -std::numeric_limits<T>::infinity());
-                if (job.vector) read_end(job.vector + first, buffer.vector + place, T(0));
+                const std::int64_t n = job.classes - whole;
+                store(buffer.z + place, load_first(job.logits + first + whole, n, splat(-std::numeric_limits<T>::infinity())));
+                if (job.vector) store(buffer.vector + place, load_first(job.vector + first + whole, n, splat(T(0))));
                 ends[l] = {whole, W, buffer.z + place, buffer.z + place, nullptr, nullptr, nullptr, nullptr,
                            buffer.vector + place, buffer.grad + place, buffer.product + place};
                 prepare(ends[l], place, l);
@@ -256,7 +261,8 @@ class Block {
     struct Maximum {
         V value;
         LUCE_INLINE Maximum(const Block&, int) : value(splat(-std::numeric_limits<T>::infinity())) {}
-        LUCE_INLINE void finish(Block& b, int l) { over_lanes_max(b.z_max, l, value); }
+        LUCE_INLINE void finish(Block& b, int l) { b.put_maximum(l, value); }
+        LUCE_INLINE static void collect(Block& b) { b.collect_maximum(); }
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V z[U];
@@ -280,14 +286,24 @@ class Block {
             : exp(of(b.exp, l)), z_max(of(b.z_max, l)), u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), iota(b.iota),
               ties(splat(T(0))), position(splat_int<T>(-1)) {}
         LUCE_INLINE void finish(Block& b, int l) {
-            total(b.rest, l, rest.total());
-            total(b.ties, l, widen(ties));
+            b.put(0, l, b.rest, rest.total());
+            b.put(1, l, b.ties, widen(ties));
             if constexpr (kSpread) {
-                total(b.loss, l, distance.total());
-                total(b.beside, l, beside.total());
-                total(b.at_top, l, at_top.total());
+                b.put(2, l, b.loss, distance.total());
+                b.put(3, l, b.beside, beside.total());
+                b.put(4, l, b.at_top, at_top.total());
             }
-            if constexpr (kSpread || Track) over_lanes_last(b.top_position, l, position);
+            if constexpr (kSpread || Track) b.put_position(l, position);
+        }
+        LUCE_INLINE static void collect(Block& b) {
+            b.collect(0, b.rest);
+            b.collect(1, b.ties);
+            if constexpr (kSpread) {
+                b.collect(2, b.loss);
+                b.collect(3, b.beside);
+                b.collect(4, b.at_top);
+            }
+            if constexpr (kSpread || Track) b.collect_position();
         }
 
         template <int U>
@@ -325,6 +341,7 @@ class Block {
         const Factors f;
         LUCE_INLINE Gradient(const Block& b, int l) : exp(of(b.exp, l)), f(of(b.factors, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
+        LUCE_INLINE static void collect(Block&) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -343,7 +360,8 @@ class Block {
         const V reference;
         Sum<T> sum;
         LUCE_INLINE Inner(const Block& b, int l) : exp(of(b.exp, l)), reference(of(b.reference, l)) {}
-        LUCE_INLINE void finish(Block& b, int l) { total(b.inner, l, sum.total()); }
+        LUCE_INLINE void finish(Block& b, int l) { b.put(0, l, b.inner, sum.total()); }
+        LUCE_INLINE static void collect(Block& b) { b.collect(0, b.inner); }
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V s[U];
@@ -362,6 +380,7 @@ class Block {
             : exp(of(b.exp, l)), f(of(b.factors, l)), reference(of(b.reference, l)), mean_offset(of(b.mean_offset, l)),
               curvature(of(b.curvature, l)), along(of(b.along, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
+        LUCE_INLINE static void collect(Block&) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -387,6 +406,7 @@ class Block {
         const V inverse_sum;
         LUCE_INLINE Probability(const Block& b, int l) : exp(of(b.exp, l)), inverse_sum(of(b.factors.coefficient, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
+        LUCE_INLINE static void collect(Block&) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -401,6 +421,7 @@ class Block {
         LUCE_INLINE LogProbability(const Block& b, int l)
             : u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), log_sum(of(b.factors.coefficient, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
+        LUCE_INLINE static void collect(Block&) {}
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
@@ -438,6 +459,7 @@ class Block {
                 if (whole < job.classes) walk(ends[l], pass);
                 pass.finish(*this, l);
             }
+            Pass::collect(*this);
         }
     }
 
@@ -710,21 +732,6 @@ class Block {
 
     // -------------------------------------------------------------------------------------------------- in and out
 
-    // The classes from `whole` on, which don't fill a vector, and fillers. A row that is not in columns has more than W
-    // classes: its last W are read in one piece, and again in the place where they belong.
-    LUCE_INLINE void read_end(const T* from, T* to, T filler) const {
-        alignas(64) T window[2 * W];
-        store(window, load(from + job.classes - W));
-        store(window + W, splat(filler));
-        store(to, load(window + (W - (job.classes - whole))));
-    }
-    LUCE_INLINE void write_end(const T* from, T* to) const {
-        alignas(64) T window[2 * W];
-        store(window, load(to + whole - W));
-        store(window + W, load(from));
-        store(to + job.classes - W, load(window + (job.classes - whole)));
-    }
-
     // The rows of a block lie side by side but are walked in parallel, which the hardware does not foresee.
     LUCE_INLINE void fetch(const T* from, std::int64_t first) const {
         if (!from || first + W > job.rows) return;
@@ -741,14 +748,8 @@ class Block {
             V m[W];
             for (int l = 0; l < W; ++l) {
                 const T* p = from + l * job.classes + j;
-                if (p + W <= limit) {
-                    m[l] = load(p);  // past the row's end: lanes that are not kept
-                } else {
-                    T part[W] = {};
-                    if (l < rows)
-                        for (std::int64_t i = 0; i < W && p + i < limit; ++i) part[i] = p[i];
-                    m[l] = load(part);
-                }
+                // past the row's end: lanes that are not kept
+                m[l] = p + W <= limit ? load(p) : load_first(p, std::clamp<std::int64_t>(limit - p, 0, W), splat(T(0)));
             }
             transpose<T>(m);
             const int n = int(std::min<std::int64_t>(W, job.classes - j));
@@ -768,13 +769,10 @@ class Block {
             transpose<T>(m);
             for (int l = 0; l < rows; ++l) {
                 T* p = to + l * job.classes + j;
-                if (p + W <= limit) {
+                if (p + W <= limit)
                     store(p, m[l]);
-                } else {
-                    T part[W];
-                    store(part, m[l]);
-                    for (int i = 0; i < n; ++i) p[i] = part[i];
-                }
+                else
+                    store_first(p, n, m[l]);
             }
         }
     }
@@ -784,7 +782,7 @@ class Block {
             scatter(from, to);
         } else {
             for (int l = 0; l < rows && whole < job.classes; ++l)
-                if (live(l)) write_end(from + kTile + l * W, to + (row + l) * job.classes);
+                if (live(l)) store_first(to + (row + l) * job.classes + whole, job.classes - whole, load(from + kTile + l * W));
         }
     }
 
@@ -801,12 +799,9 @@ class Block {
 
     LUCE_INLINE bool live(int l) const { return all_alive || alive[l]; }
 
-    // What an ignored row gets; the passes leave it out, and what its lane holds meanwhile must only be finite.
+    // What an ignored row gets; the passes leave it out, and nothing reads what its lane holds meanwhile.
     LUCE_INLINE void skip_ignored() {
         if (Columns || all_alive) return;
-        z_max = splat(T(0));
-        rest = ties = loss = beside = at_top = inner = wide_splat<T>(1);
-        top_position = splat_int<T>(0);
         for (int l = 0; l < rows; ++l)
             if (!live(l))
                 for (T* result : {job.grad, job.product})
@@ -823,36 +818,50 @@ class Block {
         return {of(f.coefficient, l), of(f.target_scale, l), of(f.top, l), of(f.impossible, l), f.iota, of(f.unique_top, l)};
     }
 
-    // What a pass found, reduced into the row's lane.
-    LUCE_INLINE static void total(Row& to, int l, Row v) {
+    // What a pass found in a row, and, when it has been through all of them, each row's into its lane. Rows that are spread
+    // over the lanes are reduced together, by a transposition: some five instructions a row instead of thirty.
+    LUCE_INLINE void put(int which, int l, Row& to, Row v) {
         if constexpr (Columns) {
             to = v;
         } else {
             for (int i = 1; i < Row::kParts; ++i) v.part[0] += v.part[i];
-            double a[kLanes<double>];
-            store(a, v.part[0]);
-            reinterpret_cast<double*>(&to)[l] = pairwise<kLanes<double>>(a);
+            store(buffer.sum[which][l], v.part[0]);
         }
     }
-    LUCE_INLINE static void over_lanes_max(V& to, int l, V v) {
-        if constexpr (Columns) {
-            to = v;
-        } else {
-            T a[W];
-            store(a, v);
-            LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2)
-                LUCE_UNROLL for (int i = 0; i < n; ++i) a[i] = a[i] > a[i + n] ? a[i] : a[i + n];
-            to[l] = a[0];
+    LUCE_INLINE void collect(int which, Row& to) const {
+        constexpr int L = kLanes<double>;
+        for (int p = 0; p < Row::kParts; ++p) {
+            D m[L];
+            LUCE_UNROLL for (int i = 0; i < L; ++i) m[i] = load(buffer.sum[which][p * L + i]);
+            transpose<double>(m);
+            to.part[p] = pairwise<L>(m);
         }
     }
-    LUCE_INLINE static void over_lanes_last(Int<T>& to, int l, Int<T> v) {
-        if constexpr (Columns) {
-            to = v;
-        } else {
-            Index last = v[0];
-            for (int i = 1; i < W; ++i) last = std::max<Index>(last, v[i]);
-            to[l] = last;
-        }
+    LUCE_INLINE void put_maximum(int l, V v) {
+        if constexpr (Columns)
+            z_max = v;
+        else
+            store(buffer.maximum[l], v);
+    }
+    LUCE_INLINE void collect_maximum() {
+        V m[W];
+        LUCE_UNROLL for (int i = 0; i < W; ++i) m[i] = load(buffer.maximum[i]);
+        transpose<T>(m);
+        LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2) LUCE_UNROLL for (int i = 0; i < n; ++i) m[i] = max(m[i], m[i + n]);
+        z_max = m[0];
+    }
+    LUCE_INLINE void put_position(int l, Int<T> v) {
+        if constexpr (Columns)
+            top_position = v;
+        else
+            store(buffer.position[l], (V)v);
+    }
+    LUCE_INLINE void collect_position() {
+        V m[W];
+        LUCE_UNROLL for (int i = 0; i < W; ++i) m[i] = load(buffer.position[i]);
+        transpose<T>(m);
+        top_position = (Int<T>)m[0];
+        LUCE_UNROLL for (int i = 1; i < W; ++i) top_position = (Int<T>)m[i] > top_position ? (Int<T>)m[i] : top_position;
     }
 
     // ------------------------------------------------------------------------------------------------------- state
