@@ -6,8 +6,8 @@
 namespace luce {
 namespace {
 
-// Rows to a chunk: some 64 Ki entries, a multiple of every level's lanes so that a row's place in its vector never changes
-// what is computed beside it.
+// Rows to a chunk: some 64 Ki entries, a multiple of every level's lanes so that a row's place in its vector never
+// changes what is computed beside it.
 std::int64_t chunk_rows(std::int64_t classes) {
     const std::int64_t rows = (std::int64_t(1) << 16) / std::max<std::int64_t>(classes, 1);
     return std::max<std::int64_t>(1, rows / 64 * 64 > 0 ? rows / 64 * 64 : rows);

@@ -23,10 +23,11 @@ double cost(const Job<T>& job) {
 
 // Targets before anything is computed or written.
 struct IndexCheck {
-    std::int64_t bad = -1;    // first entry outside [0, classes) that is not ignored
+    std::int64_t bad = -1;     // first entry outside [0, classes) that is not ignored
     std::int64_t counted = 0;  // entries that are not ignored
 };
-IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored, std::int64_t ignored);
+IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
+                       std::int64_t ignored);
 
 // The first entry that is negative, infinite or NaN; -1 if there is none.
 template <class T>

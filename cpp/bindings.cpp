@@ -88,7 +88,8 @@ void with_logits(nb::handle logits, const F& f) {
 template <class T>
 T type_of(const Job<T>&);
 
-void cross_entropy(nb::handle logits, nb::tuple form, double factor, nb::handle loss, nb::handle grad, nb::handle n_threads) {
+void cross_entropy(nb::handle logits, nb::tuple form, double factor, nb::handle loss, nb::handle grad,
+                   nb::handle n_threads) {
     with_logits(logits, [&](auto job) {
         using T = decltype(type_of(job));
         read_form(form, job);
@@ -116,13 +117,15 @@ void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::han
     });
 }
 
-// The plain case in one step, for calls on a few rows, where checking in Python takes longer than the work: contiguous logits
-// (N, V), class indices that are all in [0, V), no options. The mean loss; None for anything else, with nothing written.
+// The plain case in one step, for calls on a few rows, where checking in Python takes longer than the work: contiguous
+// logits (N, V), class indices that are all in [0, V), no options. The mean loss; None for anything else, with nothing
+// written.
 nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
     Array z, y;
     nb::object result = nb::none();
     if (!nb::try_cast(logits, z, false) || !nb::try_cast(target, y, false)) return result;
-    if (z.ndim() != 2 || y.ndim() != 1 || y.dtype() != nb::dtype<std::int64_t>() || y.shape(0) != z.shape(0)) return result;
+    if (z.ndim() != 2 || y.ndim() != 1 || y.dtype() != nb::dtype<std::int64_t>() || y.shape(0) != z.shape(0))
+        return result;
     auto start = [&]<class T>(Job<T> job) {
         job.rows = std::int64_t(z.shape(0));
         job.classes = std::int64_t(z.shape(1));
@@ -211,18 +214,18 @@ NB_MODULE(_core, m) {
     active_level();  // a wrong LUCE_ISA or LUCE_NUM_THREADS stops the import
     num_threads();
 
-    m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"), nb::arg("loss").none(),
-          nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
+          nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
     m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target"), nb::arg("grad").none());
-    m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"), nb::arg("vector"),
-          nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
+          nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none());
     m.def("softmax", &softmax, nb::arg("logits"), nb::arg("result").none(), nb::arg("lse").none(), nb::arg("logarithm"),
           nb::arg("softcap"), nb::arg("temperature"), nb::arg("n_threads").none());
     m.def("softmax_product", &softmax_product, nb::arg("logits"), nb::arg("vector"), nb::arg("product"),
           nb::arg("n_threads").none());
-    m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, nb::arg("logits"), nb::arg("target"), nb::arg("positive").none(),
-          nb::arg("weight").none(), nb::arg("keep"), nb::arg("smooth"), nb::arg("factor"), nb::arg("block_loss").none(),
-          nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, nb::arg("logits"), nb::arg("target"),
+          nb::arg("positive").none(), nb::arg("weight").none(), nb::arg("keep"), nb::arg("smooth"), nb::arg("factor"),
+          nb::arg("block_loss").none(), nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
     m.attr("SIGMOID_BLOCK") = SigmoidJob<float>::kBlock;
 
     m.def(
@@ -231,8 +234,8 @@ NB_MODULE(_core, m) {
             Array a = nb::cast<Array>(index, false);
             if (a.dtype() != nb::dtype<std::int64_t>()) throw std::invalid_argument("luce._core: index must be int64");
             const bool has = !ignored.is_none();
-            const IndexCheck r = check_index(static_cast<const std::int64_t*>(a.data()), std::int64_t(a.size()), classes, has,
-                                             has ? nb::cast<std::int64_t>(ignored) : 0);
+            const IndexCheck r = check_index(static_cast<const std::int64_t*>(a.data()), std::int64_t(a.size()),
+                                             classes, has, has ? nb::cast<std::int64_t>(ignored) : 0);
             return nb::make_tuple(r.bad, r.counted);
         },
         nb::arg("index"), nb::arg("classes"), nb::arg("ignored").none());
@@ -240,8 +243,10 @@ NB_MODULE(_core, m) {
         "first_bad_mass",
         [](nb::handle x) {
             Array a = nb::cast<Array>(x, false);
-            if (a.dtype() == nb::dtype<float>()) return first_bad_mass(static_cast<const float*>(a.data()), std::int64_t(a.size()));
-            if (a.dtype() == nb::dtype<double>()) return first_bad_mass(static_cast<const double*>(a.data()), std::int64_t(a.size()));
+            if (a.dtype() == nb::dtype<float>())
+                return first_bad_mass(static_cast<const float*>(a.data()), std::int64_t(a.size()));
+            if (a.dtype() == nb::dtype<double>())
+                return first_bad_mass(static_cast<const double*>(a.data()), std::int64_t(a.size()));
             throw std::invalid_argument("luce._core: x must be float32 or float64");
         },
         nb::arg("x"));

@@ -42,7 +42,8 @@ struct Registry {
             if (name == level.name) return &level;
             known += known.empty() ? level.name : std::string(", ") + level.name;
         }
-        throw std::invalid_argument("LUCE_ISA: instruction-set level '" + name + "' is not available here; available: " + known);
+        throw std::invalid_argument("LUCE_ISA: instruction-set level '" + name +
+                                    "' is not available here; available: " + known);
     }
 };
 

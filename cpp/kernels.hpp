@@ -1,5 +1,5 @@
-// What a batch asks of the row kernels: one effective form of logits, target, scale and results (notation of the contract:
-// u = softcap(z)/temperature, t the effective target, l = alpha·lse - <t, u> + zeta·lse²).
+// What a batch asks of the row kernels: one effective form of logits, target, scale and results (notation of the
+// contract: u = softcap(z)/temperature, t the effective target, l = alpha·lse - <t, u> + zeta·lse²).
 #pragma once
 
 #include <cstdint>
@@ -47,10 +47,10 @@ struct SigmoidJob {
     std::int64_t size = 0;
     const T* logits = nullptr;
     const T* target = nullptr;
-    const T* positive = nullptr;  // weight of the positive term, 1 if null
-    const T* weight = nullptr;    // weight of the element, 1 if null
-    double keep = 1, smooth = 0;  // t ← keep·t + smooth/2
-    double factor = 1;            // of the gradient
+    const T* positive = nullptr;   // weight of the positive term, 1 if null
+    const T* weight = nullptr;     // weight of the element, 1 if null
+    double keep = 1, smooth = 0;   // t ← keep·t + smooth/2
+    double factor = 1;             // of the gradient
     double* block_loss = nullptr;  // sum over each block
     T* loss = nullptr;             // per element
     T* grad = nullptr;

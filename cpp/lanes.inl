@@ -5,8 +5,8 @@
 //   LUCE_FMA     1 if it has fused multiply-add    LUCE_FMA_INTRINSIC / LUCE_MAX_INTRINSIC(type)   its instructions
 //
 // Vectors are the compiler's own (GCC and Clang): `a * b + c` is what it says, and contraction is switched off in the
-// build, so that error-free transformations stay error-free. What the compiler has no operator for is in this file alone.
-// Constructors are written out because those that GCC makes up are not compiled for the level.
+// build, so that error-free transformations stay error-free. What the compiler has no operator for is in this file
+// alone. Constructors are written out because those that GCC makes up are not compiled for the level.
 
 namespace luce::LUCE_LEVEL {
 
@@ -147,11 +147,11 @@ struct Wide {
     static constexpr int kParts = sizeof(double) / sizeof(T);
     D part[kParts];
 };
-#define LUCE_WIDE_OPERATOR(op)                                                                  \
-    template <class T>                                                                          \
-    LUCE_INLINE Wide<T> operator op(Wide<T> a, Wide<T> b) {                                     \
+#define LUCE_WIDE_OPERATOR(op)                                                                    \
+    template <class T>                                                                            \
+    LUCE_INLINE Wide<T> operator op(Wide<T> a, Wide<T> b) {                                       \
         LUCE_UNROLL for (int i = 0; i < Wide<T>::kParts; ++i) a.part[i] = a.part[i] op b.part[i]; \
-        return a;                                                                               \
+        return a;                                                                                 \
     }
 LUCE_WIDE_OPERATOR(+)
 LUCE_WIDE_OPERATOR(-)
@@ -178,7 +178,8 @@ LUCE_INLINE void wide_store(double* p, Wide<T> v) {
 // a == b ? yes : no, lane by lane
 template <class T>
 LUCE_INLINE Wide<T> where_equal(Wide<T> a, Wide<T> b, Wide<T> yes, Wide<T> no) {
-    LUCE_UNROLL for (int i = 0; i < Wide<T>::kParts; ++i) no.part[i] = a.part[i] == b.part[i] ? yes.part[i] : no.part[i];
+    LUCE_UNROLL for (int i = 0; i < Wide<T>::kParts; ++i) no.part[i] =
+        a.part[i] == b.part[i] ? yes.part[i] : no.part[i];
     return no;
 }
 
@@ -228,9 +229,9 @@ LUCE_INLINE F narrow(Wide<float> w) { return narrow_halves(w, std::make_index_se
 
 template <class T>
 struct ExpTable;
-// log 2 = ln2_high + ln2_low with ln2_high short enough that k·ln2_high is exact for every k that occurs (|k| < 2^11 and
-// 2^13): Cody and Waite's reduction. The polynomials interpolate exp on |r| <= (log 2)/2 at Chebyshev nodes; relative error
-// 1.1e-8 (0.09 eps) and 9.7e-19 (0.004 eps), found with 60 digits.
+// log 2 = ln2_high + ln2_low with ln2_high short enough that k·ln2_high is exact for every k that occurs (|k| < 2^11
+// and 2^13): Cody and Waite's reduction. The polynomials interpolate exp on |r| <= (log 2)/2 at Chebyshev nodes;
+// relative error 1.1e-8 (0.09 eps) and 9.7e-19 (0.004 eps), found with 60 digits.
 template <>
 struct ExpTable<float> {
     static constexpr float log2e = 0x1.715476p+0f, ln2_high = 0x1.62e0p-1f, ln2_low = 0x1.0bfbe8p-15f;
@@ -238,7 +239,8 @@ struct ExpTable<float> {
     static constexpr int mantissa = 23, bias = 127;
     static constexpr float direct = 512.0f;  // largest |maximum| that needs no subtraction, see Exp
     static constexpr int terms = 7;
-    static constexpr float poly[terms] = {0x1.6d113cp-10f, 0x1.120ba2p-7f, 0x1.55551ap-5f, 0x1.5554dcp-3f, 0.5f, 1.0f, 1.0f};
+    static constexpr float poly[terms] = {
+        0x1.6d113cp-10f, 0x1.120ba2p-7f, 0x1.55551ap-5f, 0x1.5554dcp-3f, 0.5f, 1.0f, 1.0f};
 };
 template <>
 struct ExpTable<double> {
@@ -248,17 +250,26 @@ struct ExpTable<double> {
     static constexpr int mantissa = 52, bias = 1023;
     static constexpr double direct = 4096.0;
     static constexpr int terms = 13;
-    static constexpr double poly[terms] = {0x1.1f66f85dfa20ap-29, 0x1.af38d53857513p-26, 0x1.27e4e1ea0f53ap-22,
-                                      0x1.71de0d9c145d0p-19, 0x1.a01a01a47db6fp-16, 0x1.a01a01a7c8d47p-13,
-                                      0x1.6c16c16c167dep-10, 0x1.11111111109adp-7,  0x1.5555555555555p-5,
-                                      0x1.5555555555556p-3,  0.5,                   1.0,
-                                      1.0};
+    static constexpr double poly[terms] = {0x1.1f66f85dfa20ap-29,
+                                           0x1.af38d53857513p-26,
+                                           0x1.27e4e1ea0f53ap-22,
+                                           0x1.71de0d9c145d0p-19,
+                                           0x1.a01a01a47db6fp-16,
+                                           0x1.a01a01a7c8d47p-13,
+                                           0x1.6c16c16c167dep-10,
+                                           0x1.11111111109adp-7,
+                                           0x1.5555555555555p-5,
+                                           0x1.5555555555556p-3,
+                                           0.5,
+                                           1.0,
+                                           1.0};
 };
 
 // exp(u) scaled by a power of two that depends on the row's maximum alone.
 //
-// Subtracting the maximum in floating point costs digits: u - max rounds, and the error of half an ulp of, say, 60 is 30 ulp
-// of exp. The reduction u = k·log 2 + r is exact on u itself, so the maximum enters only as an integer in the exponent:
+// Subtracting the maximum in floating point costs digits: u - max rounds, and the error of half an ulp of, say, 60 is
+// 30 ulp of exp. The reduction u = k·log 2 + r is exact on u itself, so the maximum enters only as an integer in the
+// exponent:
 //     exp(u) = 2^(k - K + kRoom) · exp(r),    K = round(max / log 2).
 // Beyond `direct` the maximum is subtracted first; that is exact wherever the result is not 0 (Sterbenz: u >= max/2).
 // The largest term is about 2^kRoom, so that terms down to 2^-(126 + kRoom) of it stay normal numbers.

@@ -10,14 +10,14 @@
 
 namespace luce {
 
-// The number of threads that a call uses when it names none: set_num_threads, LUCE_NUM_THREADS, OMP_NUM_THREADS, the CPUs
-// that this process may use.
+// The number of threads that a call uses when it names none: set_num_threads, LUCE_NUM_THREADS, OMP_NUM_THREADS, the
+// CPUs that this process may use.
 int num_threads();
 void set_num_threads(int n);  // 0: back to the environment's
 
-// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others. The pieces follow from
-// the arguments alone. `cost` is the whole work in nanoseconds, roughly: starting a thread costs some 30 µs (measured), so
-// each must have several times that to do.
+// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others. The pieces follow
+// from the arguments alone. `cost` is the whole work in nanoseconds, roughly: starting a thread costs some 30 µs
+// (measured), so each must have several times that to do.
 template <class F>
 void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double cost, const F& f) {
     const std::int64_t chunks = (size + chunk - 1) / chunk;

@@ -1,8 +1,9 @@
 // Rows of logits: stable sums, exact losses, gradients and products; compiled once per level on top of lanes.inl.
 //
-// A block is up to W rows, one for each lane of a vector, in which everything is computed that there is one of per row. The
-// passes over the classes go either through one row after another, each spread over the lanes and its sums then put into the
-// row's lane (`Columns` false), or, where rows are short, through all rows at once, transposed into a buffer first.
+// A block is up to W rows, one for each lane of a vector, in which everything is computed that there is one of per row.
+// The passes over the classes go either through one row after another, each spread over the lanes and its sums then put
+// into the row's lane (`Columns` false), or, where rows are short, through all rows at once, transposed into a buffer
+// first.
 //
 // Exactness. With m the maximum, the sums leave the maximum itself out:
 //     rest = Σ_{z_j < m} e_j,   s = ties·e_m + rest,   lse - u_j = (m - u_j) + log1p(ties - 1 + rest/e_m),
@@ -100,7 +101,8 @@ struct Transform {
     LUCE_INLINE static Transformed<T> keep_impossible(Vec<T> z, Transformed<T> t) {
         const Vec<T> zero{};
         auto impossible = z == splat(-std::numeric_limits<T>::infinity());
-        return {impossible ? z : t.u, impossible ? zero : t.low, impossible ? zero : t.slope, impossible ? zero : t.curve};
+        return {impossible ? z : t.u, impossible ? zero : t.low, impossible ? zero : t.slope,
+                impossible ? zero : t.curve};
     }
 };
 
@@ -123,7 +125,8 @@ class Block {
     static constexpr int W = kLanes<T>;
     static constexpr bool kSpread = mode != Mode::listed, kPair = mode == Mode::transformed;
     static constexpr std::int64_t kTile = 1024;
-    static constexpr std::int64_t kCapacity = Columns ? std::int64_t(kColumnClasses) * W : kTile + W * W;  // a tile and the ends
+    static constexpr std::int64_t kCapacity =
+        Columns ? std::int64_t(kColumnClasses) * W : kTile + W * W;  // a tile and the ends
     using V = Vec<T>;
     using Index = typename Lane<T>::Bits;
     using Row = Wide<T>;  // a double for each row
@@ -149,7 +152,11 @@ class Block {
     };
 
     Block(const Job<T>& job_, const Transform<T>& transform_, Scratch& scratch, std::int64_t row_, std::int64_t end)
-        : job(job_), transform(transform_), buffer(scratch), row(row_), rows(int(std::min<std::int64_t>(rows_for(job_.classes), end - row_))) {
+        : job(job_),
+          transform(transform_),
+          buffer(scratch),
+          row(row_),
+          rows(int(std::min<std::int64_t>(rows_for(job_.classes), end - row_))) {
         whole = Columns ? job.classes * W : job.classes / W * W;
         all_alive = true;
         row_scale = wide_splat<T>(1);
@@ -172,17 +179,28 @@ class Block {
                 if (!alive[l])  // nothing that an ignored row holds may matter
                     for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = T(0);
             if (job.vector) gather(job.vector, buffer.vector);
-            columns = {0, whole, buffer.z, buffer.z, nullptr, nullptr, nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
+            columns = {0,       whole,   buffer.z,      buffer.z,    nullptr,       nullptr,
+                       nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
             prepare(columns, 0, 0);
         } else {
             for (int l = 0; l < rows && whole < job.classes; ++l) {
                 // the ends of the rows, filled up with classes that can't happen
                 const std::int64_t first = (row + l) * job.classes, place = kTile + l * W;
                 const std::int64_t n = job.classes - whole;
-                store(buffer.z + place, load_first(job.logits + first + whole, n, splat(-std::numeric_limits<T>::infinity())));
+                store(buffer.z + place,
+                      load_first(job.logits + first + whole, n, splat(-std::numeric_limits<T>::infinity())));
                 if (job.vector) store(buffer.vector + place, load_first(job.vector + first + whole, n, splat(T(0))));
-                ends[l] = {whole, W, buffer.z + place, buffer.z + place, nullptr, nullptr, nullptr, nullptr,
-                           buffer.vector + place, buffer.grad + place, buffer.product + place};
+                ends[l] = {whole,
+                           W,
+                           buffer.z + place,
+                           buffer.z + place,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           buffer.vector + place,
+                           buffer.grad + place,
+                           buffer.product + place};
                 prepare(ends[l], place, l);
             }
         }
@@ -272,8 +290,8 @@ class Block {
         }
     };
 
-    // rest and ties; with a spread target also Σ t·(m - u) and the target's mass beside and at the maximum. `Keep` leaves
-    // the terms where the gradient will be, `Track` finds a position of the maximum.
+    // rest and ties; with a spread target also Σ t·(m - u) and the target's mass beside and at the maximum. `Keep`
+    // leaves the terms where the gradient will be, `Track` finds a position of the maximum.
     template <bool Keep, bool Track>
     struct Summary {
         const Exp<T> exp;
@@ -283,8 +301,13 @@ class Block {
         V ties;
         Int<T> position;
         LUCE_INLINE Summary(const Block& b, int l)
-            : exp(of(b.exp, l)), z_max(of(b.z_max, l)), u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), iota(b.iota),
-              ties(splat(T(0))), position(splat_int<T>(-1)) {}
+            : exp(of(b.exp, l)),
+              z_max(of(b.z_max, l)),
+              u_max(of(b.u_max, l)),
+              low_max(of(b.low_max, l)),
+              iota(b.iota),
+              ties(splat(T(0))),
+              position(splat_int<T>(-1)) {}
         LUCE_INLINE void finish(Block& b, int l) {
             b.put(0, l, b.rest, rest.total());
             b.put(1, l, b.ties, widen(ties));
@@ -365,7 +388,8 @@ class Block {
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V s[U];
-            LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] = term(exp, t, i + k * W) * (direction(t, i + k * W) - reference);
+            LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] =
+                term(exp, t, i + k * W) * (direction(t, i + k * W) - reference);
             sum.add(pairwise<U>(s));
         }
     };
@@ -377,8 +401,12 @@ class Block {
         const Factors f;
         const V reference, mean_offset, curvature, along;
         LUCE_INLINE Product(const Block& b, int l)
-            : exp(of(b.exp, l)), f(of(b.factors, l)), reference(of(b.reference, l)), mean_offset(of(b.mean_offset, l)),
-              curvature(of(b.curvature, l)), along(of(b.along, l)) {}
+            : exp(of(b.exp, l)),
+              f(of(b.factors, l)),
+              reference(of(b.reference, l)),
+              mean_offset(of(b.mean_offset, l)),
+              curvature(of(b.curvature, l)),
+              along(of(b.along, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -446,10 +474,14 @@ class Block {
                 const std::int64_t first = (row + l) * job.classes;
                 for (std::int64_t at = 0; at < whole; at += kTile) {
                     const T* z = job.logits + first + at;
-                    Tile<T> t{at,      std::min(kTile, whole - at),
-                              z,       z,
-                              nullptr, nullptr,
-                              nullptr, nullptr,
+                    Tile<T> t{at,
+                              std::min(kTile, whole - at),
+                              z,
+                              z,
+                              nullptr,
+                              nullptr,
+                              nullptr,
+                              nullptr,
                               job.vector ? job.vector + first + at : nullptr,
                               job.grad ? job.grad + first + at : nullptr,
                               job.product ? job.product + first + at : nullptr};
@@ -588,7 +620,8 @@ class Block {
         return entry;
     }
     LUCE_INLINE double listed_value(std::int64_t at) const {
-        return (job.value ? double(job.value[at]) : 1.0) * job.keep * (job.weight ? double(job.weight[job.index[at]]) : 1.0);
+        return (job.value ? double(job.value[at]) : 1.0) * job.keep *
+               (job.weight ? double(job.weight[job.index[at]]) : 1.0);
     }
     // The place of a row's listed class: in the columns, or in the row.
     LUCE_INLINE void find_places(std::int64_t slot, std::int64_t (&place)[W]) const {
@@ -712,7 +745,8 @@ class Block {
             for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, b);
         }
         if (job.weight)
-            for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, load(target + j * W) * splat(job.weight[j]));
+            for (std::int64_t j = 0; j < job.classes; ++j)
+                store(target + j * W, load(target + j * W) * splat(job.weight[j]));
         for (int l = 0; l < rows; ++l)
             if (live(l)) write_listed_target(target + l, l, 0, job.classes, W);
     }
@@ -782,7 +816,8 @@ class Block {
             scatter(from, to);
         } else {
             for (int l = 0; l < rows && whole < job.classes; ++l)
-                if (live(l)) store_first(to + (row + l) * job.classes + whole, job.classes - whole, load(from + kTile + l * W));
+                if (live(l))
+                    store_first(to + (row + l) * job.classes + whole, job.classes - whole, load(from + kTile + l * W));
         }
     }
 
@@ -815,11 +850,12 @@ class Block {
     LUCE_INLINE static Int<T> of(const Int<T>& v, int l) { return Columns ? v : splat_int<T>(v[l]); }
     LUCE_INLINE static Exp<T> of(const Exp<T>& e, int l) { return {of(e.origin, l), of(e.scale, l), of(e.floor, l)}; }
     LUCE_INLINE static Factors of(const Factors& f, int l) {
-        return {of(f.coefficient, l), of(f.target_scale, l), of(f.top, l), of(f.impossible, l), f.iota, of(f.unique_top, l)};
+        return {of(f.coefficient, l), of(f.target_scale, l), of(f.top, l), of(f.impossible, l), f.iota,
+                of(f.unique_top, l)};
     }
 
-    // What a pass found in a row, and, when it has been through all of them, each row's into its lane. Rows that are spread
-    // over the lanes are reduced together, by a transposition: some five instructions a row instead of thirty.
+    // What a pass found in a row, and, when it has been through all of them, each row's into its lane. Rows that are
+    // spread over the lanes are reduced together, by a transposition: some five instructions a row instead of thirty.
     LUCE_INLINE void put(int which, int l, Row& to, Row v) {
         if constexpr (Columns) {
             to = v;
@@ -847,7 +883,8 @@ class Block {
         V m[W];
         LUCE_UNROLL for (int i = 0; i < W; ++i) m[i] = load(buffer.maximum[i]);
         transpose<T>(m);
-        LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2) LUCE_UNROLL for (int i = 0; i < n; ++i) m[i] = max(m[i], m[i + n]);
+        LUCE_UNROLL for (int n = W / 2; n > 0; n /= 2) LUCE_UNROLL for (int i = 0; i < n; ++i) m[i] =
+            max(m[i], m[i + n]);
         z_max = m[0];
     }
     LUCE_INLINE void put_position(int l, Int<T> v) {
@@ -861,7 +898,8 @@ class Block {
         LUCE_UNROLL for (int i = 0; i < W; ++i) m[i] = load(buffer.position[i]);
         transpose<T>(m);
         top_position = (Int<T>)m[0];
-        LUCE_UNROLL for (int i = 1; i < W; ++i) top_position = (Int<T>)m[i] > top_position ? (Int<T>)m[i] : top_position;
+        LUCE_UNROLL for (int i = 1; i < W; ++i) top_position =
+            (Int<T>)m[i] > top_position ? (Int<T>)m[i] : top_position;
     }
 
     // ------------------------------------------------------------------------------------------------------- state
@@ -871,7 +909,7 @@ class Block {
     Scratch& buffer;
     const std::int64_t row;
     const int rows;
-    std::int64_t whole;  // elements that fill their vectors
+    std::int64_t whole;        // elements that fill their vectors
     bool all_alive, alive[W];  // the second only where a row may be ignored or scaled
     Row row_scale, scale;
     Int<T> iota;

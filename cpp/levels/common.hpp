@@ -1,5 +1,5 @@
-// What every level's file includes before it switches its instructions on, so that no standard inline function is compiled
-// with them and leaks into code that runs elsewhere.
+// What every level's file includes before it switches its instructions on, so that no standard inline function is
+// compiled with them and leaks into code that runs elsewhere.
 #pragma once
 
 #include <algorithm>

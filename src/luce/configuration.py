@@ -24,8 +24,9 @@ def show_config() -> Configuration:
     Returns
     -------
     dict
-        ``version``; ``isa``, the instruction-set level in use, and ``isa_available``, those of this build that this machine can
-        run (the environment variable ``LUCE_ISA`` chooses one when luce is imported); ``n_threads``; ``compiler``. It prints as a table.
+        ``version``; ``isa``, the instruction-set level in use, and ``isa_available``, those of this build that this
+        machine can run (the environment variable ``LUCE_ISA`` chooses one when luce is imported); ``n_threads``;
+        ``compiler``. It prints as a table.
 
     Examples
     --------
@@ -50,8 +51,8 @@ def set_num_threads(n_threads: int | None) -> None:
     Parameters
     ----------
     n_threads : int or None
-        None goes back to the environment: ``LUCE_NUM_THREADS``, else ``OMP_NUM_THREADS``, both as they were when luce was
-        imported, else the CPUs that the process may use. Results do not depend on the number of threads.
+        None goes back to the environment: ``LUCE_NUM_THREADS``, else ``OMP_NUM_THREADS``, both as they were when luce
+        was imported, else the CPUs that the process may use. Results do not depend on the number of threads.
 
     Raises
     ------

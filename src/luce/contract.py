@@ -68,8 +68,8 @@ OPTIONS_DOC = """weight : array_like of shape (V,), optional
         For a target of (indices, probabilities): spread the mass that a row's probabilities lack to 1 evenly over the
         classes it does not list. By default it is left out.
     reduction : {"mean", "sum", "none"}, default="mean"
-        "mean" divides by the sum of ``weight[target] * sample_weight`` over the rows that are not ignored (class indices) or
-        by the sum of the sample weights (other targets); "none" gives one loss per row.
+        "mean" divides by the sum of ``weight[target] * sample_weight`` over the rows that are not ignored (class
+        indices) or by the sum of the sample weights (other targets); "none" gives one loss per row.
     normalizer : float > 0, optional
         What "mean" divides by instead: the count of the whole batch when it is computed in pieces.
     on_empty : {"nan", "zero", "raise"}, default="nan"
@@ -92,10 +92,10 @@ def with_options(function: _Function) -> _Function:
 
 
 class Form(NamedTuple):
-    """The effective target and everything else that shapes a row's loss, as the kernels take it (see ``Job`` in C++)."""
+    """The effective target and everything else that shapes a row's loss, as the kernels take it (``Job`` in C++)."""
 
     slots: int
-    index: NDArray[np.int64] | None
+    indices: NDArray[np.int64] | None
     value: NDArray[Any] | None
     dense: NDArray[Any] | None
     weight: NDArray[Any] | None
@@ -114,7 +114,7 @@ class Form(NamedTuple):
         return self._replace(**cut)
 
 
-_ROW_PARTS = ("index", "value", "dense", "tail", "row_scale")
+_ROW_PARTS = ("indices", "value", "dense", "tail", "row_scale")
 
 
 class Problem(NamedTuple):
@@ -170,7 +170,7 @@ def matrix(array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim == 2 and array.flags.c_contiguous and array.flags.aligned:
         return array
     if array.ndim != 2:
-        array = array.reshape(-1, array.shape[-1]) if array.size else array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+        array = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])  # -1 would not do for no rows
     return array if array.flags.c_contiguous and array.flags.aligned else np.ascontiguousarray(array)
 
 
@@ -198,7 +198,9 @@ def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 class Output:
     """Where an array of results is computed, and how it reaches the array that the caller gave, if any."""
 
-    def __init__(self, out: NDArray[Any] | None, like: NDArray[Any], rows: NDArray[Any], inputs: tuple[Any, ...]) -> None:
+    def __init__(
+        self, out: NDArray[Any] | None, like: NDArray[Any], rows: NDArray[Any], inputs: tuple[Any, ...]
+    ) -> None:
         """`rows` are the logits as the kernel reads them; `inputs` all other arrays that it reads."""
         self.rows: NDArray[Any]
         self._out = out
@@ -323,7 +325,8 @@ def _tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> 
             f'target: with tail="uniform" the probabilities of a row must sum to {wanted} '
             f"but row {row} sums to {float(1.0 - missing[row])!r}"
         )
-    return np.maximum(missing, 0.0) / np.maximum(rest, 1)
+    share: NDArray[np.float64] = np.maximum(missing, 0.0) / np.maximum(rest, 1)
+    return share
 
 
 def is_pair(target: Any) -> bool:
@@ -386,14 +389,17 @@ def prepare(
         if kind in "iu" or (given.size == 0 and given.shape == rows_shape):
             if given.shape != rows_shape:
                 hint = "; one-hot rows are a distribution: make them float" if given.shape == shape else ""
-                raise ValueError(f"target: class indices for logits {shape} have shape {rows_shape}, got {given.shape}{hint}")
+                raise ValueError(
+                    f"target: class indices for logits {shape} have shape {rows_shape}, got {given.shape}{hint}"
+                )
             index, counted = _class_indices("target", given, classes, ignore_index)
             index = index.reshape(rows)
             slots, ignored = 1, ignore_index if counted < rows else None
         elif given.shape == rows_shape and given.shape != shape:
             raise TypeError(f"target: class indices must be integers, got dtype {given.dtype}")
         else:
-            dense = masses("target", given, shape, dtype, "a distribution over the logits' classes").reshape(rows, classes)
+            dense = masses("target", given, shape, dtype, "a distribution over the logits' classes")
+            dense = dense.reshape(rows, classes)
 
     if weight is not None:
         weight = masses("weight", weight, (classes,), dtype, "one weight per class")
@@ -407,7 +413,7 @@ def prepare(
         if normalizer is None and (row_scale is not None or (weight is not None and slots == 1 and value is None)):
             divisor = _mass(index if value is None else None, ignored, weight, row_scale, rows)
         if divisor == 0.0 and on_empty == "raise":
-            raise ValueError('nothing is left to average: no rows, or every row is ignored or has weight 0 (on_empty="raise")')
+            raise ValueError('nothing is left to average: no rows, or all ignored or of weight 0 (on_empty="raise")')
     elif normalizer is not None:
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luce import _core
-from luce.contract import Output, check_logits, is_pair, like_logits, matrix, prepare, threads, with_options, working_dtype
+from luce.contract import (
+    Output,
+    check_logits,
+    is_pair,
+    like_logits,
+    matrix,
+    prepare,
+    threads,
+    with_options,
+    working_dtype,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -30,7 +40,8 @@ def cross_entropy(
     Parameters
     ----------
     logits : array_like of shape (..., V)
-        float32 or float64 (float16 is computed in float32; integers and lists become float64). A class at -inf can't happen.
+        float32 or float64 (float16 is computed in float32; integers and lists become float64). A class at -inf can't
+        happen.
     target : array_like or pair
         Class indices (...), distributions (..., V), or a pair of indices (..., k) and probabilities (..., k).
     {options}
@@ -84,7 +95,7 @@ def cross_entropy_and_grad(
     n_threads: int | None = None,
     **options: Unpack[Options],
 ) -> tuple[Any, NDArray[Any]]:
-    r"""The loss and its gradient, :math:`\partial\ell/\partial u = (\alpha + 2\zeta\,\mathrm{lse})\,p - t`, in one pass.
+    r"""The loss and its gradient :math:`\partial\ell/\partial u = (\alpha + 2\zeta\,\mathrm{lse})\,p - t` in one pass.
 
     Each entry of the gradient keeps its relative precision, also the target's own: :math:`-\sum_{j \ne y} p_j`, not
     :math:`p_y - 1`.
@@ -102,7 +113,8 @@ def cross_entropy_and_grad(
     value : scalar or ndarray
         As :func:`cross_entropy` returns.
     grad : ndarray
-        Of the logits' shape and dtype: the derivative of the value, or, with ``reduction="none"``, of each row's own loss.
+        Of the logits' shape and dtype: the derivative of the value, or, with ``reduction="none"``, of each row's own
+        loss.
 
     Raises
     ------
@@ -141,8 +153,9 @@ def cross_entropy_hvp(
 ) -> NDArray[Any]:
     r"""The loss's Hessian in the logits times a vector.
 
-    In u it is :math:`(\alpha + 2\zeta\,\mathrm{lse})\,p \odot (v - \langle p, v\rangle) + 2\zeta\,p\langle p, v\rangle`;
-    temperature and softcap come in by the chain rule, with the softcap's own second derivative. No matrix is formed.
+    In u it is :math:`(\alpha + 2\zeta\,\mathrm{lse})\,p \odot (v - \langle p, v\rangle) +
+    2\zeta\,p\langle p, v\rangle`; temperature and softcap come in by the chain rule, with the softcap's own second
+    derivative. No matrix is formed.
 
     Parameters
     ----------
@@ -185,7 +198,7 @@ def cross_entropy_hvp(
 def cross_entropy_target_grad(
     logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[Options]
 ) -> NDArray[Any]:
-    r"""The loss's gradient in the target, :math:`\partial\ell/\partial t = \mathrm{lse} - u`, through smoothing and weights.
+    r"""The loss's gradient in the target, :math:`\partial\ell/\partial t = \mathrm{lse} - u`, smoothing and weights in.
 
     Parameters
     ----------
@@ -229,11 +242,11 @@ def cross_entropy_target_grad(
     np.negative(slope, out=slope)
     if form.weight is not None:
         _scale(slope, form.weight)
-    if form.index is not None:
-        slope = _listed_slope(slope, form.index, form.tail is not None)
+    if form.indices is not None:
+        slope = _listed_slope(slope, form.indices, form.tail is not None)
     scale = np.asarray(form.keep * problem.factor)
     _scale(slope, scale if form.row_scale is None else (form.row_scale * scale)[:, None])
-    shape = z.shape if form.index is None else (*z.shape[:-1], form.slots)
+    shape = z.shape if form.indices is None else (*z.shape[:-1], form.slots)
     return slope.reshape(shape).astype(z.dtype, copy=False)
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_and_grad", "linear_cross_entropy_hvp"]
 
-# Bytes for chunks of logits, and for the pieces of a weight gradient on their way into the sum. Chunks of several hundred
-# rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch.
+# Bytes for chunks of logits, and for the pieces of a weight gradient on their way into the sum. Chunks of several
+# hundred rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch.
 LOGITS_WORKSPACE = 96 << 20
 WEIGHT_WORKSPACE = 16 << 20
 
@@ -74,9 +74,11 @@ class _Layer:
         try:
             parts = LinearGrads(*vector)
         except TypeError:
-            raise TypeError(f"vector: expected (input, linear_weight, linear_bias), got {type(vector).__name__}") from None
+            raise TypeError(
+                f"vector: expected (input, linear_weight, linear_bias), got {type(vector).__name__}"
+            ) from None
         shapes = (self.shape, self.w.shape, None if self.b is None else self.b.shape)
-        checked = []
+        checked: list[NDArray[Any] | None] = []
         for name, part, shape in zip(parts._fields, parts, shapes, strict=True):
             if part is None:
                 checked.append(None)
@@ -100,7 +102,7 @@ class _Layer:
             yield slice(begin, min(begin + size, self.rows))
 
     def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
-        """out = x wᵀ + b."""
+        """Write x wᵀ + b into `out`."""
         np.matmul(x, w.T, out=out)
         if b is not None:
             out += b
@@ -124,7 +126,7 @@ class _Totals:
         self._piece: NDArray[Any] | None = None
 
     def add(self, grad: NDArray[Any], x: NDArray[Any]) -> None:
-        """weight += gradᵀ x."""
+        """Add gradᵀ x to the weight."""
         if self._empty:
             np.matmul(grad.T, x, out=self.weight)
             self._empty = False
@@ -138,7 +140,7 @@ class _Totals:
             self.weight[piece] += part
 
     def add_bias(self, grad: NDArray[Any]) -> None:
-        """bias += gradᵀ 1."""
+        """Add gradᵀ 1 to the bias."""
         if self.bias is not None:
             self.bias += np.ones(len(grad), grad.dtype) @ grad
 
@@ -170,8 +172,8 @@ def linear_cross_entropy(
     Returns
     -------
     scalar or ndarray
-        As :func:`luce.cross_entropy` returns. The workspace is at most 112 MiB, however many rows there are (plus a row of
-        logits where one is larger than that).
+        As :func:`luce.cross_entropy` returns. The workspace is at most 112 MiB, however many rows there are (plus a row
+        of logits where one is larger than that).
 
     Raises
     ------
@@ -180,7 +182,8 @@ def linear_cross_entropy(
 
     References
     ----------
-    .. [1] E. Wijmans et al., "Cut your losses in large-vocabulary language models", ICLR 2025 (why not to hold the logits).
+    .. [1] E. Wijmans et al., "Cut your losses in large-vocabulary language models", ICLR 2025 (why not to hold the
+       logits).
 
     Examples
     --------
@@ -212,7 +215,7 @@ def linear_cross_entropy_and_grad(
     n_threads: int | None = None,
     **options: Unpack[Options],
 ) -> tuple[Any, LinearGrads]:
-    r"""The loss and its gradients in the layer: :math:`G W`, :math:`G^\top x` and :math:`G^\top 1` with :math:`G=\partial L/\partial z`.
+    r"""The loss and its gradients :math:`G W`, :math:`G^\top x`, :math:`G^\top 1` with :math:`G=\partial L/\partial z`.
 
     Parameters
     ----------
@@ -225,8 +228,8 @@ def linear_cross_entropy_and_grad(
     value : scalar or ndarray
         As :func:`luce.cross_entropy` returns.
     grads : LinearGrads
-        ``grads.input`` (..., D), ``grads.linear_weight`` (V, D) and ``grads.linear_bias`` (V,) or None, of the layer's dtype:
-        derivatives of the value or, with ``reduction="none"``, of the sum of the losses.
+        ``grads.input`` (..., D), ``grads.linear_weight`` (V, D) and ``grads.linear_bias`` (V,) or None, of the layer's
+        dtype: derivatives of the value or, with ``reduction="none"``, of the sum of the losses.
 
     Raises
     ------
@@ -339,7 +342,7 @@ def linear_cross_entropy_hvp(
 
 
 def _direction_of_logits(layer: _Layer, along: LinearGrads, chunk: slice, out: NDArray[Any]) -> None:
-    """out = x' Wᵀ + x W'ᵀ + b'."""
+    """Write x' Wᵀ + x W'ᵀ + b' into `out`."""
     if along.linear_weight is not None:
         np.matmul(layer.x[chunk], along.linear_weight.T, out=out)
         if along.input is not None:

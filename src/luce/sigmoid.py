@@ -82,7 +82,9 @@ def _prepare(
     each = None if weight is None else _broadcast("weight", weight, shape, dtype)
     divisor = float(t.size)
     if sample_weight is not None:
-        rows = masses("sample_weight", sample_weight, _rows_shape(sample_weight, shape), np.float64, "one weight per row")
+        rows = masses(
+            "sample_weight", sample_weight, _rows_shape(sample_weight, shape), np.float64, "one weight per row"
+        )
         if rows.ndim < len(shape):
             rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
         divisor = float(rows.sum()) * (t.size // rows.size if rows.size else 0)
@@ -111,7 +113,9 @@ def _broadcast(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dt
     try:
         return np.ascontiguousarray(np.broadcast_to(checked, shape))
     except ValueError:
-        raise ValueError(f"{name}: expected a shape that broadcasts to the logits' {shape}, got {array.shape}") from None
+        raise ValueError(
+            f"{name}: expected a shape that broadcasts to the logits' {shape}, got {array.shape}"
+        ) from None
 
 
 def sigmoid_cross_entropy(
@@ -141,7 +145,8 @@ def sigmoid_cross_entropy(
     weight : array_like, optional
         Multiplies the losses; broadcasts against the logits.
     sample_weight : array_like of shape (...), optional
-        One weight per row (per logit where there is a single axis): multiplies the losses and the rows' share of the mean.
+        One weight per row (per logit where there is a single axis): multiplies the losses and the rows' share of the
+        mean.
     pos_weight : array_like, optional
         :math:`w_+`, the weight of the positive term; broadcasts against the logits.
     label_smoothing : float in [0, 1], default=0.0

@@ -31,9 +31,7 @@ def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
     return check_logits(name, array if last else np.moveaxis(array, axis, -1)), -1 if last else axis
 
 
-def _map(
-    logits: ArrayLike, axis: int, kernel: Callable[[NDArray[Any], NDArray[Any]], None]
-) -> NDArray[Any]:
+def _map(logits: ArrayLike, axis: int, kernel: Callable[[NDArray[Any], NDArray[Any]], None]) -> NDArray[Any]:
     """What a kernel writes for (N, V) rows, in the layout and type of the logits."""
     moved, axis = _along("logits", logits, axis)
     rows = matrix(moved)
@@ -92,8 +90,8 @@ def softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) 
 def log_softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) -> NDArray[Any]:
     r"""Logarithms of probabilities, :math:`z_i - \log \sum_j e^{z_j}`.
 
-    The entry of the maximum is :math:`-\log(1 + \sum_{j \ne i} e^{z_j - z_i})` and keeps every digit where the usual formula
-    gives 0.
+    The entry of the maximum is :math:`-\log(1 + \sum_{j \ne i} e^{z_j - z_i})` and keeps every digit where the usual
+    formula gives 0.
 
     Parameters
     ----------
@@ -116,8 +114,8 @@ def log_softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = No
 
     References
     ----------
-    .. [1] P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA Journal
-       of Numerical Analysis 41(4), 2021.
+    .. [1] P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+       Journal of Numerical Analysis 41(4), 2021.
 
     Examples
     --------
@@ -154,8 +152,8 @@ def logsumexp(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None
 
     References
     ----------
-    .. [1] P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA Journal
-       of Numerical Analysis 41(4), 2021.
+    .. [1] P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+       Journal of Numerical Analysis 41(4), 2021.
 
     Examples
     --------
