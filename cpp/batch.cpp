@@ -43,14 +43,19 @@ template void run(const SigmoidJob<double>&, int);
 
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored) {
-    std::int64_t skipped = 0, outside = 0;
+    // Signs instead of comparisons, of which the baseline has none for 64 bits: a number is in [0, classes) if neither
+    // it nor classes - 1 minus it is negative, and differs from another if their difference or its negative is.
+    using Bits = std::uint64_t;
+    const Bits last = Bits(classes) - 1, skip = Bits(ignored);
+    Bits counted = 0, outside = 0;
     for (std::int64_t i = 0; i < size; ++i) {
-        const bool skip = has_ignored & (index[i] == ignored);
-        skipped += skip;
-        outside += !skip & (std::uint64_t(index[i]) >= std::uint64_t(classes));
+        const Bits y = Bits(index[i]), other = y ^ skip;
+        const Bits live = has_ignored ? (other | (0 - other)) >> 63 : 1;
+        counted += live;
+        outside |= ((y | (last - y)) >> 63) & live;
     }
     IndexCheck result;
-    result.counted = size - skipped;
+    result.counted = std::int64_t(counted);
     for (std::int64_t i = 0; outside && result.bad < 0; ++i)
         if (!(has_ignored && index[i] == ignored) && std::uint64_t(index[i]) >= std::uint64_t(classes)) result.bad = i;
     return result;
@@ -72,25 +77,6 @@ std::int64_t first_bad_mass(const T* x, std::int64_t size) {
 template std::int64_t first_bad_mass(const float*, std::int64_t);
 template std::int64_t first_bad_mass(const double*, std::int64_t);
 
-double total(const double* x, std::int64_t size) {
-    constexpr int kLanes = 8;
-    double sum[kLanes] = {}, lost[kLanes] = {};
-    auto add = [](double& s, double& c, double v) {
-        const double t = s + v, b = t - s;
-        c += (s - (t - b)) + (v - b);
-        s = t;
-    };
-    std::int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes)
-        for (int l = 0; l < kLanes; ++l) add(sum[l], lost[l], x[i + l]);
-    for (; i < size; ++i) add(sum[i % kLanes], lost[i % kLanes], x[i]);
-    double s = 0, c = 0, plain = 0;
-    for (int l = 0; l < kLanes; ++l) {
-        plain += sum[l];
-        add(s, c, sum[l]);
-        c += lost[l];
-    }
-    return std::isfinite(plain) ? s + c : plain;
-}
+double total(const double* x, std::int64_t size) { return active_level().total(x, size); }
 
 }  // namespace luce

@@ -33,7 +33,7 @@ IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_
 template <class T>
 std::int64_t first_bad_mass(const T* x, std::int64_t size);
 
-// Σ x, in an order that follows from the size alone: 8 lanes, each compensated (Neumaier 1974).
+// Σ x, in an order that follows from the size alone.
 double total(const double* x, std::int64_t size);
 
 }  // namespace luce

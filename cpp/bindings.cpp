@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 
@@ -137,8 +138,9 @@ nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
         job.factor = 1.0 / double(job.rows);
         job.grad = out<T>(grad, job.rows * job.classes, "grad");
         double one = 0;
-        std::vector<double> losses(job.rows > 1 ? std::size_t(job.rows) : 0);
-        job.loss = job.rows > 1 ? losses.data() : &one;
+        std::unique_ptr<double[]> losses;
+        if (job.rows > 1) losses = std::make_unique_for_overwrite<double[]>(std::size_t(job.rows));
+        job.loss = losses ? losses.get() : &one;
         const int threads = num_threads();
         {
             Release release(cost(job));

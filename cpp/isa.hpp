@@ -14,6 +14,7 @@ struct Level {
     bool (*supported)();
     Kernels<float> f32;
     Kernels<double> f64;
+    double (*total)(const double*, std::int64_t);  // sum in an order that follows from the size alone
     template <class T>
     const Kernels<T>& kernels() const {
         if constexpr (sizeof(T) == 4)

@@ -30,6 +30,6 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #endif
 
 namespace luce::avx2 {
-Level level() { return {"avx2", supported, kernels<float>(), kernels<double>()}; }
+Level level() { return {"avx2", supported, kernels<float>(), kernels<double>(), total}; }
 }  // namespace luce::avx2
 #endif

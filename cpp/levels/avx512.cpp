@@ -33,6 +33,6 @@ static bool supported() {
 #endif
 
 namespace luce::avx512 {
-Level level() { return {"avx512", supported, kernels<float>(), kernels<double>()}; }
+Level level() { return {"avx512", supported, kernels<float>(), kernels<double>(), total}; }
 }  // namespace luce::avx512
 #endif

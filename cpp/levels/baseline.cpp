@@ -24,6 +24,6 @@ inline constexpr int kColumnClasses = 32;
 
 namespace luce::LUCE_LEVEL {
 Level level() {
-    return {"baseline", [] { return true; }, kernels<float>(), kernels<double>()};
+    return {"baseline", [] { return true; }, kernels<float>(), kernels<double>(), total};
 }
 }  // namespace luce::LUCE_LEVEL
