@@ -499,13 +499,11 @@ class Block {
     LUCE_INLINE static void walk(const Tile<T>& t, Pass& pass) {
         std::int64_t i = 0;
         for (; i + 4 * W <= t.size; i += 4 * W) pass.template step<4>(t, i);
-        const std::int64_t rest = t.size - i;
-        if (rest == 3 * W)
-            pass.template step<3>(t, i);
-        else if (rest == 2 * W)
+        if (t.size - i >= 2 * W) {
             pass.template step<2>(t, i);
-        else if (rest == W)
-            pass.template step<1>(t, i);
+            i += 2 * W;
+        }
+        if (i < t.size) pass.template step<1>(t, i);
     }
 
     // ------------------------------------------------------------------------------------------ one vector of a block
