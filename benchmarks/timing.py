@@ -11,8 +11,8 @@ def interleaved(programs, rounds, before=None):
     """Median seconds of each program.
 
     Every round gives each program one turn, beginning with another program each time. A turn is one call that is not
-    timed, so that nobody pays for the heap and the caches that the program before left, then as many timed calls as fit
-    (a program slower than a few turns has no such first call: it sets its own scene).
+    timed, so that nobody pays for the heap, the caches and the still busy threads that the program before left, then as
+    many timed calls as fit.
 
     Parameters
     ----------
@@ -35,9 +35,8 @@ def interleaved(programs, rounds, before=None):
             shift = turn % len(names)
             for name in names[shift:] + names[:shift]:
                 calls = max(1, min(20, round(TURN / lengths[name])))
-                warm = lengths[name] < 5 * TURN
-                times = _seconds(programs[name], before[name], calls + warm)
-                medians[name].append(statistics.median(times[warm:]))
+                times = _seconds(programs[name], before[name], calls + 1)
+                medians[name].append(statistics.median(times[1:]))
             gc.collect()
     finally:
         if enabled:

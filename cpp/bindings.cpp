@@ -218,7 +218,7 @@ NB_MODULE(_core, m) {
 
     m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
-    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target"), nb::arg("grad").none());
+    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none());
     m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none());
     m.def("softmax", &softmax, nb::arg("logits"), nb::arg("result").none(), nb::arg("lse").none(), nb::arg("logarithm"),

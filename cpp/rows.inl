@@ -175,10 +175,11 @@ class Block {
             fetch(job.logits, row + W);
             fetch(job.grad, row);
             gather(job.logits, buffer.z);
+            if (job.vector) gather(job.vector, buffer.vector);
             for (int l = 0; l < rows && !all_alive; ++l)
                 if (!alive[l])  // nothing that an ignored row holds may matter
-                    for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = T(0);
-            if (job.vector) gather(job.vector, buffer.vector);
+                    for (std::int64_t j = 0; j < job.classes; ++j)
+                        buffer.z[j * W + l] = buffer.vector[j * W + l] = T(0);
             columns = {0,       whole,   buffer.z,      buffer.z,    nullptr,       nullptr,
                        nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
             prepare(columns, 0, 0);

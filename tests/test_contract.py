@@ -252,3 +252,23 @@ def test_an_in_place_error_leaves_the_logits():
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2", True])
 def test_set_num_threads(count):
     refused((TypeError, ValueError), ["n"], lambda: luce.set_num_threads(count))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "named"),
+    [
+        ({"weight": [1e39, 1.0]}, ValueError, "weight: too large for the logits' float32"),
+        ({"ignore_index": 2**70}, ValueError, "ignore_index"),
+        ({"z_loss": np.array([0.0])}, TypeError, "z_loss"),
+        ({"temperature": np.array([1.0])}, TypeError, "temperature"),
+        ({"temperature": True}, TypeError, "temperature"),
+    ],
+)
+def test_what_only_looks_like_the_default_is_checked(options, error, named):
+    with pytest.raises(error, match=named):
+        luce.cross_entropy(np.zeros((2, 2), np.float32), [0, 1], **options)
+
+
+def test_no_target():
+    with pytest.raises(TypeError, match="target"):
+        luce.cross_entropy(np.zeros((2, 2)), None)

@@ -1,5 +1,7 @@
 """The loss of logits and its derivatives, against the oracle, at every level, in every combination of two options."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -568,3 +570,33 @@ def test_a_class_index_is_a_one_hot_distribution_and_a_pair():
         value, grad = luce.cross_entropy_and_grad(z, form, label_smoothing=0.1)
         assert_loss(value, exact)
         assert_gradient(grad, exact)
+
+
+@pytest.mark.parametrize("n_classes", [3, 48, 49, 100])
+def test_nothing_that_an_ignored_row_holds_matters(n_classes):
+    """Not its logits, and not its direction either."""
+    z, v = np.zeros((2, n_classes)), np.ones((2, n_classes))
+    z[1] = v[1] = np.nan
+    value, grad = luce.cross_entropy_and_grad(z, [0, -100])
+    assert np.isfinite(value) and not grad[1].any()
+    product = luce.cross_entropy_hvp(z, [0, -100], v)
+    assert np.isfinite(product).all() and not product[1].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_rounding_of_the_listed_mass_is_no_tail(dtype):
+    """.6 + .3 + .1 lacks 1e-16 to 1, which must not fall to a class that cannot happen."""
+    z = np.array([[1, 2, 3, -np.inf]], dtype)
+    for listed in ([0.6, 0.3, 0.1], [0.1, 0.2, 0.7]):
+        pair = (np.array([[0, 1, 2]]), np.array([listed]))
+        assert luce.cross_entropy(z, pair, tail="uniform") == luce.cross_entropy(z, pair)
+
+
+def test_a_small_tail_keeps_its_digits():
+    """The mass that is left is a difference of nearly equal numbers: 1e-9 in float64."""
+    listed = [0.1, 0.2, 0.7 - 1e-9]
+    _, grad = luce.cross_entropy_and_grad(
+        [[0.0, 0.0, 0.0, -80.0]], (np.array([[0, 1, 2]]), np.array([listed])), tail="uniform"
+    )
+    left = float(1 - sum(map(Fraction, listed)))
+    assert grad[0, 3] == pytest.approx(-left, rel=8 * np.finfo(float).eps)

@@ -299,3 +299,27 @@ def test_oracle_and_layer_agree_on_the_logits():
     np.testing.assert_array_equal(
         to_float(layer.exact().logits), layer.input @ layer.linear_weight.T + layer.linear_bias
     )
+
+
+def test_nothing_that_an_ignored_row_holds_matters():
+    """Its gradient is 0, and 0 times a NaN of the input would be NaN in the weight's."""
+    x, w, y = np.ones((2, 2)), np.ones((3, 2)), [0, -100]
+    x[1] = np.nan
+    _, grads = luce.linear_cross_entropy_and_grad(x, w, y)
+    alone = luce.linear_cross_entropy_and_grad(x[:1], w, y[:1])[1]
+    np.testing.assert_array_equal(grads.linear_weight, alone.linear_weight)
+    assert not grads.input[1].any() and np.isnan(x[1]).all()
+    product = luce.linear_cross_entropy_hvp(x, w, y, (x, w, None))
+    assert np.isfinite(product.linear_weight).all()
+
+
+def test_the_workspace_holds_where_the_layer_is_wide():
+    """Many rows of few classes: what is as wide as the input counts too."""
+    n, d, v = 300_000, 200, 4
+    x, w, y = np.zeros((n, d), np.float32), np.zeros((v, d), np.float32), np.zeros(n, np.int64)
+    tracemalloc.start()
+    kept = luce.linear_cross_entropy_hvp(x, w, y, (None, w, None))
+    results, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept.input.shape == x.shape
+    assert peak - results < 128 * 2**20

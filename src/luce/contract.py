@@ -289,7 +289,12 @@ def masses(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: Any, what
     if bad is not None:
         at = ", ".join(map(str, bad))
         raise ValueError(f"{name}: expected finite numbers that are not negative, got {float(array[bad])!r} at [{at}]")
-    return np.ascontiguousarray(array, dtype=dtype)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(array, dtype=dtype)
+    if cast.dtype.itemsize < array.dtype.itemsize and not np.isfinite(cast).all():
+        at = ", ".join(str(int(i)) for i in np.argwhere(~np.isfinite(cast))[0])
+        raise ValueError(f"{name}: too large for the logits' {cast.dtype} at [{at}]")
+    return cast
 
 
 # --------------------------------------------------------------------------------------------------------- targets
@@ -312,7 +317,14 @@ def _class_indices(name: str, array: NDArray[Any], classes: int, ignored: int | 
 def _tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """What each class that a row does not list gets of the mass that the row lacks to 1."""
     slots = index.shape[1]
-    missing = 1.0 - value.sum(axis=1, dtype=np.float64)
+    missing = np.ones(len(value))
+    lost = np.zeros(len(value))  # compensated (Knuth's two-sum): the tail is small where nearly all mass is listed
+    for listed in value.T.astype(np.float64, copy=False):
+        left = missing - listed
+        back = left - missing
+        lost += (missing - (left - back)) - (listed + back)
+        missing = left
+    missing += lost
     tolerance = 4 * max(slots, 1) * float(np.finfo(value.dtype).eps)
     order = np.sort(index, axis=1)
     distinct = (np.diff(order, axis=1) != 0).sum(axis=1) + 1 if slots else np.zeros(len(index), np.int64)
@@ -325,7 +337,8 @@ def _tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> 
             f'target: with tail="uniform" the probabilities of a row must sum to {wanted} '
             f"but row {row} sums to {float(1.0 - missing[row])!r}"
         )
-    share: NDArray[np.float64] = np.maximum(missing, 0.0) / np.maximum(rest, 1)
+    # what is within the rounding of the probabilities is no tail: it must not put mass on a class that can't happen
+    share: NDArray[np.float64] = np.where(missing > tolerance, missing, 0.0) / np.maximum(rest, 1)
     return share
 
 
@@ -356,12 +369,12 @@ def prepare(
     rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
 
     smoothing = 0.0
-    if label_smoothing != 0.0:
+    if type(label_smoothing) is not float or label_smoothing != 0.0:
         smoothing = number("label_smoothing", label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
-    if z_loss != 0.0:
+    if type(z_loss) is not float or z_loss != 0.0:
         z_loss = number("z_loss", z_loss, "a finite number >= 0", lambda x: x >= 0)
     cap = 0.0 if softcap is None else number("softcap", softcap, "a finite number > 0 or None", lambda x: x > 0)
-    if temperature != 1.0:
+    if type(temperature) is not float or temperature != 1.0:
         temperature = number("temperature", temperature, "a finite number > 0", lambda x: x > 0)
     if reduction not in ("mean", "sum", "none"):
         choice("reduction", reduction, ("mean", "sum", "none"))
@@ -374,6 +387,8 @@ def prepare(
             ignore_index = operator.index(ignore_index)
         except TypeError:
             raise TypeError(f"ignore_index: expected an integer or None, got {ignore_index!r}") from None
+    if ignore_index is not None and not -(2**63) <= ignore_index < 2**63:
+        raise ValueError(f"ignore_index: expected an integer of 64 bits, got {ignore_index}")
 
     slots, index, value, dense, share, ignored = 0, None, None, None, None, None
     counted = rows

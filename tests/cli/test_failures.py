@@ -157,3 +157,25 @@ def test_other_import_errors_are_not_hidden(monkeypatch):
     monkeypatch.setitem(sys.modules, "luce.cli.app", None)
     with pytest.raises(ModuleNotFoundError):
         main(["fit"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b,y\n1,2,p\n3,q\n5,6,q\n7,8,p\n", "row 2 has 2 fields, the header has 3"),
+        ("1,0.5,2.5\n2,0.7,1.5\n1,0.1,0.3\n", "the first row looks like data"),
+        ("x,y\n1e200,p\n2e200,q\n-1e200,p\n3,q\n", "numbers may be 1e+150 at most"),
+    ],
+)
+def test_tables_that_would_be_read_wrongly(luce, text, said):
+    Path("t.csv").write_text(text)
+    result = luce("fit", "t.csv", "-t", "1" if text[0] == "1" else "y")
+    assert result.code == 2 and said in result.err and len(result.err.splitlines()) == 1
+    assert not list(Path().glob("*.luce"))
+
+
+def test_the_model_is_called_after_the_whole_table(luce):
+    for name in ("sales.v1", "sales.v2"):
+        Path(f"{name}.csv").write_text("x,y\n1,p\n2,q\n3,p\n4,q\n")
+        assert luce("fit", f"{name}.csv", "-t", "y", "-q").code == 0
+    assert sorted(path.name for path in Path().glob("*.luce")) == ["sales.v1.luce", "sales.v2.luce"]

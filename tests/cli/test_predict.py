@@ -80,3 +80,16 @@ def test_booleans_as_classes(luce):
     result = luce("predict", "t.luce", "t.parquet")
     assert result.out.splitlines()[0] == "prediction,probability_false,probability_true"
     assert "100.0%" in result.err
+
+
+@pytest.mark.parametrize("classes", [[1.0, 2.0, float("nan")], ["01", "02", "x1"]])
+def test_accuracy_whatever_the_classes_look_like(luce, classes):
+    """Float classes are integers to the model, codes are text, and a row without a class has none to compare with."""
+    y = [classes[k] for k in (0, 1)] * 20 + [classes[2]] * 5
+    x = [float(k) for k in (0, 1)] * 20 + [9.0] * 5
+    pl.DataFrame({"x": x, "y": y}).write_parquet("t.parquet")
+    assert luce("fit", "t.parquet", "-t", "y", "-q").code == 0
+    pl.DataFrame({"x": x[:40], "y": y[:40]}).write_csv("new.csv")
+    assert "40 rows with a known 'y': 100.0%" in luce("predict", "t.luce", "new.csv").err
+    rows = 45 if isinstance(classes[2], str) else 40
+    assert f"{rows} rows with a known 'y': 100.0%" in luce("predict", "t.luce", "t.parquet").err

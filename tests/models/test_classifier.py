@@ -267,3 +267,10 @@ def test_parameters_out_of_range(parameters, words):
 def test_data_that_cannot_be_fitted(X, y, weight, words):
     with pytest.raises(ValueError, match=words):
         SoftmaxClassifier().fit(X, y, weight)
+
+
+def test_no_penalty_on_a_frame_warns_of_nothing_else():
+    """The check for separable classes predicts on what was validated, names and all."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 0.0, 1.0]})
+    SoftmaxClassifier(C=np.inf).fit(frame, [0, 1, 0, 1])

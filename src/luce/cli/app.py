@@ -56,6 +56,7 @@ def run(arguments: list[str]) -> int:
             stream.reconfigure(errors="luce-plain")
     try:
         app(arguments, prog_name="luce")
+        sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Failure as failure:
@@ -64,6 +65,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # the output's own, files have theirs: a full disk behind a redirection
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"luce: cannot write the output, {error.strerror or error}", file=sys.stderr)
+        return 2
     return 0
 
 

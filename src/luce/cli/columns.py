@@ -18,6 +18,7 @@ from luce.models.classifier import SoftmaxClassifier
 __all__ = ["Column", "classes_of", "converted", "pipeline_for", "plan", "present"]
 
 MOST_LEVELS = 256  # one-hot columns that one text column may become
+LARGEST = 1e150  # its square is still a number
 MANY_DISTINCT = 10  # rows from which on "no value twice" tells an identifier
 
 NUMBERS = "number", "boolean", "date", "duration"
@@ -62,7 +63,12 @@ def converted(table: pl.DataFrame, columns: Collection[Column], source: str) -> 
     if absent:
         what = f"column {absent[0]!r}" if len(absent) == 1 else f"{len(absent)} columns ({_listed(absent)})"
         raise Failure(f"{source}: {what} of the model not found; the table has {_listed(table.columns)}")
-    return pl.DataFrame([_converted(table[column.name], column, source) for column in used])
+    data = pl.DataFrame([_converted(table[column.name], column, source) for column in used])
+    for series in data:
+        if series.dtype.is_float() and (series.abs() > LARGEST).any():
+            example = series.filter(series.abs() > LARGEST)[0]
+            raise Failure(f"{source}: column {series.name!r} holds {example:g}; numbers may be {LARGEST:g} at most")
+    return data
 
 
 def pipeline_for(columns: Collection[Column], rows: int, classifier: SoftmaxClassifier) -> Any:
@@ -98,7 +104,9 @@ def classes_of(column: pl.Series, source: str) -> Any:
     Failure
         If it holds real numbers, nested values or fewer than two classes.
     """
-    if column.dtype.is_float() or column.dtype.is_decimal():
+    if column.dtype.is_decimal():
+        column = column.cast(pl.Float64)
+    if column.dtype.is_float():
         fractions = column.filter(column != column.round())
         if len(fractions) or not column.is_finite().all():
             example = fractions[0] if len(fractions) else "inf"

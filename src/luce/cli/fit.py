@@ -59,7 +59,7 @@ def fit(
     if folds < 0 or folds == 1:
         raise Failure(f"--folds must be 0 or at least 2, got {folds}")
     source = str(table or "iris (built in)")
-    place = output or Path(f"{table.name.split('.')[0] if table else 'iris'}.luce")
+    place = output or Path(f"{table.stem if table else 'iris'}.luce")
     check_writable(place)
     if table is not None and place.resolve() == table.resolve():
         raise Failure(f"{place}: the model would overwrite the table")
@@ -102,10 +102,12 @@ def _read(path: Path | None, target: str | None) -> tuple[pl.DataFrame, str]:
     names = ", ".join(repr(name) for name in data.columns[:8]) + (", …" if data.width > 8 else "")
     if target is None:
         raise Failure(f"{path}: say which column holds the classes, --target COLUMN; there are {names}")
+    numeric = all(name.lstrip("-").replace(".", "", 1).isdigit() for name in data.columns)
     if target not in data.columns:
-        headless = all(name.lstrip("-").replace(".", "", 1).isdigit() for name in data.columns)
-        hint = "; its first row looks like data, it should hold the names" if headless else ""
+        hint = "; its first row looks like data, it should hold the names" if numeric else ""
         raise Failure(f"{path}: no column {target!r}; there are {names}{hint}")
+    if numeric and any("." in name for name in data.columns):
+        raise Failure(f"{path}: the first row looks like data ({names}), it should hold the columns' names")
     return data, target
 
 

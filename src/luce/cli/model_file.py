@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import skops.io
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 import luce
 from luce.cli.columns import Column
@@ -69,5 +71,10 @@ def load_model(path: Path) -> Model:
         raise Failure(f"{path}: a damaged model file, or one of another version ({error})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise Failure(f"{path}: not a Luce model file")
-    columns = [Column(name, kind, "") for name, kind in content["columns"]]
-    return Model(content["target"], columns, content["pipeline"])
+    try:
+        columns = [Column(name, kind, "") for name, kind in content["columns"]]
+        model = Model(content["target"], columns, content["pipeline"])
+        check_is_fitted(model.pipeline)
+    except (KeyError, TypeError, ValueError, NotFittedError) as error:
+        raise Failure(f"{path}: a damaged model file ({error})") from error
+    return model

@@ -25,7 +25,7 @@ def predict(
     Columns are found by name, others are ignored. If the table holds the
     target too, the accuracy is printed to standard error.
     """
-    from luce.cli.columns import converted
+    from luce.cli.columns import converted, present
     from luce.cli.model_file import load_model
     from luce.cli.replacing import check_writable
     from luce.cli.table import check_kind, read_table, write_table
@@ -34,17 +34,23 @@ def predict(
         check_kind(output, written=True)
         check_writable(output)
     trained = load_model(model)
-    data = read_table(table, as_text=[column.name for column in trained.columns if column.kind == "text"])
+    texts = [column.name for column in trained.columns if column.kind == "text"]
+    if trained.pipeline.classes_.dtype.kind == "U":
+        texts.append(trained.target)
+    data = read_table(table, as_text=texts)
     features = converted(data, trained.columns, str(table))
     probabilities = trained.pipeline.predict_proba(features)
     predictions = _predictions(trained.pipeline.classes_, probabilities)
     if output is not None:
         write_table(output, predictions)
     else:
-        predictions.write_csv(sys.stdout.buffer)
+        sys.stdout.buffer.write(predictions.write_csv().encode())
+        sys.stdout.flush()
     if trained.target in data.columns:
-        true = data[trained.target].cast(pl.String)
-        right = (true == predictions["prediction"].cast(pl.String)).drop_nulls()
+        there = present(data[trained.target])
+        true, found = data[trained.target].filter(there), predictions["prediction"].filter(there)
+        common = pl.Float64 if found.dtype.is_integer() else pl.String
+        right = true.cast(common, strict=False).eq_missing(found.cast(common))
         if len(right):
             share = right.sum() / len(right)
             print(f"accuracy on the {len(right):,} rows with a known {trained.target!r}: {share:.1%}", file=sys.stderr)

@@ -104,6 +104,8 @@ def _read_text(path: Path, as_text: Collection[str]) -> pl.DataFrame:
         )
     except pl.exceptions.PolarsError as error:
         raise Failure(f"{path}: {_first_fault(body, separator, names) or str(error).splitlines()[0]}") from error
+    if len(names) > 1 and table[:, -1].null_count() and (fault := _first_fault(body, separator, names)):
+        raise Failure(f"{path}: {fault}")
     table.columns = names
     return table.with_columns(
         _cleaned(column, numbers=column.name not in as_text, decimal_comma=separator == ";")
@@ -125,11 +127,11 @@ def _cleaned(column: pl.Series, *, numbers: bool, decimal_comma: bool) -> pl.Ser
 
 
 def _first_fault(body: str, separator: str, names: Collection[str]) -> str | None:
-    """Say which row first has more fields than the header."""
+    """Say which row first has more or fewer fields than the header."""
     rows = csv.reader(io.StringIO(body, newline=""), delimiter=separator)
     try:
         for number, row in enumerate(rows, 1):
-            if len(row) > len(names):
+            if row and len(row) != len(names):
                 return f"row {number} has {len(row)} fields, the header has {len(names)}"
     except csv.Error as error:
         return f"line {rows.line_num + 1}: {error}"

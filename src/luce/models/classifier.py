@@ -210,14 +210,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Array:
         """Return the scores: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        scores: Array = X @ self.coef_.T + self.intercept_
-        return scores[:, 0] if len(self.classes_) == 2 else scores
+        return self._scores(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (N,)."""
-        scores = self.decision_function(X)
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
+        codes = self._codes(self.decision_function(X))
         predicted: Array = self.classes_[codes]
         return predicted
 
@@ -275,6 +272,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """λ of the mean objective; doubled for two classes, see `luce.models.objective`."""
         return (2.0 if n_classes == 2 else 1.0) / (float(self.C) * total_weight)
 
+    def _scores(self, X: Array) -> Array:
+        scores: Array = X @ self.coef_.T + self.intercept_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    @staticmethod
+    def _codes(scores: Array) -> Array:
+        return (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
+
     def _choose_solver(self, objective: SoftmaxObjective) -> str:
         if self.solver != "auto":
             return self.solver
@@ -295,7 +300,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return objective.start(self.coef_, self.intercept_)
 
     def _warn(self, last: Iterate, X: Array, codes: Array) -> None:
-        if np.isinf(self.C) and np.array_equal(np.searchsorted(self.classes_, self.predict(X)), codes):
+        if np.isinf(self.C) and np.array_equal(self._codes(self._scores(X)), codes):
             warnings.warn(
                 "The classes are linearly separable and there is no penalty (C=inf): the objective has no minimum, the "
                 f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C.",
