@@ -351,7 +351,7 @@ LUCE_INLINE D exp_minus(D y) {
     Exp<double> exp;
     exp.origin = D{};
     exp.scale = splat_int<double>(std::int64_t(1023) << 52);
-    exp.floor = splat(-708.0);
+    exp.floor = splat(-708.7);  // the smallest power that is a normal number still does
     return exp.term<false>(-y, D{});
 }
 

@@ -1002,7 +1002,10 @@ void run_sigmoid(const SigmoidJob<T>& job, std::int64_t begin, std::int64_t end)
             Wide<T> loss, grad;
             for (int p = 0; p < Wide<T>::kParts; ++p) {
                 const SigmoidTerm term(z.part[p], yes.part[p], no.part[p], positive.part[p]);
-                loss.part[p] = term.loss * weight.part[p];
+                // an element of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
+                const D zero{}, infinity = splat(std::numeric_limits<double>::infinity());
+                const D finite = weight.part[p] == zero ? (term.loss == infinity ? zero : term.loss) : term.loss;
+                loss.part[p] = finite * weight.part[p];
                 grad.part[p] = term.grad * (weight.part[p] * splat(job.factor));
             }
             T part[W];

@@ -6,7 +6,7 @@ import pytest
 import luce
 from compare import assert_gradient, assert_loss, assert_same_bits
 from levels import at_every_level
-from luce.check.oracle import SigmoidCrossEntropy
+from luce.check.oracle import SigmoidCrossEntropy, mp
 from pairs import all_pairs
 
 VALUES = {
@@ -150,3 +150,16 @@ def test_errors_name_what_they_got(change, error, words):
     with pytest.raises(error) as caught:
         luce.sigmoid_cross_entropy_and_grad(**arguments)
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_losses_down_to_the_smallest_normal_number():
+    """softplus(-708.2) is 2.7e-308, within float64."""
+    assert luce.sigmoid_cross_entropy(np.array([708.2]), [1]) == pytest.approx(float(mp.exp(-mp.mpf(708.2))), rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["weight", "sample_weight"])
+def test_weight_0_counts_for_nothing_also_where_the_loss_is_infinite(name):
+    z = np.array([np.inf, 0.0])
+    value, grad = luce.sigmoid_cross_entropy_and_grad(z, [0, 0], **{name: [0.0, 1.0]}, reduction="sum")
+    assert value == luce.sigmoid_cross_entropy([0.0], [0], reduction="sum")
+    assert grad[0] == 0
