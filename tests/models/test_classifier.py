@@ -274,3 +274,17 @@ def test_no_penalty_on_a_frame_warns_of_nothing_else():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 0.0, 1.0]})
     SoftmaxClassifier(C=np.inf).fit(frame, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("unit", [1e-145, 1e145])
+def test_the_unit_of_the_features_does_not_matter(unit):
+    X, y = load_iris(return_X_y=True)
+    plain = SoftmaxClassifier(C=np.inf).fit(X, y)
+    scaled = SoftmaxClassifier(C=np.inf).fit(X * unit, y)
+    np.testing.assert_allclose(scaled.coef_ * unit, plain.coef_, rtol=1e-4)
+
+
+def test_features_that_cannot_be_squared_are_refused():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="column 2 spans"):
+        SoftmaxClassifier().fit(X * 1e160, y)

@@ -44,6 +44,7 @@ Vector = npt.NDArray[np.float64]
 
 BLOCK_ENTRIES = 2**19  # numbers of X and of the logits in one block of rows, 4 MiB in float64
 KEPT_LOGITS = 2**25  # logits are kept at a point up to here (256 MiB in float64); beyond, products compute them again
+LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64
 GRAM_COLUMNS = 3000  # widest Gram matrix that a preconditioner factors; beyond, its diagonal stands for it
 STRONG_ENTRIES = 2**26  # most numbers that the per-class preconditioner may hold
 
@@ -202,10 +203,18 @@ class SoftmaxObjective:
         if self.fit_intercept:
             for rows in self.blocks():
                 centre += self._share[rows].astype(np.float64) @ self.X[rows]
+        largest = np.zeros(columns)  # squares of the deviations, taken by this, neither overflow nor vanish
         for rows in self.blocks():
-            deviation = self.X[rows] - centre
+            np.maximum(largest, np.max(np.abs(self.X[rows] - centre), axis=0, initial=0.0), out=largest)
+        if largest.max(initial=0.0) > LARGEST_DEVIATION:
+            raise ValueError(
+                f"X: column {int(np.argmax(largest))} spans {largest.max():.2g}; {LARGEST_DEVIATION:g} is the most"
+            )
+        inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
+        for rows in self.blocks():
+            deviation = (self.X[rows] - centre) * inverse
             square += self._share[rows].astype(np.float64) @ np.square(deviation, out=deviation)
-        scale = np.sqrt(square)
+        scale = np.sqrt(square) * largest
         rounding = 8 * np.sqrt(len(self.X)) * np.finfo(np.float64).eps + 2 * float(np.finfo(self.X.dtype).eps)
         scale[scale <= rounding * np.abs(centre)] = 0.0
         return centre, scale
