@@ -56,7 +56,6 @@ def run(arguments: list[str]) -> int:
             stream.reconfigure(errors="luce-plain")
     try:
         app(arguments, prog_name="luce")
-        sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Failure as failure:
