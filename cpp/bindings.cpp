@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "batch.hpp"
+#include "lasso.hpp"
 
 namespace nb = nanobind;
 using namespace luce;
@@ -252,6 +253,21 @@ NB_MODULE(_core, m) {
             throw std::invalid_argument("luce._core: x must be float32 or float64");
         },
         nb::arg("x"));
+    m.def(
+        "lasso_descent",
+        [](nb::handle hessian, nb::handle gradient, nb::handle lasso, nb::handle x0, nb::handle x, double tol,
+           std::int64_t most) {
+            const auto n = std::int64_t(nb::cast<Array>(gradient, false).size());
+            const double* h = in<double>(hessian, n * n, "hessian");
+            const double* g = in<double>(gradient, n, "gradient");
+            const double* l = in<double>(lasso, n, "lasso");
+            const double* from = in<double>(x0, n, "x0");
+            double* to = out<double>(x, n, "x");
+            Release release(double(n) * double(n));
+            return lasso_descent(h, g, l, from, to, n, tol, most);
+        },
+        nb::arg("hessian"), nb::arg("gradient"), nb::arg("lasso"), nb::arg("x0"), nb::arg("x"), nb::arg("tol"),
+        nb::arg("most"));
     m.def(
         "total",
         [](nb::handle x) {

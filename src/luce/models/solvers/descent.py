@@ -59,7 +59,8 @@ class Iterate:
     `inner_iterations` went into the direction taken next. `status` is "running", or the reason to stop: "converged"
     (the gradient and the gain that the next step promises are within the tolerance), "precision" (what is left to gain
     is below the rounding error of the objective's value), "stalled" (no step along the direction lowered the
-    objective), "limit" (the iterations ran out).
+    objective), "limit" (the iterations ran out). `penalty` is the part of the objective that is not smooth, which is not
+    in the point's value.
     """
 
     iteration: int
@@ -67,6 +68,12 @@ class Iterate:
     gradient_norm: float
     inner_iterations: int
     status: str
+    penalty: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """The objective, all parts of it."""
+        return float(self.point.value) + self.penalty
 
     @property
     def converged(self) -> bool:
@@ -86,8 +93,9 @@ def minimise(
     """Walk down from `start` until both the gradient and what is left to gain are within `tol`.
 
     A small gradient alone says little where the curvature is small too: with 3000 classes, or with classes that are all
-    but separable, the objective can be far above its minimum. What is left to gain is judged by −½⟨g, s⟩, s the
-    solver's direction: half the squared Newton decrement (Boyd & Vandenberghe, section 9.5), relative to the objective.
+    but separable, the objective can be far above its minimum. What is left to gain is judged by the point's own bound
+    on it (`gap`) where it has one that is small enough, or else by −½⟨g, s⟩, s the solver's direction: half the squared
+    Newton decrement (Boyd & Vandenberghe, section 9.5), relative to the objective.
 
     Parameters
     ----------
@@ -124,6 +132,8 @@ def minimise(
     while True:
         norm = float(np.max(np.abs(point.gradient), initial=0.0))
         if norm == 0.0:
+            status = "converged"
+        elif norm <= tol and getattr(point, "gap", np.inf) <= tol * max(abs(point.value), NEGLIGIBLE):
             status = "converged"
         elif status == "running" and (norm <= tol or iteration < max_iter):
             direction, inner = solver.direction(point, tol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,9 @@ class NewtonCG:
     The residual is asked to fall by min(½, √(‖g‖/‖g₀‖)), g₀ the first gradient seen, which gives superlinear
     convergence (Nocedal & Wright, theorem 7.2), and never further than a tenth of what the tolerance on the gradient
     leaves. An objective offers two preconditioners; the stronger and dearer one is taken up once the cheap one has
-    needed more products than the strong one costs to build (``point.strong_preconditioner_cost``, in products).
+    needed more products than the strong one costs to build (``point.strong_preconditioner_cost``, in products). It is
+    kept from point to point, and from a sample of the rows to all of them, until it needs twice the products for a
+    digit that it needed at first.
     """
 
     name: ClassVar[str] = "newton-cg"
@@ -28,6 +31,9 @@ class NewtonCG:
     def __init__(self) -> None:
         self._first_norm: float | None = None
         self._strong = False
+        self._spent = 0
+        self._pace = np.inf  # products per factor of 10 in the residual, when the preconditioner was new
+        self._precondition: Callable[[Vector], Vector] | None = None
 
     def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
         """Return a direction of descent and the number of Hessian-vector products that it took."""
@@ -35,7 +41,11 @@ class NewtonCG:
         if self._first_norm is None:
             self._first_norm = norm
         forcing = min(0.5, max(np.sqrt(norm / self._first_norm), 0.1 * tol / norm))
-        precondition = point.preconditioner(strong=self._strong)
+        if not self._strong and self._spent >= point.strong_preconditioner_cost:
+            self._strong, self._precondition = True, None
+        if self._precondition is None:
+            self._precondition, self._pace = point.preconditioner("strong" if self._strong else "weak"), np.inf
+        precondition = self._precondition
         step = np.zeros_like(point.gradient)
         residual = -point.gradient
         solved = precondition(residual)
@@ -54,6 +64,9 @@ class NewtonCG:
             solved = precondition(residual)
             energy, previous = float(residual @ solved), energy
             search = solved + (energy / previous) * search
-        if products > point.strong_preconditioner_cost:
-            self._strong = True
+        self._spent += products
+        pace = products / max(-0.5 * np.log10(max(energy, 1e-300) / first_energy), 0.5) if first_energy > 0 else 0.0
+        if not self._strong or pace > 2 * self._pace + 1:
+            self._precondition = None
+        self._pace = min(self._pace, pace)
         return (step if step.any() else search), products

@@ -1,0 +1,313 @@
+"""The rows as a solver sees them: standardised columns beside an intercept, without a copy of the data.
+
+With x' = (x − μ)/σ, scores are W x + b = A x' + a for W = A/σ and b = a − W μ. So the products with x' are products with
+x, corrected afterwards: neither dense nor sparse data are copied, centred or scaled in place. μ and σ are the weighted
+means and standard deviations of the columns; a constant column says nothing beside the intercept, so its x' and its
+weights are 0. Without an intercept columns are scaled by their root mean square and not centred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+__all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
+
+Array = npt.NDArray[Any]
+Vector = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+BLOCK_ENTRIES = 2**19  # numbers of X and of the logits in one block of rows, 4 MiB in float64
+MOMENT_ENTRIES = 2**16  # and in the blocks whose moments are taken, which are written: 512 KiB
+LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64
+GRAM_COLUMNS = 3000  # widest Gram matrix that is formed; beyond, its diagonal stands for it
+
+
+class Matrix(Protocol):
+    """What the design asks of the data; rows come as slices (no copy) or as indices (a copy of those rows)."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ for a block of rows, (n, K), with coef (K, D) of X's dtype."""
+
+    def pull_back(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ X for a block of rows, (K, D)."""
+
+    def pull_back_squares(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ (X ∘ X) for a block of rows, (K, D)."""
+
+    def dense(self, rows: slice | Indices) -> Array:
+        """Return the rows as a dense array."""
+
+    def take(self, rows: Indices) -> Matrix:
+        """Return a matrix of these rows."""
+
+    def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
+        """Return the weighted means (0 unless centred) and the root mean squares of the deviations from them."""
+
+
+class DenseMatrix:
+    """A float32 or float64 array in either memory order."""
+
+    def __init__(self, X: Array) -> None:
+        self.X = X
+        self.shape: tuple[int, int] = X.shape  # type: ignore[assignment]
+        self.dtype = X.dtype
+
+    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ for a block of rows."""
+        return np.asarray(np.matmul(self.X[rows], coef.T, out=out))
+
+    def pull_back(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ X for a block of rows."""
+        return np.asarray(piece.T @ self.X[rows])
+
+    def pull_back_squares(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ (X ∘ X) for a block of rows."""
+        return np.asarray(piece.T @ np.square(self.X[rows]))
+
+    def dense(self, rows: slice | Indices) -> Array:
+        """Return the rows."""
+        return np.asarray(self.X[rows])
+
+    def take(self, rows: Indices) -> DenseMatrix:
+        """Return a matrix of these rows."""
+        return DenseMatrix(self.X[rows])
+
+    def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
+        """Return means and deviations in one pass, from sums about a first guess of the means."""
+        rows, columns = self.shape
+        guess = np.zeros(columns)
+        if centred:
+            few = self.X[:: max(1, rows // 256)][:512]
+            guess = few.mean(axis=0, dtype=np.float64)
+        first, second = self._sums(guess, share)
+        if centred and (np.square(first) > 0.5 * second).any():  # a guess far off: about the mean itself, then
+            guess = guess + first
+            first, second = self._sums(guess, share)
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = second - np.square(first) if centred else second
+        safe = (variance > LARGEST_DEVIATION**-2) & (variance < LARGEST_DEVIATION**2)
+        scale = np.sqrt(np.where(safe, variance, 0.0))
+        if not safe.all():
+            scale[~safe] = self._rescaled(guess + first if centred else guess, share, np.flatnonzero(~safe))
+        return guess + first if centred else guess, scale
+
+    def _sums(self, guess: Vector, share: Array) -> tuple[Vector, Vector]:
+        first, second = np.zeros_like(guess), np.zeros_like(guess)
+        step = max(1, MOMENT_ENTRIES // max(1, len(guess)))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for start in range(0, self.shape[0], step):
+                weights = share[start : start + step].astype(np.float64)
+                deviation = self.X[start : start + step] - guess
+                first += weights @ deviation
+                second += weights @ np.square(deviation, out=deviation)
+        return first, second
+
+    def _rescaled(self, centre: Vector, share: Array, columns: Indices) -> Vector:
+        """Return the deviations of columns whose squares leave the range of numbers, in units of the largest one."""
+        deviation = np.abs(self.X[:, columns] - centre[columns])
+        largest = deviation.max(axis=0)
+        if largest.max() > LARGEST_DEVIATION:
+            worst = int(np.argmax(largest))
+            raise ValueError(
+                f"X: column {columns[worst]} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most"
+            )
+        inverse = np.divide(1, largest, out=np.zeros_like(largest), where=largest > 1 / LARGEST_DEVIATION)
+        return np.asarray(np.sqrt(share.astype(np.float64) @ np.square(deviation * inverse)) * largest)
+
+
+class SparseMatrix:
+    """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense as a whole."""
+
+    def __init__(self, X: Any) -> None:
+        self.X = sparse.csr_array(X)
+        self.shape: tuple[int, int] = X.shape
+        self.dtype = X.dtype
+
+    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ for a block of rows."""
+        found = np.asarray(self._rows(rows) @ np.ascontiguousarray(coef.T))
+        if out is None:
+            return found
+        out[...] = found
+        return out
+
+    def pull_back(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ X for a block of rows."""
+        return np.asarray((self._rows(rows).T @ piece).T)
+
+    def pull_back_squares(self, rows: slice, piece: Array) -> Array:
+        """Return pieceᵀ (X ∘ X) for a block of rows."""
+        X = self._rows(rows)
+        squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
+        return np.asarray((squares.T @ piece).T)
+
+    def dense(self, rows: slice | Indices) -> Array:
+        """Return the rows as a dense array."""
+        return np.asarray(self.X[rows].toarray())
+
+    def take(self, rows: Indices) -> SparseMatrix:
+        """Return a matrix of these rows."""
+        return SparseMatrix(self.X[rows])
+
+    def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
+        """Return means and deviations from the entries that are there, the absent ones in closed form."""
+        X, columns = self.X, self.shape[1]
+        weights = np.repeat(share.astype(np.float64), np.diff(X.indptr))
+        centre = np.zeros(columns)
+        if centred:
+            centre = np.bincount(X.indices, weights * X.data, columns)
+        there = np.bincount(X.indices, weights, columns)
+        deviation = X.data - centre[X.indices]
+        largest = np.zeros(columns)
+        np.maximum.at(largest, X.indices, np.abs(deviation))
+        np.maximum(largest, np.where(there < 1, np.abs(centre), 0), out=largest)
+        if largest.max(initial=0.0) > LARGEST_DEVIATION:
+            worst = int(np.argmax(largest))
+            raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
+        inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
+        square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
+        square += np.maximum(1 - there, 0) * np.square(centre * inverse)
+        return centre, np.sqrt(square) * largest
+
+    def _rows(self, rows: slice) -> Any:
+        whole = rows.start == 0 and rows.stop == self.shape[0]
+        return self.X if whole else self.X[rows]
+
+
+def as_matrix(X: Any) -> Matrix:
+    """Return the data as a `Matrix`; nothing is copied but CSC, which becomes CSR."""
+    return SparseMatrix(X) if sparse.issparse(X) else DenseMatrix(X)
+
+
+class Design:
+    """Rows x̃' = ((x − μ)/σ, 1) with shares r/S of the total weight.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        The data.
+    sample_weight : (N,) array or None
+        Positive row weights r; None for ones.
+    fit_intercept : bool
+        Whether there is an intercept, the last column of x̃'; without one columns are scaled and not centred.
+
+    Attributes
+    ----------
+    n_rows, n_columns : int
+        Size of x̃', the intercept's column included.
+    share : (N,) array of X's dtype
+        r/S, which sums to 1.
+    centre, scale, unit : (D,) float64 arrays
+        μ, σ and 1/σ (0 where σ is 0).
+    resolution : float
+        Relative rounding error to expect of a score: (8 + max |μ/σ|) ε, ε that of X's dtype.
+    """
+
+    def __init__(self, matrix: Matrix, sample_weight: Array | None, fit_intercept: bool) -> None:
+        self.matrix, self.fit_intercept = matrix, fit_intercept
+        self.n_rows, self.n_features = matrix.shape
+        self.n_columns = self.n_features + int(fit_intercept)
+        weights = np.ones(self.n_rows) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        self.share: Array = (weights / weights.sum()).astype(matrix.dtype)
+        self.centre, self.scale = matrix.moments(self.share, fit_intercept)
+        rounding = 8 * np.sqrt(self.n_rows) * np.finfo(np.float64).eps + 2 * float(np.finfo(matrix.dtype).eps)
+        self.scale[self.scale <= rounding * np.abs(self.centre)] = 0.0
+        self.unit = np.divide(1, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
+        # scores are x·W − μ·W + a: a column far from 0 for its width cancels that many digits
+        cancelled = np.max(np.abs(self.centre) * self.unit, initial=0.0)
+        self.resolution = float(np.finfo(matrix.dtype).eps * (8 + cancelled))
+
+    def sample(self, rows: Indices, weights: Array) -> Design:
+        """Return a design of some rows in the coordinates of this one."""
+        part: Design = object.__new__(Design)
+        part.__dict__.update(self.__dict__)
+        part.__dict__.pop("gram", None)
+        part.matrix, part.n_rows = self.matrix.take(rows), len(rows)
+        part.share = (weights / weights.sum()).astype(self.matrix.dtype)
+        return part
+
+    def blocks(self, n_scores: int) -> Iterator[slice]:
+        """Yield the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
+        width = n_scores + (self.n_columns if isinstance(self.matrix, DenseMatrix) else 0)
+        step = int(np.clip(BLOCK_ENTRIES // width, 128, 16384 if isinstance(self.matrix, DenseMatrix) else 2**40))
+        for first in range(0, self.n_rows, step):
+            yield slice(first, min(first + step, self.n_rows))
+
+    def outer(self, inner: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) for A (K, n_columns)."""
+        coef = inner[:, : self.n_features] * self.unit
+        intercept = inner[:, -1] - coef @ self.centre if self.fit_intercept else np.zeros(len(inner))
+        return coef, intercept
+
+    def inner(self, coef: Array, intercept: Array | None) -> Vector:
+        """Return A (K, n_columns) for (W, b); weights of constant columns are lost."""
+        inner: Vector = np.zeros((len(coef), self.n_columns))
+        inner[:, : self.n_features] = coef * self.scale
+        if self.fit_intercept:
+            inner[:, -1] = np.asarray(coef, np.float64) @ self.centre + (0 if intercept is None else intercept)
+        return inner
+
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return W x + b for a block of rows; (W, b) already has X's dtype."""
+        scores = self.matrix.scores(rows, coef, out)
+        scores += intercept
+        return scores
+
+    def pull_back(self, pieces: Iterator[tuple[slice, Array]], n_scores: int) -> Vector:
+        """Return Σ Gᵀx̃' (K, n_columns), given the derivatives G in the scores block by block."""
+        weights, intercepts = np.zeros((n_scores, self.n_features)), np.zeros(n_scores)
+        for rows, piece in pieces:
+            weights += self.matrix.pull_back(rows, piece)
+            intercepts += piece.sum(axis=0, dtype=np.float64)
+        inner = np.empty((n_scores, self.n_columns))
+        np.subtract(weights, np.outer(intercepts, self.centre), out=inner[:, : self.n_features])
+        inner[:, : self.n_features] *= self.unit
+        if self.fit_intercept:
+            inner[:, -1] = intercepts
+        return inner
+
+    def squares(self, rows: slice, piece: Array) -> Vector:
+        """Return Σ G x̃'² (K, n_columns) for a block of rows."""
+        total: Vector = np.empty((piece.shape[1], self.n_columns))
+        counts = piece.sum(axis=0, dtype=np.float64)[:, None]
+        inside = total[:, : self.n_features]
+        np.multiply(self.matrix.pull_back(rows, piece), -2 * self.centre, out=inside)
+        inside += self.matrix.pull_back_squares(rows, piece)
+        inside += counts * np.square(self.centre)
+        np.maximum(inside, 0, out=inside)
+        inside *= np.square(self.unit)
+        if self.fit_intercept:
+            total[:, -1:] = counts
+        return total
+
+    def standardised(self, rows: slice | Indices, dtype: Any = None) -> Array:
+        """Return rows x̃' as a dense array, of X's dtype by default."""
+        dense = self.matrix.dense(rows)
+        block = np.ones((len(dense), self.n_columns), dtype or self.matrix.dtype)
+        inside = block[:, : self.n_features]
+        np.subtract(dense, self.centre, out=inside, casting="same_kind")
+        inside *= self.unit.astype(block.dtype)
+        return block
+
+    @cached_property
+    def gram(self) -> Vector:
+        """(1/S) Σ r x̃'x̃'ᵀ, (n_columns, n_columns), or its diagonal alone where it would be too wide to factor.
+
+        The diagonal is known: columns have unit variance, so it is 1, and 0 for constant columns.
+        """
+        if self.n_columns > GRAM_COLUMNS:
+            return np.append(self.unit > 0, np.ones(int(self.fit_intercept))).astype(np.float64)
+        gram: Vector = np.zeros((self.n_columns, self.n_columns))
+        for rows in self.blocks(self.n_columns):
+            block = self.standardised(rows)
+            gram += (block * self.share[rows][:, None]).T @ block
+        return gram

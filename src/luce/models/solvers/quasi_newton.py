@@ -1,0 +1,80 @@
+"""Limited-memory BFGS whose first guess of the inverse Hessian is the objective's preconditioner."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from luce.models.solvers.descent import Vector
+
+__all__ = ["QuasiNewton"]
+
+PAIRS = 10
+SLOW = 0.5  # powers of ten that the squared decrement should fall by in a pass, or else the preconditioner is renewed
+CHEAP = 3.0  # passes that the strong preconditioner may cost to be taken at once
+
+
+class QuasiNewton:
+    """One pass over the data an iteration: the gradients seen so far correct a preconditioner.
+
+    The two-loop recursion (Nocedal & Wright, algorithm 7.4) with the preconditioner in the middle. Where that is close
+    to the inverse Hessian, as one built on a sample of many rows is, each pass gains as much as a step of conjugate
+    gradients, and none is spent on evaluating the objective in between. The preconditioner is kept from point to point,
+    and from a sample of the rows to all of them, until progress is slow and a new one would have paid.
+    """
+
+    name: ClassVar[str] = "quasi-newton"
+    needs: ClassVar[tuple[str, ...]] = ("preconditioner", "strong_preconditioner_cost")
+
+    def __init__(self) -> None:
+        self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS)
+        self._last: Any = None
+        self._precondition: Callable[[Vector], Vector] | None = None
+        self._strong = False
+        self._passes = self._since = 0
+        self._first = np.inf  # the squared decrement when the preconditioner was new
+
+    def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
+        """Return a direction of descent and the number of preconditioners built."""
+        self._remember(point)
+        self._passes += 1
+        self._since += 1
+        cost = point.strong_preconditioner_cost
+        step = None if self._precondition is None else self._inverse_times(point.gradient, self._precondition)
+        if step is not None and self._since > max(3.0, cost if self._strong else 1.0):
+            pace = np.log10(self._first / max(float(point.gradient @ step), 1e-300)) / (self._since - 1)
+            step = step if pace >= SLOW else None
+        if step is not None:
+            return -step, 0
+        self._strong = self._strong or cost < max(CHEAP, self._passes)
+        self._precondition = point.preconditioner("strong" if self._strong else "weak")
+        self._pairs.clear()
+        self._since = 1
+        step = self._inverse_times(point.gradient, self._precondition)
+        self._first = max(float(point.gradient @ step), 1e-300)
+        return -step, 1
+
+    def _remember(self, point: Any) -> None:
+        last, self._last = self._last, point
+        if last is None:
+            return
+        if getattr(last, "objective", None) is not getattr(point, "objective", None):
+            self._pairs.clear()  # from a sample to more rows: other gradients
+            return
+        moved, change = point.parameters - last.parameters, point.gradient - last.gradient
+        curvature = float(moved @ change)
+        if curvature > 1e-12 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
+            self._pairs.append((moved, change, curvature))
+
+    def _inverse_times(self, gradient: Vector, precondition: Callable[[Vector], Vector]) -> Vector:
+        left, lengths = gradient.copy(), []
+        for moved, change, curvature in reversed(self._pairs):
+            lengths.append(float(moved @ left) / curvature)
+            left -= lengths[-1] * change
+        step = precondition(left)
+        for (moved, change, curvature), length in zip(self._pairs, reversed(lengths), strict=True):
+            step += (length - float(change @ step) / curvature) * moved
+        return step
