@@ -76,7 +76,8 @@ class Model:
     loss_curve, grad_norm_curve : array of float
         The objective and the norm of its gradient at the start and after each iteration; may be empty.
     gap : float, optional
-        Upper bound on the last objective minus its minimum, in the units of `loss_curve`; None or inf where none is known.
+        Upper bound on the last objective minus its minimum, in the units of `loss_curve`; None or inf where none is
+        known.
     notes : sequence of str, optional
         Warnings.
     """
@@ -121,6 +122,8 @@ class Coefficients:
         shape = np.shape(self.coef)
         if len(shape) != 2:
             raise ValueError(f"coef must be a matrix, got shape {shape}")
+        if not np.isfinite(self.coef).all():
+            raise ValueError("coef must be finite")
         _has_shape("feature_names", self.feature_names, shape[1:])
         _has_shape("intercept", self.intercept, shape[:1])
         if self.standard_errors is not None:
@@ -170,6 +173,10 @@ class HeldOut:
         _has_shape("row_numbers", self.row_numbers, shape[:1])
         if np.shape(self.baseline) != shape[1:]:
             _has_shape("baseline", self.baseline, shape)
+        for name in "probabilities", "calibrated", "baseline":
+            given = getattr(self, name)
+            if given is not None and not (np.min(given) >= 0 and np.max(given) <= 1 + 1e-5):
+                raise ValueError(f"{name} must be in [0, 1], got {np.min(given):g} to {np.max(given):g}")
         if np.min(self.true) < 0 or np.max(self.true) >= shape[1]:
             raise ValueError(f"true must be in [0, {shape[1]}), got {np.min(self.true)} to {np.max(self.true)}")
         if (self.calibrated is None) != (self.temperature is None):

@@ -1,6 +1,7 @@
 """The page's figures as inline SVG that takes its colours from the page; no text of the user ever enters one.
 
-A figure with axes has a viewBox and scales with its place. A mark that stands in a row of a table (`bar`, `interval`) has none: its lengths are percentages, so that it fills its cell and its strokes keep their width.
+A figure with axes has a viewBox and scales with its place. A mark that stands in a row of a table (`bar`, `interval`)
+has none: its lengths are percentages, so that it fills its cell and its strokes keep their width.
 """
 
 from __future__ import annotations
@@ -59,24 +60,24 @@ def descent(values: Array, label: str) -> Markup:
     return _figure(f"{label} per iteration, logarithmic axis", top + height + 42, parts)
 
 
-def reliability(bins: Bins, right: Array, confidence: Array, label: str) -> Markup:
+def reliability(bins: Bins, right: Array, confidence: Array, lowest: float, label: str) -> Markup:
     """Draw how often each bin of rows was right against how sure it was, and how sure right and wrong rows were.
 
-    Both axes begin at the same share, low enough for every row and every interval.
+    Both axes begin at the same round share, `lowest` or below.
     """
     side, top, strip = WIDTH - LEFT - RIGHT, 26, 46
-    step = 0.25 if min(bins.low.min(), confidence.min()) < 0.5 else 0.1
-    start = math.floor(min(bins.low.min(), confidence.min(), 0.9) / step) * step
+    step = 0.25 if lowest < 0.5 else 0.1
+    start = max(math.floor(min(lowest, 0.9) / step) * step, 0.0)
     ticks = np.arange(start, 1 + step / 2, step)
     base = top + 270
 
-    def across(share: float) -> float:
+    def across(share: Any) -> Any:
         return LEFT + (share - start) / (1 - start) * side
 
-    def up(share: float) -> float:
+    def up(share: Any) -> Any:
         return base - (share - start) / (1 - start) * (base - top)
 
-    parts = [f'<text x="{LEFT}" y="12">of these rows, predicted right</text>']
+    parts = [f'<text x="{LEFT}" y="12">share of the bin predicted right</text>']
     for tick in ticks:
         parts.append(_gridline(LEFT, up(tick), WIDTH - RIGHT, up(tick)))
         parts.append(_gridline(across(tick), top, across(tick), base))
@@ -114,18 +115,22 @@ def bar(share: float, kind: str = "") -> Markup:
 
 
 def interval(value: float, half: float | None, limit: float) -> Markup:
-    """Draw a number and its interval on an axis from -limit to limit; the dot is hollow where the interval holds 0."""
+    """Draw a number on an axis from -limit to limit with its interval, or with a stem from 0 where there is none.
+
+    The dot is hollow where the interval holds 0.
+    """
 
     def at(number: float) -> str:
         return f"{50 + 47 * min(max(number / limit, -1.06), 1.06):.2f}%"
 
-    dot = f'<circle class="dot{" open" if half is not None and abs(value) <= half else ""}" cx="{at(value)}" cy="9" r="4"/>'
-    line = (
-        "" if half is None else f'<line class="whisker" x1="{at(value - half)}" x2="{at(value + half)}" y1="9" y2="9"/>'
+    begin, end = ("50%", at(value)) if half is None else (at(value - half), at(value + half))
+    kind = "dot open" if half is not None and abs(value) <= half else "dot"
+    content = (
+        '<line class="zero" x1="50%" x2="50%" y1="0" y2="18"/>'
+        f'<line class="whisker" x1="{begin}" x2="{end}" y1="9" y2="9"/>'
+        f'<circle class="{kind}" cx="{at(value)}" cy="9" r="4"/>'
     )
-    axis = '<line class="zero" x1="50%" x2="50%" y1="0" y2="18"/>'
-    stem = f'<line class="stem" x1="50%" x2="{at(value)}" y1="9" y2="9"/>' if half is None else ""
-    return _mark("interval", 18, axis + stem + line + dot)
+    return _mark("interval", 18, content)
 
 
 def _mark(name: str, height: int, content: str) -> Markup:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
-from os import PathLike, fsync, getpid, replace
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from luce import __version__
 from luce.report.facts import Coefficients, Column, Data, Facts, HeldOut, Model
 from luce.report.figures import bar, descent, interval, reliability
 from luce.report.metrics import NORMAL_95, Score, Scores, confidence_bins, per_class, scores
+from luce.whole_file import whole_file
 
 __all__ = ["page", "write_page"]
 
@@ -75,7 +74,9 @@ def page(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(name=_name, count=_count, many=_many, number=_number, percent=_percent, within=_within)
+    environment.filters.update(
+        name=_name, cut=_cut, count=_count, many=_many, number=_number, percent=_percent, within=_within
+    )
     environment.globals.update(bar=bar, interval=interval)
     return environment.get_template("page.html").render(
         title=facts.title,
@@ -104,17 +105,8 @@ def write_page(path: str | PathLike[str], facts: Facts) -> None:
         If it can't be written.
     """
     content = page(facts).encode("utf-8", "replace")
-    place = Path(path).resolve()
-    draft = place.with_name(f".{place.name}.{getpid()}.part")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-            file.flush()
-            fsync(file.fileno())
-        replace(draft, place)
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def _data(data: Data) -> dict[str, Any]:
@@ -144,6 +136,7 @@ def _training(model: Model) -> dict[str, Any]:
     excess = loss - (loss[-1] - max(model.gap or 0.0, 0.0) if known else loss.min()) if len(loss) else loss
     return {
         "known": known,
+        "gap": _power(model.gap) if known and model.gap else "rounding",
         "excess": descent(excess, "loss above its minimum"),
         "gradient": descent(np.asarray(model.grad_norm_curve), "norm of the gradient"),
         "first": loss[0] if len(loss) else None,
@@ -159,13 +152,18 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any
     panels = []
     for k in range(min(len(coef), MOST_SHOWN)):
         strongest = np.argsort(-np.abs(coef[k]), kind="stable")[:MOST_FEATURES]
-        rows = [(learnt.feature_names[j], coef[k, j], None if half is None else half[k, j]) for j in strongest]
+        rows = [
+            (learnt.feature_names[j], coef[k, j], None if half is None or np.isnan(half[k, j]) else half[k, j])
+            for j in strongest
+        ]
         panels.append((shown[k], rows, learnt.intercept[k]))
-    drawn = np.array([abs(value) + min(h or 0.0, abs(value)) for _, rows, _ in panels for _, value, h in rows])
-    drawn = drawn[np.isfinite(drawn)]
+    sizes = np.array([abs(value) for _, rows, _ in panels for _, value, _ in rows])
+    reaches = np.array([abs(value) + (h or 0.0) for _, rows, _ in panels for _, value, h in rows])
+    limit = max(min(np.max(reaches), 3 * np.max(sizes)), 1e-300) if sizes.size else 1.0
     return {
         "panels": panels,
-        "limit": max(float(drawn.max(initial=0.0)), 1e-300),
+        "limit": limit,
+        "cut": bool((reaches > limit).any()),
         "n_panels": len(coef),
         "n_features": len(learnt.feature_names),
         "most_features": MOST_FEATURES,
@@ -178,17 +176,15 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any
 def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
     true, given = np.asarray(judged.true), np.asarray(judged.probabilities, np.float64)
     n, K = given.shape
-    predicted, confidence = given.argmax(axis=1), given.max(axis=1)
+    predicted = given.argmax(axis=1)
     model, baseline = scores(true, given), scores(true, np.broadcast_to(judged.baseline, given.shape))
     calibrated = None if judged.calibrated is None else np.asarray(judged.calibrated, np.float64)
-    reliabilities = [("as trained", given, model.calibration_error)]
+    stages = [("as trained", given, model.calibration_error)]
     columns: list[tuple[str, Scores]] = [("model", model)]
     if calibrated is not None:
         after = scores(true, calibrated)
         columns.append(("calibrated", after))
-        reliabilities.append(
-            (f"calibrated, temperature {_number(judged.temperature)}", calibrated, after.calibration_error)
-        )
+        stages.append((f"calibrated, temperature {_number(judged.temperature)}", calibrated, after.calibration_error))
     columns.append(("class shares", baseline))
     wrong = predicted != true
     return {
@@ -204,11 +200,7 @@ def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
         "n_wrong": int(wrong.sum()),
         "matrix": _matrix(true, predicted, K) if K <= MATRIX_CLASSES else None,
         "confusions": _confusions(true[wrong], predicted[wrong], np.bincount(true, minlength=K)),
-        "reliabilities": [
-            (name, error, reliability(confidence_bins(right, sure), right, sure, f"reliability diagram, {name}"))
-            for name, p, error in reliabilities
-            for right, sure in [((p.argmax(axis=1) == true).astype(float), p.max(axis=1))]
-        ],
+        "reliabilities": _reliabilities(true, stages),
         "by_class": _by_class(true, given),
         "hardest": list(_hardest(judged, true, given)),
         "classes": classes,
@@ -227,6 +219,19 @@ def _confusions(true: Array, predicted: Array, support: Array) -> list[tuple[int
     pairs, counts = np.unique(np.stack([true, predicted]), axis=1, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:MOST_SHOWN]
     return [(*pairs[:, i], counts[i], counts[i] / support[pairs[0, i]]) for i in order]
+
+
+def _reliabilities(true: Array, stages: Sequence[tuple[str, Array, Score]]) -> list[tuple[str, Score, Markup]]:
+    """Return the name, the calibration error and the diagram of each stage, all on the same axes."""
+    drawn = []
+    for name, given, error in stages:
+        right, sure = (given.argmax(axis=1) == true).astype(np.float64), given.max(axis=1)
+        drawn.append((name, error, confidence_bins(right, sure), right, sure))
+    lowest = min(float(min(bins.low.min(), sure.min())) for _, _, bins, _, sure in drawn)
+    return [
+        (name, error, reliability(bins, right, sure, lowest, f"reliability diagram, {name}"))
+        for name, error, bins, right, sure in drawn
+    ]
 
 
 def _by_class(true: Array, given: Array) -> dict[str, Any]:
@@ -266,10 +271,13 @@ def _hardest(judged: HeldOut, true: Array, given: Array) -> Iterator[dict[str, A
 def _name(text: Any) -> Markup:
     """Return text of the user: isolated from the direction of what surrounds it, cut where it is very long."""
     text = str(text)
-    if len(text) <= LONGEST:
-        return Markup("<bdi>{}</bdi>").format(text)
-    told = text if len(text) <= LONGEST_TOLD else text[: LONGEST_TOLD - 1] + "…"
-    return Markup('<bdi title="{}">{}…</bdi>').format(told, text[: LONGEST - 1])
+    shown = _cut(text, LONGEST)
+    told = Markup("") if shown == text else Markup(' title="{}"').format(_cut(text, LONGEST_TOLD))
+    return Markup("<bdi{}>{}</bdi>").format(told, Markup(str(escape(shown)).replace("_", "_<wbr>")))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _count(number: int) -> str:
@@ -292,6 +300,11 @@ def _number(value: Any) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
 def _percent(value: float) -> str:
     """Return a share with one decimal; what is neither none nor all never reads as either."""
     if math.isnan(value):
@@ -312,5 +325,5 @@ def _within(score: Score, share: bool = False) -> Markup:
     digits = 1 - math.floor(math.log10(error)) if error > 0 else 3 - int(share) * 2
     digits = min(max(digits, 1), 2 if share else 4)
     return Markup('{} <span class="error">± {}</span>').format(
-        f"{score.value * scale:.{digits}f}{unit}", f"{error:.{digits}f}{unit}"
+        f"{round(score.value * scale, digits) + 0.0:.{digits}f}{unit}", f"{error:.{digits}f}{unit}"
     )
