@@ -25,7 +25,7 @@ __all__ = ["page", "write_page"]
 Array = npt.NDArray[Any]
 
 MOST_SHOWN = 12  # of what is listed beside its fellows: classes, confusions, panels of coefficients
-MOST_LISTED = 200  # of what is folded away: columns, classes
+MOST_LISTED = 300  # of what is folded away: columns, classes
 MATRIX_CLASSES = 20
 MOST_FEATURES = 10
 HARDEST = 8
@@ -271,6 +271,8 @@ def _hardest(judged: HeldOut, true: Array, given: Array) -> Iterator[dict[str, A
 def _name(text: Any) -> Markup:
     """Return text of the user: isolated from the direction of what surrounds it, cut where it is very long."""
     text = str(text)
+    if not text.strip():
+        return Markup('<span class="quiet">(empty)</span>')
     shown = _cut(text, LONGEST)
     told = Markup("") if shown == text else Markup(' title="{}"').format(_cut(text, LONGEST_TOLD))
     return Markup("<bdi{}>{}</bdi>").format(told, Markup(str(escape(shown)).replace("_", "_<wbr>")))
