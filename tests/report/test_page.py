@@ -90,6 +90,23 @@ def test_it_says_the_numbers_of_the_measures():
     assert "calibrated" not in words.lower().replace("calibration", "")
 
 
+def test_the_hardest_rows_come_first_and_the_easiest_not_at_all():
+    facts = facts_of()
+    judged = facts.held_out
+    of_true = judged.probabilities[np.arange(120), judged.true]
+    told = re.findall(r"Row ([\d,]+) loss", reading(facts).words)
+    assert [int(number.replace(",", "")) - 1000 for number in told] == np.argsort(of_true)[:8].tolist()
+
+
+def test_the_reliability_diagram_tells_its_bins():
+    facts = facts_of(K=2, n=100)
+    p = np.full((100, 2), [0.8, 0.2])
+    true = (np.arange(100) >= 70).astype(int)
+    source = page(held(facts, probabilities=p, true=true, calibrated=None, temperature=None))
+    assert "100 rows at 80.0% on average: 70.0% right (95% interval 60.4% to 78.1%)" in source
+    assert "70 right" in source and "30 wrong" in source
+
+
 def test_calibrated_probabilities_stand_beside_the_others():
     facts = facts_of()
     found = reading(facts)
@@ -150,7 +167,8 @@ def test_intervals_hold_what_the_standard_errors_say():
     learnt = Coefficients(["sure", "unsure"], np.array([[2.0, 1.0]]), np.array([0.5]), np.array([[0.5, 1.0]]))
     source = page(replace(facts, coefficients=learnt))
     assert "1.020 to 2.980" in source and "−0.960 to 2.960" in source
-    assert source.count('"dot open"') == 1
+    dots = re.findall(r'<circle class="([^"]+)"', source.partition('class="wide forest"')[2].partition("</table>")[0])
+    assert dots == ["dot", "dot open"]
     assert "its log-odds" in Reading(source).words
 
 
