@@ -19,6 +19,11 @@ ROOMS = [
     "luce.jacobians",
     "luce.check.oracle",
     "luce.check.cases",
+    "luce.whole_file",
+    "luce.report.facts",
+    "luce.report.metrics",
+    "luce.report.figures",
+    "luce.report.page",
 ]
 
 
@@ -33,7 +38,7 @@ def test_examples_run(room):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testmod(in_room(room), optionflags=flags)
     assert failed == 0
-    assert tried > 0 or room in ("luce", "luce.contract")
+    assert tried > 0 or room in ("luce", "luce.contract", "luce.report.facts", "luce.report.figures")
 
 
 @pytest.mark.parametrize(

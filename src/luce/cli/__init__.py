@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-EXTRA = {"typer", "rich", "polars", "skops", "sklearn", "scipy", "threadpoolctl"}  # what "luce[cli]" brings
+EXTRA = {
+    "typer",
+    "rich",
+    "polars",
+    "skops",
+    "sklearn",
+    "scipy",
+    "threadpoolctl",
+    "jinja2",
+    "markupsafe",
+}  # what "luce[cli]" brings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,14 +1,15 @@
-"""Files that appear whole or not at all: written beside their place under another name, then renamed."""
+"""Files that the command line writes whole or not at all, and what to say where it can't."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from luce.cli.failure import Failure
+from luce.whole_file import whole_file
 
 __all__ = ["check_writable", "replacing"]
 
@@ -30,16 +31,8 @@ def check_writable(path: Path) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to; at the end of the block it takes the place of `path`, unless the block failed."""
     check_writable(path)
-    place = path.resolve()
-    draft = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        with open(draft, "xb") as file:
+        with whole_file(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, place)
     except OSError as error:
         raise Failure(f"{path}: cannot be written, {error.strerror or error}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
