@@ -43,36 +43,22 @@ template void run(const SigmoidJob<double>&, int);
 
 // Rows in pieces of about as many stored values: a column of a text may be a thousand times as full as the next.
 template <class T, class I, class Out>
-void gather(const SparseJob<T, I, Out>& job, int n_threads) {
+void run(const SparseJob<T, I, Out>& job, int n_threads) {
     const Level& level = active_level();
     const SparseKernels<T, I, Out>& k = level.sparse;
     count_call(level);
-    const std::int64_t *first = job.start, *last = job.start + job.rows, values = *last - *first;
-    const std::int64_t piece = std::max<std::int64_t>(256, (1 << 17) / std::max<std::int64_t>(job.classes, 1));
+    if (job.classes == 0) return;
+    const std::int64_t *first = job.start, *last = job.start + job.rows;
     const auto row = [&](std::int64_t value) { return std::lower_bound(first, last, *first + value) - first; };
-    parallel_for(values, piece, n_threads, cost(job),
+    parallel_for(*last - *first, std::max<std::int64_t>(256, (1 << 17) / job.classes), n_threads, cost(job),
                  [&](std::int64_t begin, std::int64_t end) { k.gather(job, row(begin), row(end)); });
 }
-
-template <class T, class I, class Out>
-void scatter(const SparseJob<T, I, Out>& job, int n_threads) {
-    const Level& level = active_level();
-    const SparseKernels<T, I, Out>& k = level.sparse;
-    count_call(level);
-    constexpr std::int64_t kLine = 64 / sizeof(Out);  // threads that write to one cache line wait for each other
-    parallel_for(job.classes, kLine, n_threads, cost(job),
-                 [&](std::int64_t begin, std::int64_t end) { k.scatter(job, begin, end); });
-}
-#define LUCE_SPARSE(T, I, Out)                             \
-    template void gather(const SparseJob<T, I, Out>&, int); \
-    template void scatter(const SparseJob<T, I, Out>&, int);
-LUCE_SPARSE(float, std::int32_t, float)
-LUCE_SPARSE(float, std::int64_t, float)
-LUCE_SPARSE(float, std::int32_t, double)
-LUCE_SPARSE(float, std::int64_t, double)
-LUCE_SPARSE(double, std::int32_t, double)
-LUCE_SPARSE(double, std::int64_t, double)
-#undef LUCE_SPARSE
+template void run(const SparseJob<float, std::int32_t, float>&, int);
+template void run(const SparseJob<float, std::int64_t, float>&, int);
+template void run(const SparseJob<float, std::int32_t, double>&, int);
+template void run(const SparseJob<float, std::int64_t, double>&, int);
+template void run(const SparseJob<double, std::int32_t, double>&, int);
+template void run(const SparseJob<double, std::int64_t, double>&, int);
 
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored) {

@@ -15,11 +15,8 @@ void run(Operation operation, const Job<T>& job, int n_threads);
 template <class T>
 void run(const SigmoidJob<T>& job, int n_threads);
 
-// out += A·dense for the sparse rows A, and out += Aᵀ·dense.
 template <class T, class I, class Out>
-void gather(const SparseJob<T, I, Out>& job, int n_threads);
-template <class T, class I, class Out>
-void scatter(const SparseJob<T, I, Out>& job, int n_threads);
+void run(const SparseJob<T, I, Out>& job, int n_threads);
 
 // What a batch costs, in nanoseconds, roughly: decides on threads and on giving up Python's lock, never on results.
 template <class T>

@@ -56,22 +56,21 @@ struct SigmoidJob {
     T* grad = nullptr;
 };
 
-// Rows of a sparse matrix (CSR; a CSC matrix is that of its transpose) with dense columns. `start` may begin inside the
-// matrix: a block of rows is a pointer into it. Indices are in range, in any order, and may repeat.
+// out += A·dense for rows A of a sparse matrix (CSR; a CSC matrix is that of its transpose). `start` may begin inside
+// the matrix: a block of rows is a pointer into it. Indices are in range, in any order, and may repeat.
 template <class T, class I, class Out>
 struct SparseJob {
-    std::int64_t rows = 0, classes = 0;
+    std::int64_t rows = 0, columns = 0, classes = 0;
     const std::int64_t* start = nullptr;  // (rows + 1,) where rows begin in index and value
     const I* index = nullptr;
     const T* value = nullptr;
-    const T* dense = nullptr;  // (columns, classes) to gather from, or (rows, classes) to scatter
-    Out* out = nullptr;        // (rows, classes) or (columns, classes), is added to
+    const T* dense = nullptr;  // (columns, classes)
+    Out* out = nullptr;        // (rows, classes)
 };
 
 template <class T, class I, class Out>
 struct SparseKernels {
-    void (*gather)(const SparseJob<T, I, Out>&, std::int64_t begin, std::int64_t end);   // rows [begin, end)
-    void (*scatter)(const SparseJob<T, I, Out>&, std::int64_t begin, std::int64_t end);  // classes [begin, end)
+    void (*gather)(const SparseJob<T, I, Out>&, std::int64_t begin, std::int64_t end);
 };
 
 // One entry for each type of value, size of index and type of sum.

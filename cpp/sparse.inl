@@ -1,12 +1,9 @@
-// Sparse rows times a few dense columns, and the transpose of that; compiled once per level on top of lanes.inl.
+// Sparse rows times a few dense columns; compiled once per level on top of lanes.inl.
 //
-// A row of the sparse matrix holds values v_e at places j_e; the dense matrices have K classes beside each other, so that
-// each stored value costs one read of K neighbours:
-//     gather   out_i   += Σ_e v_e · dense_{j_e}          rows are independent
-//     scatter  out_{j} += v_e · dense_i                  classes are independent; rows are taken in order
-// Classes are taken in panels of N, the largest power of two that fits, up to as many as fill eight registers.
-//
-// Either way the sum of an entry is taken in an order that no division of the work changes.
+// A row of the sparse matrix holds values v_e at places j_e; the dense matrices have K classes beside each other, so
+// that a stored value costs one read of K neighbours:
+//     out_i += Σ_e v_e · dense_{j_e}
+// Classes are taken in panels, each a power of two wide. A row's sum depends on that row alone.
 
 namespace luce::LUCE_LEVEL {
 
@@ -17,92 +14,110 @@ struct Panel {
     typedef T V __attribute__((vector_size(kWidth * sizeof(T))));
     typedef T Loose __attribute__((vector_size(kWidth * sizeof(T)), aligned(sizeof(T)), may_alias));
 
+    // GCC 12 converts vectors in pieces (5 times the time of a product of 300 classes), hence the intrinsics
     template <class S>
     LUCE_INLINE static V load(const S* p) {
         typedef S Source __attribute__((vector_size(kWidth * sizeof(S)), aligned(sizeof(S)), may_alias));
-        if constexpr (std::is_same_v<S, T>)
-            return *reinterpret_cast<const Source*>(p);
-        else if constexpr (kWidth == kLanes<T>)
-            return widen_half((Lane<float>::Half)*reinterpret_cast<const Source*>(p));
+        if constexpr (std::is_same_v<S, T>) return *reinterpret_cast<const Source*>(p);
+#if defined(__x86_64__)
+        else if constexpr (kWidth == 2)
+            return (V)_mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p))));
+#endif
+#if defined(__x86_64__) && LUCE_BYTES >= 32
+        else if constexpr (kWidth == 4)
+            return (V)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#endif
+#if defined(__x86_64__) && LUCE_BYTES == 64
+        else if constexpr (kWidth == 8)
+            return (V)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+#endif
         else
             return __builtin_convertvector(*reinterpret_cast<const Source*>(p), V);
     }
-    LUCE_INLINE static void add(T* p, V x) {
-        Loose& to = *reinterpret_cast<Loose*>(p);
-        to = to + x;
+    LUCE_INLINE static void put(T* p, V x) { *reinterpret_cast<Loose*>(p) = x; }
+    LUCE_INLINE static void add(T* p, V x) { put(p, load(p) + x); }
+    LUCE_INLINE static V multiply_add(V a, V b, V c) {
+        if constexpr (kWidth == kLanes<T>)
+            return fma(a, b, c);
+        else
+            return a * b + c;
+    }
+    template <class S>
+    LUCE_INLINE static void add_product(V* sum, S value, const S* row) {
+        const V v = T(value) - V{};
+        LUCE_UNROLL for (int p = 0; p < kParts; ++p) sum[p] = multiply_add(v, load(row + p * kWidth), sum[p]);
     }
 };
 
-template <class Out>
-inline constexpr int kWidestPanel = 8 * kLanes<Out>;
+// as many registers as the sums of a panel may take
+inline constexpr int kPanel = 8;
+
+// The matrix that rows are gathered from. A panel may reach beyond its row by up to `kReach` values: mostly into the
+// next row, whose values then fill lanes that nobody looks at; rows with too little behind them are read from a copy.
+template <class T>
+struct Source {
+    static constexpr std::int64_t kReach = LUCE_BYTES / sizeof(T);
+    std::int64_t classes, safe;  // rows [0, safe) are read in place
+    const T* dense;
+    std::vector<T> end;
+
+    Source(const T* dense_, std::int64_t columns, std::int64_t classes_)
+        : classes(classes_), safe(std::max<std::int64_t>(0, columns - kReach / classes_ - 1)), dense(dense_) {
+        end.resize(std::size_t((columns - safe) * classes + kReach));
+        std::copy(dense + safe * classes, dense + columns * classes, end.begin());
+    }
+    LUCE_INLINE const T* row(std::int64_t j) const {
+        return j < safe ? dense + j * classes : end.data() + (j - safe) * classes;
+    }
+};
 
 // Every `chains`-th value goes to a sum of its own: the additions to one wait for each other.
 template <int N, class T, class I, class Out>
-LUCE_INLINE void gather_panel(const T* value, const I* index, std::int64_t count, const T* dense, std::int64_t classes,
-                              Out* out) {
+LUCE_INLINE void gather_row(const T* value, const I* index, std::int64_t count, const Source<T>& source, std::int64_t k,
+                            std::int64_t width, Out* out) {
     using P = Panel<Out, N>;
     constexpr int chains = P::kParts >= 4 ? 1 : 4 / P::kParts;
     typename P::V sum[chains][P::kParts] = {};
     std::int64_t e = 0;
     for (; e + chains <= count; e += chains)
-        LUCE_UNROLL for (int c = 0; c < chains; ++c) {
-            const T* row = dense + std::int64_t(index[e + c]) * classes;
-            LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) sum[c][p] =
-                sum[c][p] + Out(value[e + c]) * P::load(row + p * P::kWidth);
-        }
-    for (; e < count; ++e) {
-        const T* row = dense + std::int64_t(index[e]) * classes;
-        LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) sum[0][p] =
-            sum[0][p] + Out(value[e]) * P::load(row + p * P::kWidth);
+        LUCE_UNROLL for (int c = 0; c < chains; ++c) P::add_product(sum[c], value[e + c], source.row(index[e + c]) + k);
+    for (; e < count; ++e) P::add_product(sum[0], value[e], source.row(index[e]) + k);
+    LUCE_UNROLL for (int c = 1; c < chains; ++c) LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) sum[0][p] += sum[c][p];
+    if (width == N) {
+        LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) P::add(out + p * P::kWidth, sum[0][p]);
+    } else {
+        Out part[N];
+        LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) P::put(part + p * P::kWidth, sum[0][p]);
+        for (std::int64_t n = 0; n < width; ++n) out[n] += part[n];
     }
-    LUCE_UNROLL for (int c = 1; c < chains; ++c)
-        LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) sum[0][p] = sum[0][p] + sum[c][p];
-    LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) P::add(out + p * P::kWidth, sum[0][p]);
 }
 
+// Classes from k on: whole panels of N, then smaller ones; the last is the least power of two that holds the rest.
 template <int N, class T, class I, class Out>
-LUCE_INLINE void scatter_panel(const T* value, const I* index, std::int64_t count, const T* dense, std::int64_t classes,
-                               Out* out) {
-    using P = Panel<Out, N>;
-    typename P::V row[P::kParts];
-    LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) row[p] = P::load(dense + p * P::kWidth);
-    for (std::int64_t e = 0; e < count; ++e) {
-        Out* to = out + std::int64_t(index[e]) * classes;
-        LUCE_UNROLL for (int p = 0; p < P::kParts; ++p) P::add(to + p * P::kWidth, Out(value[e]) * row[p]);
+LUCE_INLINE void gather_rows(const SparseJob<T, I, Out>& job, const Source<T>& source, std::int64_t k,
+                             std::int64_t begin, std::int64_t end) {
+    constexpr bool last = N <= kLanes<Out>;
+    while (k < job.classes && job.classes - k > (last ? N / 2 : N - 1)) {
+        const std::int64_t width = std::min<std::int64_t>(N, job.classes - k);
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t at = job.start[i], count = job.start[i + 1] - at;
+            if (count == 0) continue;
+            gather_row<N>(job.value + at, job.index + at, count, source, k, width, job.out + i * job.classes + k);
+        }
+        k += width;
     }
-}
-
-// Classes [k, last) of row i.
-template <bool Scatter, int N, class T, class I, class Out>
-LUCE_INLINE void sparse_row(const SparseJob<T, I, Out>& job, std::int64_t i, std::int64_t k, std::int64_t last) {
-    const std::int64_t begin = job.start[i], count = job.start[i + 1] - begin, at = i * job.classes;
-    for (; k + N <= last; k += N)
-        if constexpr (Scatter)
-            scatter_panel<N>(job.value + begin, job.index + begin, count, job.dense + at + k, job.classes, job.out + k);
-        else
-            gather_panel<N>(job.value + begin, job.index + begin, count, job.dense + k, job.classes, job.out + at + k);
-    if constexpr (N > 1) sparse_row<Scatter, N / 2>(job, i, k, last);
+    if constexpr (N > 1) gather_rows<N / 2>(job, source, k, begin, end);
 }
 
 template <class T, class I, class Out>
 void gather(const SparseJob<T, I, Out>& job, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) sparse_row<false, kWidestPanel<Out>>(job, i, 0, job.classes);
-}
-
-template <class T, class I, class Out>
-void scatter(const SparseJob<T, I, Out>& job, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = 0; i < job.rows; ++i) sparse_row<true, kWidestPanel<Out>>(job, i, begin, end);
-}
-
-template <class T, class I, class Out>
-SparseKernels<T, I, Out> sparse_kernels() {
-    return {gather<T, I, Out>, scatter<T, I, Out>};
+    gather_rows<kPanel * kLanes<Out>>(job, Source<T>(job.dense, job.columns, job.classes), 0, begin, end);
 }
 
 static SparseTable sparse_table() {
-    return {sparse_kernels<float, std::int32_t, float>(),   sparse_kernels<float, std::int64_t, float>(),
-            sparse_kernels<float, std::int32_t, double>(),  sparse_kernels<float, std::int64_t, double>(),
-            sparse_kernels<double, std::int32_t, double>(), sparse_kernels<double, std::int64_t, double>()};
+    return {{gather<float, std::int32_t, float>},   {gather<float, std::int64_t, float>},
+            {gather<float, std::int32_t, double>},  {gather<float, std::int64_t, double>},
+            {gather<double, std::int32_t, double>}, {gather<double, std::int64_t, double>}};
 }
 
 }  // namespace luce::LUCE_LEVEL
