@@ -36,8 +36,8 @@ class SparseRows:
     Parameters
     ----------
     X : (N, D) csr_array, csr_matrix, csc_array or csc_matrix, of float32 or float64
-        Indices of 32 or 64 bits, sorted or not. Entries that are stored twice are added. Indices are checked here, once:
-        the arrays must not be changed afterwards.
+        Indices of 32 or 64 bits, sorted or not. Entries that are stored twice are added. Indices are checked here,
+        once: the arrays must not be changed afterwards.
     n_threads : int or None
         Threads of the products; the results don't depend on them.
 
@@ -71,7 +71,7 @@ class SparseRows:
     """
 
     def __init__(self, X: Any, *, n_threads: int | None = None) -> None:
-        if not sparse.issparse(X) or X.ndim != 2 or X.format not in ("csr", "csc"):
+        if not isinstance(X, (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix)) or X.ndim != 2:
             raise TypeError(f"X: expected a sparse matrix in CSR or CSC form, got {getattr(X, 'format', type(X))!r}")
         if X.dtype not in (np.float32, np.float64):
             raise TypeError(f"X: expected float32 or float64, got dtype {X.dtype}")
@@ -169,10 +169,10 @@ class SparseRows:
 
 
 class _Compressed(NamedTuple):
-    """The CSR form of a matrix: row i holds value[start[i] : start[i + 1]] at the columns in index."""
+    """The CSR form of a matrix: row i holds value[start[i] : start[i + 1]] at the columns in indices."""
 
     start: npt.NDArray[np.int64]
-    index: Array
+    indices: Array
     value: Array
 
     def block(self, first: int, last: int) -> _Compressed:
@@ -182,13 +182,13 @@ class _Compressed(NamedTuple):
     def transposed(self, columns: int) -> _Compressed:
         """The same for the transpose of the matrix, which has so many columns."""
         begin, end = int(self.start[0]), int(self.start[-1])
-        parts = (self.value[begin:end], self.index[begin:end], self.start - begin)
+        parts = (self.value[begin:end], self.indices[begin:end], self.start - begin)
         turned = sparse.csr_array(parts, shape=(len(self.start) - 1, columns)).tocsc()
         return _Compressed(turned.indptr.astype(np.int64, copy=False), turned.indices, turned.data)
 
     def add_product(self, dense: Array, out: Array, n_threads: int | None) -> None:
         """Add the product with a dense matrix to `out`."""
-        _core.sparse_product(self.start, self.index, self.value, dense, out, n_threads)
+        _core.sparse_product(self.start, self.indices, self.value, dense, out, n_threads)
 
 
 def _checked(X: Any, rows: int, columns: int) -> _Compressed:
@@ -202,7 +202,7 @@ def _checked(X: Any, rows: int, columns: int) -> _Compressed:
     if index.dtype not in (np.int32, np.int64):
         raise TypeError(f"X: expected indices of int32 or int64, got dtype {index.dtype}")
     index, value = np.ascontiguousarray(index[:stored]), np.ascontiguousarray(value[:stored])
-    if stored and not (0 <= index.min() and index.max() < columns):
+    if stored and (index.min() < 0 or index.max() >= columns):
         raise ValueError(f"X: indices should lie in [0, {columns}), they span {index.min()} to {index.max()}")
     return _Compressed(start, index, value)
 
