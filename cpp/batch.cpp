@@ -41,6 +41,25 @@ void run(const SigmoidJob<T>& job, int n_threads) {
 template void run(const SigmoidJob<float>&, int);
 template void run(const SigmoidJob<double>&, int);
 
+// Rows in pieces of about as many stored values: a column of a text may be a thousand times as full as the next.
+template <class T, class I, class Out>
+void run(const SparseJob<T, I, Out>& job, int n_threads) {
+    const Level& level = active_level();
+    const SparseKernels<T, I, Out>& k = level.sparse;
+    count_call(level);
+    if (job.classes == 0) return;
+    const std::int64_t *first = job.start, *last = job.start + job.rows;
+    const auto row = [&](std::int64_t value) { return std::lower_bound(first, last, *first + value) - first; };
+    parallel_for(*last - *first, std::max<std::int64_t>(256, (1 << 17) / job.classes), n_threads, cost(job),
+                 [&](std::int64_t begin, std::int64_t end) { k.gather(job, row(begin), row(end)); });
+}
+template void run(const SparseJob<float, std::int32_t, float>&, int);
+template void run(const SparseJob<float, std::int64_t, float>&, int);
+template void run(const SparseJob<float, std::int32_t, double>&, int);
+template void run(const SparseJob<float, std::int64_t, double>&, int);
+template void run(const SparseJob<double, std::int32_t, double>&, int);
+template void run(const SparseJob<double, std::int64_t, double>&, int);
+
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored) {
     // Signs instead of comparisons, of which the baseline has none for 64 bits: a number is in [0, classes) if neither

@@ -15,10 +15,18 @@ void run(Operation operation, const Job<T>& job, int n_threads);
 template <class T>
 void run(const SigmoidJob<T>& job, int n_threads);
 
+template <class T, class I, class Out>
+void run(const SparseJob<T, I, Out>& job, int n_threads);
+
 // What a batch costs, in nanoseconds, roughly: decides on threads and on giving up Python's lock, never on results.
 template <class T>
 double cost(const Job<T>& job) {
     return double(job.rows) * double(job.classes) * (sizeof(T) == 4 ? 0.4 : 1.0) * (job.transformed() ? 6 : 1);
+}
+
+template <class T, class I, class Out>
+double cost(const SparseJob<T, I, Out>& job) {
+    return double(job.start[job.rows] - job.start[0]) * (1 + double(job.classes) * (sizeof(Out) == 4 ? 0.1 : 0.2));
 }
 
 // Targets before anything is computed or written.

@@ -210,6 +210,40 @@ void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle posi
         throw std::invalid_argument("luce._core: logits must be float32 or float64");
 }
 
+// out += A·dense for rows A of a sparse matrix, whose indices are not checked here.
+void sparse_product(nb::handle start, nb::handle index, nb::handle value, nb::handle dense, nb::handle result,
+                    nb::handle n_threads) {
+    const auto array = [](nb::handle object) { return nb::cast<Array>(object, false); };
+    const Array starts = array(start), indices = array(index), values = array(value), columns = array(dense);
+    const auto sums = nb::cast<nb::ndarray<nb::c_contig, nb::device::cpu>>(result, false);
+    const auto ran = [&]<class T, class I, class Out>(SparseJob<T, I, Out> job) {
+        if (indices.dtype() != nb::dtype<I>() || values.dtype() != nb::dtype<T>() || sums.dtype() != nb::dtype<Out>())
+            return false;
+        job.rows = std::int64_t(starts.size()) - 1;
+        job.start = in<std::int64_t>(start, job.rows + 1, "start");
+        job.index = in<I>(index, std::int64_t(values.size()), "index");
+        if (columns.ndim() != 2 || sums.ndim() != 2 || columns.shape(1) != sums.shape(1) || job.rows < 0 ||
+            std::int64_t(sums.shape(0)) != job.rows || job.start[0] < 0 ||
+            job.start[job.rows] > std::int64_t(values.size()))
+            throw std::invalid_argument("luce._core: arrays of a sparse product do not fit together");
+        job.columns = std::int64_t(columns.shape(0));
+        job.classes = std::int64_t(columns.shape(1));
+        job.value = static_cast<const T*>(values.data());
+        job.dense = in<T>(dense, job.columns * job.classes, "dense");
+        job.out = static_cast<Out*>(sums.data());
+        const int threads = threads_or_default(n_threads);
+        Release release(cost(job));
+        run(job, threads);
+        return true;
+    };
+    using i32 = std::int32_t;
+    using i64 = std::int64_t;
+    if (!(ran(SparseJob<float, i32, float>{}) || ran(SparseJob<float, i64, float>{}) ||
+          ran(SparseJob<float, i32, double>{}) || ran(SparseJob<float, i64, double>{}) ||
+          ran(SparseJob<double, i32, double>{}) || ran(SparseJob<double, i64, double>{})))
+        throw std::invalid_argument("luce._core: a sparse product has no kernel for these dtypes");
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -229,6 +263,8 @@ NB_MODULE(_core, m) {
     m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, nb::arg("logits"), nb::arg("target"),
           nb::arg("positive").none(), nb::arg("weight").none(), nb::arg("keep"), nb::arg("smooth"), nb::arg("factor"),
           nb::arg("block_loss").none(), nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("sparse_product", &sparse_product, nb::arg("start"), nb::arg("index"), nb::arg("value"), nb::arg("dense"),
+          nb::arg("result"), nb::arg("n_threads").none());
     m.attr("SIGMOID_BLOCK") = SigmoidJob<float>::kBlock;
 
     m.def(

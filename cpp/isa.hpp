@@ -15,6 +15,7 @@ struct Level {
     Kernels<float> f32;
     Kernels<double> f64;
     double (*total)(const double*, std::int64_t);  // sum in an order that follows from the size alone
+    SparseTable sparse;
     template <class T>
     const Kernels<T>& kernels() const {
         if constexpr (sizeof(T) == 4)

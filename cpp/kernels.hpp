@@ -56,6 +56,31 @@ struct SigmoidJob {
     T* grad = nullptr;
 };
 
+// out += A·dense for rows A of a sparse matrix (CSR; a CSC matrix is that of its transpose). `start` may begin inside
+// the matrix: a block of rows is a pointer into it. Indices are in range, in any order, and may repeat.
+template <class T, class I, class Out>
+struct SparseJob {
+    std::int64_t rows = 0, columns = 0, classes = 0;
+    const std::int64_t* start = nullptr;  // (rows + 1,) where rows begin in index and value
+    const I* index = nullptr;
+    const T* value = nullptr;
+    const T* dense = nullptr;  // (columns, classes)
+    Out* out = nullptr;        // (rows, classes)
+};
+
+template <class T, class I, class Out>
+struct SparseKernels {
+    void (*gather)(const SparseJob<T, I, Out>&, std::int64_t begin, std::int64_t end);
+};
+
+// One entry for each type of value, size of index and type of sum.
+struct SparseTable : SparseKernels<float, std::int32_t, float>,
+                     SparseKernels<float, std::int64_t, float>,
+                     SparseKernels<float, std::int32_t, double>,
+                     SparseKernels<float, std::int64_t, double>,
+                     SparseKernels<double, std::int32_t, double>,
+                     SparseKernels<double, std::int64_t, double> {};
+
 // The kernels of one level for one type; each works on rows (for the sigmoid: blocks) [begin, end).
 template <class T>
 struct Kernels {

@@ -17,6 +17,7 @@ ROOMS = [
     "luce.linear",
     "luce.sigmoid",
     "luce.jacobians",
+    "luce.models.sparse",
     "luce.check.oracle",
     "luce.check.cases",
     "luce.whole_file",

@@ -22,6 +22,7 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 
 #include "../lanes.inl"
 #include "../rows.inl"
+#include "../sparse.inl"
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -30,6 +31,6 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #endif
 
 namespace luce::avx2 {
-Level level() { return {"avx2", supported, kernels<float>(), kernels<double>(), total}; }
+Level level() { return {"avx2", supported, kernels<float>(), kernels<double>(), total, sparse_table()}; }
 }  // namespace luce::avx2
 #endif

@@ -25,6 +25,7 @@ static bool supported() {
 
 #include "../lanes.inl"
 #include "../rows.inl"
+#include "../sparse.inl"
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -33,6 +34,6 @@ static bool supported() {
 #endif
 
 namespace luce::avx512 {
-Level level() { return {"avx512", supported, kernels<float>(), kernels<double>(), total}; }
+Level level() { return {"avx512", supported, kernels<float>(), kernels<double>(), total, sparse_table()}; }
 }  // namespace luce::avx512
 #endif

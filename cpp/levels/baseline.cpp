@@ -21,9 +21,10 @@ inline constexpr int kColumnClasses = 32;
 
 #include "../lanes.inl"
 #include "../rows.inl"
+#include "../sparse.inl"
 
 namespace luce::LUCE_LEVEL {
 Level level() {
-    return {"baseline", [] { return true; }, kernels<float>(), kernels<double>(), total};
+    return {"baseline", [] { return true; }, kernels<float>(), kernels<double>(), total, sparse_table()};
 }
 }  // namespace luce::LUCE_LEVEL

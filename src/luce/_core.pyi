@@ -49,6 +49,14 @@ def sigmoid_cross_entropy(
     grad: NDArray[Any] | None,
     n_threads: int | None,
 ) -> None: ...
+def sparse_product(
+    start: NDArray[Any],
+    index: NDArray[Any],
+    value: NDArray[Any],
+    dense: NDArray[Any],
+    result: NDArray[Any],
+    n_threads: int | None,
+) -> None: ...
 def check_index(index: NDArray[Any], classes: int, ignored: int | None) -> tuple[int, int]: ...
 def first_bad_mass(x: NDArray[Any]) -> int: ...
 def lasso_descent(

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from luce.models.sparse import SparseRows
+
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
 
 Array = npt.NDArray[Any]
@@ -127,26 +129,25 @@ class DenseMatrix:
 class SparseMatrix:
     """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense as a whole."""
 
-    def __init__(self, X: Any) -> None:
+    def __init__(self, X: Any, n_threads: int | None = None) -> None:
         self.X = sparse.csr_array(X)
         self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
+        self.n_threads = n_threads
+        self._products = SparseRows(self.X, n_threads=n_threads)
 
     def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ for a block of rows."""
-        found = np.asarray(self._rows(rows) @ np.ascontiguousarray(coef.T))
-        if out is None:
-            return found
-        out[...] = found
-        return out
+        return self._products.scores(np.ascontiguousarray(coef.T), rows=rows, out=out)
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
-        return np.asarray((self._rows(rows).T @ piece).T)
+        return self._products.pull_back(np.ascontiguousarray(piece, self.dtype), rows=rows).T
 
     def pull_back_squares(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ (X ∘ X) for a block of rows."""
-        X = self._rows(rows)
+        whole = rows.start == 0 and rows.stop == self.shape[0]
+        X = self.X if whole else self.X[rows]
         squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
@@ -156,7 +157,7 @@ class SparseMatrix:
 
     def take(self, rows: Indices) -> SparseMatrix:
         """Return a matrix of these rows."""
-        return SparseMatrix(self.X[rows])
+        return SparseMatrix(self.X[rows], self.n_threads)
 
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return means and deviations from the entries that are there, the absent ones in closed form."""
@@ -178,14 +179,10 @@ class SparseMatrix:
         square += np.maximum(1 - there, 0) * np.square(centre * inverse)
         return centre, np.sqrt(square) * largest
 
-    def _rows(self, rows: slice) -> Any:
-        whole = rows.start == 0 and rows.stop == self.shape[0]
-        return self.X if whole else self.X[rows]
 
-
-def as_matrix(X: Any) -> Matrix:
+def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
     """Return the data as a `Matrix`; nothing is copied but CSC, which becomes CSR."""
-    return SparseMatrix(X) if sparse.issparse(X) else DenseMatrix(X)
+    return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X)
 
 
 class Design:

@@ -124,19 +124,18 @@ class LinearObjective:
         """Evaluate F and its gradient in one pass over the rows."""
         return Point(self, parameters)
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether there are enough rows for samples of them to pay."""
+        return bool(self._sample_sizes())
+
     def samples(self) -> Iterator[LinearObjective]:
         """Yield objectives over samples of the rows, coarse to fine, where there are enough rows for that to pay.
 
         A sample is stratified by class and drawn with a fixed seed. Its minimum is off that of all rows by its sampling
         error, so a walk that starts there has little left to do.
         """
-        rows, needed = self.design.n_rows, max(SMALLEST_SAMPLE, 10 * self.design.n_columns, 50 * self.loss.n_scores)
-        count = rows // SAMPLE_STEP
-        sizes: list[int] = []
-        while count >= needed:
-            sizes.append(count)
-            count //= SAMPLE_STEP
-        for count in reversed(sizes):
+        for count in reversed(self._sample_sizes()):
             chosen, weights = self._stratified(count)
             sample: LinearObjective = object.__new__(LinearObjective)
             sample.__dict__.update(self.__dict__)
@@ -144,6 +143,14 @@ class LinearObjective:
             sample.design = self.design.sample(chosen, weights * self.design.share[chosen])
             sample.loss = self.loss.sample(chosen)
             yield sample
+
+    def _sample_sizes(self) -> list[int]:
+        needed = max(SMALLEST_SAMPLE, 10 * self.design.n_columns, 50 * self.loss.n_scores)
+        sizes, count = [], self.design.n_rows // SAMPLE_STEP
+        while count >= needed:
+            sizes.append(count)
+            count //= SAMPLE_STEP
+        return sizes
 
     def _stratified(self, count: int) -> tuple[npt.NDArray[np.intp], Vector]:
         """Return sorted row numbers and what each stands for: a fair share of every class, at least 20 rows of it."""

@@ -3,9 +3,20 @@
 from luce.models.solvers.descent import Iterate, Solver, minimise
 from luce.models.solvers.newton import Newton
 from luce.models.solvers.newton_cg import NewtonCG
+from luce.models.solvers.proximal_newton import ProximalNewton
 from luce.models.solvers.quasi_newton import QuasiNewton
 from luce.models.solvers.sampling import start_from_samples
 
-__all__ = ["SOLVERS", "Iterate", "Newton", "NewtonCG", "Solver", "minimise", "start_from_samples"]
+__all__ = [
+    "SOLVERS",
+    "Iterate",
+    "Newton",
+    "NewtonCG",
+    "ProximalNewton",
+    "QuasiNewton",
+    "Solver",
+    "minimise",
+    "start_from_samples",
+]
 
 SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Newton, NewtonCG, QuasiNewton)}

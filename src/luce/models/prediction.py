@@ -1,0 +1,150 @@
+"""What every fitted linear classifier can do, however it came by its coefficients."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.special import expit, log_expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from luce.models.calibration import temperature
+from luce.models.targets import is_table, targets
+from luce.softmax import log_softmax, softmax
+
+__all__ = ["LinearClassifier"]
+
+Array = npt.NDArray[Any]
+Self = TypeVar("Self", bound="LinearClassifier")
+
+
+class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Predictions from `coef_`, `intercept_`, `classes_`, `temperature_` and, for the sigmoid loss, `multilabel_`."""
+
+    loss: str
+    n_threads: int | None
+    label_smoothing: float
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
+        scores: Array = X @ self.coef_.T
+        scores = scores.toarray() if sparse.issparse(scores) else np.asarray(scores)
+        scores = scores + self.intercept_
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row, (N,); for several labels a row 0 or 1 for each class, (N, K)."""
+        scores = self.decision_function(X)
+        if self.multilabel_:
+            return (scores > 0).astype(np.int64)
+        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
+        predicted: Array = self.classes_[codes]
+        return predicted
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probabilities of the classes, (N, K), in the order of `classes_`.
+
+        For ``loss="sigmoid"`` with one label a row the K sigmoids are divided by their sum, as scikit-learn's
+        ``OneVsRestClassifier`` does; with several labels a row they are left as they are.
+        """
+        logits = self._logits(X)
+        if not self._sigmoids():
+            return np.asarray(softmax(logits, n_threads=self.n_threads))
+        if self.multilabel_:
+            return np.asarray(expit(logits))
+        return np.exp(self._normalised(logits))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
+        logits = self._logits(X)
+        if not self._sigmoids():
+            return np.asarray(log_softmax(logits, n_threads=self.n_threads))
+        return np.asarray(log_expit(logits)) if self.multilabel_ else self._normalised(logits)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy.
+
+        Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
+        several labels a row, the share of the rows with every label right.
+        """
+        predicted = self.predict(X)
+        if is_table(y) and not self.multilabel_:
+            codes = np.searchsorted(self.classes_, predicted) if len(self.classes_) else predicted
+            order = np.argsort(self.classes_, kind="stable")
+            chosen = np.asarray(y, float)[np.arange(len(predicted)), order[codes] if len(order) else codes]
+            return float(np.average(chosen, weights=sample_weight))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def calibrate(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        r"""Fit the temperature T on rows that were not trained on: probabilities become softmax(scores / T).
+
+        T minimises the cross-entropy of these rows, a convex problem in 1/T. Predicted classes, scores and coefficients
+        stay as they are.
+
+        Parameters
+        ----------
+        X : (N, D) array-like or sparse matrix
+        y : (N,) labels or (N, K) probabilities
+        sample_weight : (N,) array-like or None
+
+        Returns
+        -------
+        LinearClassifier
+            The estimator itself, with `temperature_` set.
+
+        Raises
+        ------
+        ValueError
+            For classes that the model does not know, or with ``loss="sigmoid"`` for K > 2.
+
+        References
+        ----------
+        C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017), "On calibration of modern neural networks", ICML.
+        """
+        check_is_fitted(self)
+        if self._sigmoids():
+            raise ValueError("calibrate fits the softmax's temperature; this model has loss='sigmoid'")
+        before = self.temperature_
+        self.temperature_ = 1.0
+        try:
+            logits = self._logits(X)
+            weights = None
+            if sample_weight is not None:
+                weights = _check_sample_weight(sample_weight, logits, dtype=np.float64, ensure_non_negative=True)
+            found = targets(y, weights, None, loss="softmax", dtype=logits.dtype, classes=self.classes_)
+            logits = logits if found.rows is None else logits[found.rows]
+            before = temperature(logits, found.target, found.weights)
+        finally:
+            self.temperature_ = before
+        return self
+
+    def sparsify(self: Self) -> Self:
+        """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self: Self) -> Self:
+        """Turn `coef_` back into an array."""
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
+    def _sigmoids(self) -> bool:
+        return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
+
+    def _logits(self, X: Any) -> Array:
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.stack([np.zeros_like(scores), scores], axis=1)
+        return scores if self.temperature_ == 1 else scores / scores.dtype.type(self.temperature_)
+
+    def _normalised(self, logits: Array) -> Array:
+        return np.asarray(log_softmax(log_expit(logits), n_threads=self.n_threads))

@@ -1,0 +1,201 @@
+"""From data and targets to the minimum: which rows, loss, coordinates and solver, put together in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
+from luce.models.design import Design, as_matrix
+from luce.models.losses import SigmoidLoss, SoftmaxLoss
+from luce.models.objective import LinearObjective
+from luce.models.row_space import RowSpace, pays
+from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
+from luce.models.targets import Targets
+
+__all__ = ["SOLVER_NAMES", "Problem", "Solution"]
+
+Array = npt.NDArray[Any]
+
+SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
+FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
+HESSIAN_WORK = 1e8  # and the multiplications in forming it up to which it does
+SERIAL_WORK = 1e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a minimisation ended: W (K, D) and b (K,), or (1, D) and (1,) for two classes, and how it went."""
+
+    coef: Array
+    intercept: Array
+    last: Iterate
+    loss_curve: npt.NDArray[np.float64]
+    grad_norm_curve: npt.NDArray[np.float64]
+    solver: str
+    seconds: float
+
+
+class Problem:
+    """The mean objective over given rows for any strength of the penalty.
+
+    Parameters
+    ----------
+    X : (N, D) array, csr or csc matrix of float32 or float64
+    found : Targets
+    loss : {"softmax", "sigmoid"}
+    l1_ratio : float
+        Share of the L1 penalty.
+    fit_intercept : bool
+    label_smoothing : float
+    n_threads : int or None
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        found: Targets,
+        *,
+        loss: str = "softmax",
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        label_smoothing: float = 0.0,
+        n_threads: int | None = None,
+    ) -> None:
+        if found.rows is not None:
+            X = X[found.rows]
+        self.l1_ratio, self.n_threads, self.total = float(l1_ratio), n_threads, found.total
+        self.n_classes = len(found.classes)
+        many = found.target.ndim == 2 and loss == "sigmoid"
+        self.binary = self.n_classes == 2 and not many
+        softmax = loss == "softmax" or self.binary
+        kind = SoftmaxLoss if softmax else SigmoidLoss
+        self._loss = kind(found.target, self.n_classes, label_smoothing=label_smoothing, n_threads=n_threads)
+        self._coordinates: Coordinates
+        if self.binary:
+            self._coordinates = LogOdds()
+        else:
+            self._coordinates = SumZero(self.n_classes) if softmax and not l1_ratio else Whole(self.n_classes)
+        self._sums_to_zero = softmax and not self.binary
+        self._serial = _entries(X) * self.n_classes < SERIAL_WORK
+        with self._threads():
+            self._row_space = None
+            if not l1_ratio and not sparse.issparse(X) and pays(X):
+                self._row_space = RowSpace(X, found.weights, fit_intercept)
+                X = self._row_space.rows
+            self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept)
+
+    def objective(self, C: float) -> LinearObjective:
+        """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
+        strength = 1 / (C * self.total)
+        return LinearObjective(
+            self.design,
+            self._loss,
+            self._coordinates,
+            l2=(1 - self.l1_ratio) * strength,
+            l1=self.l1_ratio * strength,
+        )
+
+    def solve(
+        self,
+        C: float,
+        *,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 100,
+        start: tuple[Array, Array] | None = None,
+        callback: Callable[[Iterate], None] | None = None,
+    ) -> Solution:
+        """Minimise.
+
+        Parameters
+        ----------
+        C, solver, tol, max_iter : float, str, float, int
+            As for `luce.SoftmaxClassifier`.
+        start : (W, b) or None
+            As a `Solution` holds them; None for zeros.
+        callback : callable, optional
+            Called with each `Iterate`.
+
+        Returns
+        -------
+        Solution
+            After a KeyboardInterrupt, the last iterate with status "interrupted", if there is one.
+        """
+        begin = time.perf_counter()
+        objective = self.objective(C)
+        name = self._chosen(objective) if solver == "auto" else solver
+        seen: list[Iterate] = []
+        values: list[tuple[float, float]] = []
+
+        def record(iterate: Iterate) -> None:
+            seen[:] = [iterate]
+            values.append((iterate.value, iterate.gradient_norm))
+            if callback is not None:
+                callback(iterate)
+
+        with self._threads():
+            try:
+                place = self._start(objective, start)
+                if name == ProximalNewton.name:
+                    last = ProximalNewton().minimise(objective, place, tol=tol, max_iter=max_iter, callback=record)
+                else:
+                    method = SOLVERS[name]()
+                    if start is None:
+                        place = start_from_samples(method, objective, place)
+                    last = minimise(method, objective, place, tol=tol, max_iter=max_iter, callback=record)
+            except KeyboardInterrupt:
+                if not seen:
+                    raise
+                last = replace(seen[0], status="interrupted")
+            coef, intercept = self.coefficients(objective, last)
+        curve, norms = np.array(values).T
+        return Solution(coef, intercept, last, curve, norms, name, time.perf_counter() - begin)
+
+    def coefficients(self, objective: LinearObjective, last: Iterate) -> tuple[Array, Array]:
+        """Return (W, b) in the space of the data."""
+        coef, intercept = objective.coefficients(last.point.parameters)
+        if self.binary:
+            coef, intercept = coef[1:], intercept[1:]
+        elif self._sums_to_zero:
+            intercept = intercept - intercept.mean()
+        return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
+
+    def _start(self, objective: LinearObjective, start: tuple[Array, Array] | None) -> Any:
+        if start is None:
+            return objective.start()
+        coef, intercept = start if self._row_space is None else self._row_space.into(*start)
+        if self.binary:
+            coef, intercept = np.vstack([0 * coef, coef]), np.concatenate([0 * intercept, intercept])
+        return objective.start(coef, intercept)
+
+    def _chosen(self, objective: LinearObjective) -> str:
+        if self.l1_ratio:
+            return ProximalNewton.name
+        if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:
+            return "newton"
+        return "quasi-newton" if objective.has_samples else "newton-cg"
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        limit = 1 if self._serial else self.n_threads
+        with nullcontext() if limit is None else _pools().limit(limits=limit, user_api="blas"):
+            yield
+
+
+@cache
+def _pools() -> Any:
+    return ThreadpoolController()
+
+
+def _entries(X: Any) -> float:
+    return float(X.nnz) if sparse.issparse(X) else float(X.size)

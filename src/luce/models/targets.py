@@ -1,0 +1,180 @@
+"""What a classifier learns to predict: labels of any kind, distributions over the classes, or several labels a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+__all__ = ["Targets", "is_table", "targets"]
+
+Array = npt.NDArray[Any]
+TOLERANCE = 1e-5  # by which probabilities may miss a sum of 1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of the rows that count.
+
+    Attributes
+    ----------
+    classes : (K,) array
+        Labels: sorted, or the names of y's columns, or 0 … K−1 where y is a table without names.
+    target : (n,) int64 array or (n, K) array
+        Class numbers; or a distribution (softmax) or one probability a class (sigmoid) for each row.
+    weights : (n,) float64 array or None
+        Positive weights, class weights included; None for ones.
+    rows : (n,) index array or None
+        Which rows of the data they are; None for all.
+    """
+
+    classes: Array
+    target: Array
+    weights: Array | None
+    rows: npt.NDArray[np.intp] | None
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(len(self.target) if self.weights is None else self.weights.sum())
+
+
+def is_table(y: Any) -> bool:
+    """Tell whether y has several columns: a probability or a label for each class."""
+    shape = np.shape(y)
+    return len(shape) == 2 and shape[1] > 1
+
+
+def targets(
+    y: Any,
+    sample_weight: Array | None,
+    class_weight: Mapping[Any, float] | str | None,
+    *,
+    loss: str,
+    dtype: Any,
+    classes: Array | None = None,
+) -> Targets:
+    """Check y and return its `Targets`; rows of weight 0 are left out.
+
+    Parameters
+    ----------
+    y : (N,) labels, or (N, K) table
+        A table holds distributions for the softmax loss, and labels 0 and 1 or probabilities for the sigmoid loss.
+    sample_weight : (N,) non-negative float64 array or None
+    class_weight : dict, "balanced" or None
+        For a table of distributions a row is taken as K rows, one a class, weighted by their probabilities.
+    loss : {"softmax", "sigmoid"}
+    dtype : dtype
+        Of the probabilities.
+    classes : (K,) array or None
+        The classes, where they are known beforehand; labels must be among them.
+
+    Raises
+    ------
+    ValueError
+        For labels that are no classes, fewer than two classes, probabilities outside [0, 1] or not summing to 1, class
+        weights that are not positive.
+    """
+    rows = None
+    if sample_weight is not None and not (sample_weight > 0).all():
+        rows = np.flatnonzero(sample_weight > 0)
+        sample_weight = sample_weight[rows]
+    if is_table(y):
+        names = getattr(y, "columns", None)
+        table = _probabilities(y, dtype, distributions=loss == "softmax")
+        if classes is None:
+            classes = np.arange(table.shape[1]) if names is None else np.asarray([str(name) for name in names])
+        elif len(classes) != table.shape[1]:
+            raise ValueError(f"y has {table.shape[1]} columns for {len(classes)} classes")
+        table = table if rows is None else table[rows]
+        if class_weight is not None:
+            if loss != "softmax":
+                raise ValueError("class_weight is for single labels and distributions, not for several labels a row")
+            table, sample_weight = _weighted(table, sample_weight, class_weight, classes)
+        found = Targets(classes, table, sample_weight, rows)
+    else:
+        check_classification_targets(y)
+        labels = column_or_1d(y, warn=True)
+        labels = labels if rows is None else labels[rows]
+        if classes is None:
+            classes, codes = np.unique(labels, return_inverse=True)
+        else:
+            codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+            if not np.array_equal(classes[codes], labels):
+                stranger = labels[classes[codes] != labels][0]
+                raise ValueError(f"y holds {stranger!r}, which is not among the classes {classes!r}")
+        codes = codes.astype(np.int64, copy=False)
+        if class_weight is not None:
+            sample_weight = np.ones(len(codes)) if sample_weight is None else sample_weight
+            sample_weight = sample_weight * _class_weights(class_weight, classes, codes, sample_weight)[codes]
+        found = Targets(classes, codes, sample_weight, rows)
+    if len(found.target) == 0 or len(classes) < 2:
+        what = f"one class: {classes.tolist()[0]!r}" if len(classes) else "no row of positive weight"
+        raise ValueError(f"a classifier needs at least two classes, the data hold {what}")
+    return found
+
+
+def _probabilities(y: Any, dtype: Any, *, distributions: bool) -> Array:
+    try:
+        table = np.asarray(y, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y: a table of several columns must hold probabilities, got {np.asarray(y).dtype}") from error
+    bad = ~((table >= 0) & (table <= 1 + TOLERANCE))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(f"y: expected probabilities in [0, 1], got {float(table[row, column])!r} at [{row}, {column}]")
+    if not distributions:
+        return np.minimum(table, 1)
+    sums = table.sum(axis=1, dtype=np.float64)
+    off = np.abs(sums - 1) > TOLERANCE
+    if off.any():
+        row = int(np.flatnonzero(off)[0])
+        raise ValueError(
+            f"y: the probabilities of a row must sum to 1, those of row {row} sum to {sums[row]:.6g}"
+            " (for several labels a row use loss='sigmoid')"
+        )
+    return (table / sums[:, None]).astype(dtype)
+
+
+def _weighted(
+    table: Array, weights: Array | None, class_weight: Mapping[Any, float] | str, classes: Array
+) -> tuple[Array, Array]:
+    weights = np.ones(len(table)) if weights is None else weights
+    masses = weights @ table
+    if isinstance(class_weight, str):
+        _balanced(class_weight)
+        if not (masses > 0).all():
+            raise ValueError("class_weight='balanced' needs every class to have some probability in some row")
+        factors = masses.sum() / (len(classes) * masses)
+    else:
+        factors = _positive(np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float), class_weight)
+    weighted = table * factors
+    sums = weighted.sum(axis=1, dtype=np.float64)
+    return (weighted / sums[:, None]).astype(table.dtype), weights * sums
+
+
+def _class_weights(class_weight: Any, classes: Array, codes: Array, weights: Array) -> Array:
+    if isinstance(class_weight, str):
+        _balanced(class_weight)
+        return np.asarray(weights.sum() / (len(classes) * np.bincount(codes, weights=weights)))
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
+    factors = compute_class_weight(dict(class_weight), classes=classes, y=classes[codes])
+    return _positive(np.asarray(factors), class_weight)
+
+
+def _balanced(class_weight: str) -> None:
+    if class_weight != "balanced":
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
+
+
+def _positive(factors: Array, given: Any) -> Array:
+    if not (factors > 0).all():
+        raise ValueError(f"class weights must be positive, got {given!r}")
+    return factors
