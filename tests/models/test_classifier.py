@@ -17,11 +17,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from luce.models.classifier import SoftmaxClassifier
 
-SOLVERS = ["newton", "newton-cg"]
+SOLVERS = ["newton", "newton-cg", "quasi-newton"]
 DATA = {"iris": load_iris, "wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
 
 
-@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="newton-cg", C=10.0)])
+@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="newton-cg", C=10.0, tol=1e-10)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -102,7 +102,7 @@ def test_scale_shift_and_correlation_of_features_do_not_matter(solver):
     bad[:, 0] += 1e4
     model = SoftmaxClassifier(C=np.inf, tol=1e-10, solver=solver).fit(bad, y)
     plain = SoftmaxClassifier(C=np.inf, tol=1e-10, solver=solver).fit(X, y)
-    assert model.n_iter_[0] <= plain.n_iter_[0] + 1 <= 15
+    assert model.n_iter_[0] <= plain.n_iter_[0] + 1 <= (40 if solver == "quasi-newton" else 15)
     np.testing.assert_allclose(model.predict_proba(bad), plain.predict_proba(X), atol=1e-6)
 
 
@@ -162,9 +162,17 @@ def test_separable_classes_without_penalty_are_called_so(classes, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_rows_on_the_boundary_between_classes_are_no_excuse(solver):
+    X, y = load_iris(return_X_y=True)  # setosa lies apart from the other two, which overlap
+    with pytest.warns(ConvergenceWarning, match="quasi-separable.*Set a finite C"):
+        SoftmaxClassifier(C=np.inf, solver=solver).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_repeated_and_constant_columns_without_penalty(solver):
     X, y = load_iris(return_X_y=True)
-    doubled = np.hstack([X, X, np.ones((150, 1))])
+    X, y = X[y > 0], y[y > 0]
+    doubled = np.hstack([X, X, np.ones((100, 1))])
     model = SoftmaxClassifier(C=np.inf, solver=solver).fit(doubled, y)
     single = SoftmaxClassifier(C=np.inf, solver=solver).fit(X, y)
     assert model.loss_curve_[-1] == pytest.approx(single.loss_curve_[-1], rel=1e-5)
@@ -240,7 +248,7 @@ def test_in_the_company_of_scikit_learn():
         ({"tol": float("nan")}, "tol must be"),
         ({"max_iter": 0}, "max_iter must be"),
         ({"max_iter": 1.5}, "max_iter must be"),
-        ({"solver": "lbfgs"}, "solver must be 'auto' or one of .*newton-cg.* got 'lbfgs'"),
+        ({"solver": "lbfgs"}, "solver must be one of .*newton-cg.* got 'lbfgs'"),
         ({"n_threads": 0}, "n_threads must be"),
         ({"class_weight": "even"}, "class_weight must be"),
         ({"class_weight": {0: -1.0}}, "class weights must be positive"),
@@ -279,6 +287,7 @@ def test_no_penalty_on_a_frame_warns_of_nothing_else():
 @pytest.mark.parametrize("unit", [1e-145, 1e145])
 def test_the_unit_of_the_features_does_not_matter(unit):
     X, y = load_iris(return_X_y=True)
+    X, y = X[y > 0], y[y > 0]
     plain = SoftmaxClassifier(C=np.inf).fit(X, y)
     scaled = SoftmaxClassifier(C=np.inf).fit(X * unit, y)
     np.testing.assert_allclose(scaled.coef_ * unit, plain.coef_, rtol=1e-4)

@@ -6,9 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from luce.models.objective import SoftmaxObjective
+from luce.models.coordinates import SumZero
+from luce.models.design import Design, as_matrix
+from luce.models.losses import SoftmaxLoss
+from luce.models.objective import LinearObjective
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(2, 7))
+
+
+def built(X, codes, classes, weight=None, penalty=0.0, fit_intercept=True):
+    design = Design(as_matrix(X), weight, fit_intercept)
+    return LinearObjective(design, SoftmaxLoss(codes, classes, n_threads=1), SumZero(classes), l2=penalty)
 
 
 def drawn(shape, seed, *, weighted=True, penalty=0.3, fit_intercept=True, dtype=np.float64, order="C"):
@@ -20,7 +28,7 @@ def drawn(shape, seed, *, weighted=True, penalty=0.3, fit_intercept=True, dtype=
     )
     codes = rng.integers(0, classes, rows)
     weight = rng.uniform(0.1, 3, rows) if weighted else None
-    objective = SoftmaxObjective(X, codes, classes, sample_weight=weight, penalty=penalty, fit_intercept=fit_intercept)
+    objective = built(X, codes, classes, weight, penalty, fit_intercept)
     return objective, X, codes, weight, rng.normal(size=objective.size)
 
 
@@ -70,12 +78,12 @@ def test_coefficients_and_start_are_inverse_and_sum_to_zero(shape, seed):
     np.testing.assert_allclose(shifted, parameters, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize("strong", [False, True])
+@pytest.mark.parametrize("strong", ["weak", "strong"])
 @given(shapes, st.integers(0, 10**6))
 def test_preconditioners_are_symmetric_positive_definite_and_close(strong, shape, seed):
     objective, *_, parameters = drawn((shape[0] + 20, *shape[1:]), seed)
     point = objective.at(0.1 * parameters)
-    solve = point.preconditioner(strong=strong)
+    solve = point.preconditioner(strong)
     inverse = np.stack([solve(row) for row in np.eye(objective.size)])
     np.testing.assert_allclose(inverse, inverse.T, atol=1e-9 * np.abs(inverse).max())
     eigenvalues = np.linalg.eigvals(inverse @ point.hessian()).real
@@ -87,19 +95,17 @@ def test_weak_preconditioner_is_the_inverse_hessian_where_all_classes_are_alike(
     objective, *_ = drawn((50, 4, 5), 3, weighted=False)
     point = objective.at(objective.start())
     vector = np.random.default_rng(0).normal(size=objective.size)
-    np.testing.assert_allclose(
-        point.hessian() @ point.preconditioner(strong=False)(vector), vector, rtol=1e-8, atol=1e-8
-    )
+    np.testing.assert_allclose(point.hessian() @ point.preconditioner("weak")(vector), vector, rtol=1e-8, atol=1e-8)
 
 
 def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):
     whole, *_, parameters = drawn((700, 3, 4), 5)
     vector = np.random.default_rng(1).normal(size=whole.size)
     expected = whole.at(parameters)
-    monkeypatch.setattr("luce.models.objective.BLOCK_ENTRIES", 64)
-    monkeypatch.setattr("luce.models.objective.KEPT_LOGITS", 0)
+    monkeypatch.setattr("luce.models.design.BLOCK_ENTRIES", 64)
+    monkeypatch.setattr("luce.models.objective.KEPT_SCORES", 0)
     pieces, *_ = drawn((700, 3, 4), 5)
-    assert len(list(pieces.blocks())) > 1
+    assert len(list(pieces.design.blocks(4))) > 1
     point = pieces.at(parameters)
     assert point.value == pytest.approx(expected.value, rel=1e-13)
     np.testing.assert_allclose(point.gradient, expected.gradient, atol=1e-12)
@@ -108,11 +114,11 @@ def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):
 
 
 def test_wide_tables_use_the_diagonal_of_the_gram_matrix(monkeypatch):
-    monkeypatch.setattr("luce.models.objective.GRAM_COLUMNS", 2)
+    monkeypatch.setattr("luce.models.design.GRAM_COLUMNS", 2)
+    monkeypatch.setattr("luce.models.curvature.GRAM_COLUMNS", 2)
     objective, *_, parameters = drawn((30, 4, 3), 2)
     point = objective.at(parameters)
-    assert point.strong_preconditioner_cost == np.inf
-    solve = point.preconditioner(strong=False)
+    solve = point.preconditioner("weak")
     inverse = np.stack([solve(row) for row in np.eye(objective.size)])
     np.testing.assert_array_equal(inverse, np.diag(np.diagonal(inverse)))
     assert (np.diagonal(inverse) > 0).all()
@@ -121,7 +127,7 @@ def test_wide_tables_use_the_diagonal_of_the_gram_matrix(monkeypatch):
 def test_a_constant_column_gets_no_weight_and_no_gradient():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=20), np.full(20, 0.1)])
-    objective = SoftmaxObjective(X, rng.integers(0, 3, 20), 3, penalty=0.0)
+    objective = built(X, rng.integers(0, 3, 20), 3)
     point = objective.at(rng.normal(size=objective.size))
     coef, _ = objective.coefficients(point.parameters)
     assert (coef[:, 1] == 0).all()
@@ -133,6 +139,6 @@ def test_the_data_are_left_alone():
     before = X.copy(), codes.copy(), weight.copy()
     X.flags.writeable = codes.flags.writeable = weight.flags.writeable = False
     point = objective.at(parameters)
-    point.hessian(), point.hvp(parameters), point.preconditioner(strong=True)
+    point.hessian(), point.hvp(parameters), point.preconditioner("strong")
     for array, copy in zip((X, codes, weight), before, strict=True):
         np.testing.assert_array_equal(array, copy)

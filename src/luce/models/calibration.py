@@ -19,8 +19,8 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     r"""Return the T that minimises the mean cross-entropy of logits / T.
 
     Newton's method on β = 1/T, in which the loss is convex:
-    L'(β) = Σ r z·(p − t), L''(β) = Σ r zᵀ(diag p − p pᵀ)z, both by the exact kernels; steps that leave the bracket of the
-    minimum are halved back into it.
+    L'(β) = Σ r z·(p − t), L''(β) = Σ r zᵀ(diag p − p pᵀ)z, both by the exact kernels; steps that leave the bracket of
+    the minimum are halved back into it.
 
     Parameters
     ----------

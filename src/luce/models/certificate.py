@@ -1,7 +1,7 @@
 r"""How far above its minimum an objective is at most, from what is known at one point: a duality gap in closed form.
 
-For any rows q_i in the simplex with Σ r_i q_i = Σ r_i t_i (so that the unpenalised intercepts drop out), Fenchel duality
-gives a lower bound on the minimum of F (Rockafellar 1970, *Convex Analysis*, section 31). With h the entropy,
+For any rows q_i in the simplex with Σ r_i q_i = Σ r_i t_i (so that the unpenalised intercepts drop out), Fenchel
+duality gives a lower bound on the minimum of F (Rockafellar 1970, *Convex Analysis*, section 31). With h the entropy,
 γ = (1/S) Σ r_i (q_i − t_i) x'_iᵀ, ρ and l the ridge and lasso of each weight,
 
 .. math:: D(q) = \frac1S \sum_i r_i h(q_i) - \sum_{kj} \frac{(|\gamma_{kj}| - l_j)_+^2}{2 \rho_j}.

@@ -2,90 +2,113 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from luce.models.objective import SoftmaxObjective
-from luce.models.solvers import SOLVERS, Iterate, minimise
-from luce.softmax import log_softmax, softmax
+from luce.models.prediction import LinearClassifier
+from luce.models.problem import SOLVER_NAMES, Problem, Solution
+from luce.models.progress import LiveLine
+from luce.models.solvers import Iterate
+from luce.models.statistics import Summary, information
+from luce.models.stream import Stream
+from luce.models.targets import Targets, is_table, targets
 
 __all__ = ["SoftmaxClassifier"]
 
 Array = npt.NDArray[Any]
 
-FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
-# and the multiplications in forming it up to which it does: iris, wine and breast cancer are far below (2e4 to 5e5) and
-# faster with it; digits (6e8) and 20000 × 60 × 7 (3e9) took 4 and 5 times as long with it as with products alone
-HESSIAN_WORK = 1e8
 
-
-class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftmaxClassifier(LinearClassifier):
     r"""Linear softmax classifier: the objective of scikit-learn's ``LogisticRegression``, minimised by its curvature.
 
-    .. math:: C \sum_i r_i\, \ell(W x_i + b, y_i) + \tfrac12 \lVert W \rVert^2,
+    .. math:: C \sum_i r_i\, \ell(W x_i + b, y_i) + \tfrac{1 - a}2 \lVert W \rVert^2 + a \lVert W \rVert_1,
               \qquad \ell(z, y) = \log \sum_k e^{z_k} - z_y
 
-    The intercept b is not penalised. With two classes the model has one row of coefficients, the log-odds of
-    ``classes_[1]``, and the penalty is on that row, as in scikit-learn. Columns are centred and scaled inside the
-    solver, which changes neither the objective nor its minimum: features need no scaling for the method to converge.
+    with a = `l1_ratio`. The intercept b is not penalised. With two classes the model has one row of coefficients, the
+    log-odds of ``classes_[1]``, and the penalty is on that row, as in scikit-learn. Columns are centred and scaled
+    inside the solver, which changes neither the objective nor its minimum: features need no scaling for the method to
+    converge.
+
+    Targets are labels of any kind, or a table (N, K) with the probability of every class in each row (soft labels).
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse strength of the penalty; ``numpy.inf`` for none.
+    l1_ratio : float, default=0.0
+        Share a of the L1 penalty: 0 for L2 alone, 1 for L1 alone, between them the elastic net.
     fit_intercept : bool, default=True
         Whether each class has an intercept.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" makes every class weigh the same in total.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread evenly over all classes.
+    loss : {"softmax", "sigmoid"}, default="softmax"
+        "sigmoid" trains one binary cross-entropy a class on the same scores: one-vs-rest for labels, and independent
+        labels where y is a table of zeros and ones. For labels of two classes it is the same model as "softmax".
+    standard_errors : bool, default=False
+        Whether to compute `covariance_`, which `summary` needs: time grows with the cube of the coefficients' number.
     tol : float, default=1e-6
         Stop when no entry of the gradient of the mean objective (the one above divided by C Σr), taken per standard
-        deviation of its column, is larger, and the next step promises no larger relative decrease of the objective.
+        deviation of its column, is larger, and what is left to gain is no larger a share of the objective.
     max_iter : int, default=100
-        Largest number of Newton iterations.
-    solver : {"auto", "newton", "newton-cg"}, default="auto"
-        "newton" forms and factors the Hessian, "newton-cg" takes Hessian-vector products alone, "auto" chooses by size.
+        Largest number of iterations.
+    solver : {"auto", "newton", "newton-cg", "quasi-newton", "proximal-newton"}, default="auto"
+        "newton" factors the Hessian, "newton-cg" takes Hessian-vector products alone, "quasi-newton" gradients
+        alone, corrected by a preconditioner that is built on a sample of the rows. With an L1 penalty it is
+        "proximal-newton". "auto" chooses by size.
     warm_start : bool, default=False
         Start from the present coefficients where their shape and classes fit.
     verbose : int, default=0
-        1 writes a line per iteration to standard error.
+        1 shows a live line on standard error: iteration, objective, bound on what is left to gain, time. An interrupt
+        (Ctrl-C) then ends the fit with the coefficients reached, and a warning; without `verbose` the interrupt passes
+        on, and the estimator is fitted all the same.
     n_threads : int or None, default=None
         Threads of the loss kernels and of the matrix products; None leaves both at their own settings.
 
     Attributes
     ----------
     classes_ : (K,) array
-        Class labels, sorted. A class whose rows all have weight 0 is not among them.
+        Class labels, sorted; the names of y's columns, or 0 … K−1, where y is a table. A class whose rows all have
+        weight 0 is not among them.
     coef_ : (K, D) array, (1, D) for two classes
-        Coefficients, of X's dtype; for three and more classes each column sums to 0 to rounding.
+        Coefficients, of X's dtype; without an L1 penalty each column sums to 0 over three and more classes, to
+        rounding.
     intercept_ : (K,) array, (1,) for two classes
         Intercepts; for three and more classes they sum to 0. Zeros without `fit_intercept`.
     n_iter_ : (1,) int32 array
         Iterations taken (at least 1).
-    loss_curve_ : (n_iter_ + 1,) float64 array
-        The mean objective (see `tol`) at the start and after each iteration.
+    loss_curve_, grad_norm_curve_ : float64 arrays
+        The mean objective (see `tol`) and the largest entry of its gradient at the start and after each iteration. On
+        many rows the start is where the minimum over a sample of them is.
     grad_norm_ : float
-        Largest entry of the gradient at the end, as `tol` measures it.
+        The last of them.
+    gap_ : float
+        Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty.
     solver_ : str
         The solver that ran.
+    multilabel_ : bool
+        Whether each class is a label of its own.
+    temperature_ : float
+        What scores are divided by in probabilities: 1, until `calibrate` sets it.
+    covariance_ : (K·(D + 1), K·(D + 1)) float64 array
+        Covariance of the coefficients, each class's weights followed by its intercept. Only with `standard_errors`.
+    standard_errors_ : (K, D + 1) float64 array
+        Roots of its diagonal, the intercept's last. Only with `standard_errors`.
     n_features_in_ : int
     feature_names_in_ : (D,) array of str
         Only where X had string column names.
 
     See Also
     --------
+    luce.SoftmaxClassifierCV : chooses C and l1_ratio by cross-validation.
     luce.linear_cross_entropy : the loss being minimised, with its derivatives.
 
     References
@@ -102,14 +125,22 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     0.9733
     >>> model.predict_proba(X[:1]).round(2).tolist()
     [[0.98, 0.02, 0.0]]
+    >>> bool(model.gap_ < 1e-6)
+    True
     """
+
+    _stream: Stream | None
 
     def __init__(
         self,
         *,
         C: float = 1.0,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+        loss: str = "softmax",
+        standard_errors: bool = False,
         tol: float = 1e-6,
         max_iter: int = 100,
         solver: str = "auto",
@@ -118,8 +149,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_threads: int | None = None,
     ) -> None:
         self.C = C
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.loss = loss
+        self.standard_errors = standard_errors
         self.tol = tol
         self.max_iter = max_iter
         self.solver = solver
@@ -134,10 +169,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : (N, D) array-like
-            float32 stays float32, everything else becomes float64.
-        y : (N,) array-like
-            Class labels of any kind.
+        X : (N, D) array-like, data frame or sparse matrix
+            float32 stays float32, everything else becomes float64; CSR and CSC stay sparse.
+        y : (N,) array-like, or (N, K) table
+            Class labels of any kind; or the probability of each class in each row; or, for ``loss="sigmoid"``, a label
+            0 or 1 (or its probability) for each class.
         sample_weight : (N,) array-like or None
             Non-negative row weights; a row of weight 0 counts as absent.
         callback : callable, optional
@@ -152,7 +188,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            negative weights.
+            probabilities that do not sum to 1, negative weights.
 
         Warns
         -----
@@ -161,168 +197,272 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             exists.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        X, codes, weights = self._numbered(X, y, sample_weight)
-        n_classes = len(self._classes)
-        with threadpool_limits(self.n_threads) if self.n_threads is not None else nullcontext():
-            objective = SoftmaxObjective(
-                X,
-                codes,
-                n_classes,
-                sample_weight=weights,
-                penalty=self._penalty(len(X) if weights is None else float(weights.sum()), n_classes),
-                fit_intercept=self.fit_intercept,
-                n_threads=self.n_threads,
-            )
-            solver = SOLVERS[self._choose_solver(objective)]()
-            curve: list[float] = []
+        X, found = self._data(X, y, sample_weight)
+        problem = Problem(X, found, in_row_space=not self.standard_errors, **self._options())
+        live = LiveLine() if self.verbose else None
 
-            def record(iterate: Iterate) -> None:
-                curve.append(iterate.point.value)
-                if self.verbose:
-                    _write_line(iterate)
-                if callback is not None:
-                    callback(iterate)
+        def tell(iterate: Iterate) -> None:
+            if live is not None:
+                live(iterate)
+            if callback is not None:
+                callback(iterate)
 
-            last = minimise(
-                solver,
-                objective,
-                self._start(objective),
-                tol=self.tol,
-                max_iter=self.max_iter,
-                callback=record,
-            )
-        coef, intercept = objective.coefficients(last.point.parameters)
-        self.classes_ = self._classes
-        del self._classes
-        if n_classes == 2:
-            coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
-        self.coef_ = coef.astype(X.dtype)
-        self.intercept_ = intercept.astype(X.dtype)
-        self.n_iter_ = np.array([max(last.iteration, 1)], dtype=np.int32)
-        self.loss_curve_ = np.array(curve if len(curve) > 1 else curve * 2)
-        self.grad_norm_ = last.gradient_norm
-        self.solver_ = solver.name
-        self._warn(last, X, codes)
+        solution = problem.solve(
+            self.C,
+            solver=self.solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            start=self._start(found, X.shape[1]),
+            callback=tell if live is not None or callback is not None else None,
+        )
+        multilabel = is_table(y) and self.loss == "sigmoid"
+        self._keep(solution, found.classes, multilabel, X.dtype)
+        if self.standard_errors:
+            self._keep_statistics(problem, solution)
+        if solution.last.status == "interrupted" and not self.verbose:
+            raise KeyboardInterrupt
+        self._warn(problem, solution)
         return self
 
-    def decision_function(self, X: Any) -> Array:
-        """Return the scores: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
+        """Learn from a batch of rows that is not needed again: streams larger than memory.
+
+        The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
+        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them. `fit` begins anew,
+        and a first `partial_fit` after `fit` too.
+
+        Parameters
+        ----------
+        X : (n, D) array-like or sparse matrix
+            The scale of its columns is taken from the first batch, which should be no mere handful of rows.
+        y : (n,) labels, or (n, K) table
+        classes : (K,) array-like or None
+            All labels that will ever occur; needed at the first call where y holds labels.
+        sample_weight : (n,) array-like or None
+
+        Returns
+        -------
+        SoftmaxClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For a first call without classes, labels that are not among them, other classes than before, an L1 penalty,
+            ``class_weight="balanced"``, whose weights no batch knows.
+        """
+        self._check_parameters()
+        first = getattr(self, "_stream", None) is None
+        if self.l1_ratio:
+            raise ValueError("partial_fit has no L1 penalty, set l1_ratio=0")
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
+        known = self._known_classes(classes, y, first)
+        X, found = self._data(X, y, sample_weight, classes=known, reset=first)
+        stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
+        solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
+        self._keep(solution, found.classes, is_table(y) and self.loss == "sigmoid", X.dtype)
+        self._stream = stream
+        return self
+
+    def summary(self, *, reference: Any = None, level: float = 0.95) -> Summary:
+        """Return coefficients with standard errors, z, p and confidence intervals, and measures of the fit.
+
+        Parameters
+        ----------
+        reference : label or None
+            A class whose coefficients are subtracted from the others', as statsmodels' ``MNLogit`` has them; None for
+            coefficients that sum to 0 over the classes. With two classes the table is that of the log-odds.
+        level : float
+            Of the confidence intervals.
+
+        Returns
+        -------
+        Summary
+            Prints as a table; `to_frame` makes a pandas DataFrame of it.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without `standard_errors`, the reference is no class, or the level no probability.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from luce.models.classifier import SoftmaxClassifier
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> summary = SoftmaxClassifier(standard_errors=True).fit(X, y).summary()
+        >>> round(summary.mcfadden, 3)
+        0.873
+        """
         check_is_fitted(self)
-        return self._scores(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        if not hasattr(self, "covariance_"):
+            raise ValueError("summary needs the covariance: fit with standard_errors=True")
+        if not 0 < level < 1:
+            raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
+        rows, columns = self.coef_.shape
+        coefficients = np.hstack([self.coef_, self.intercept_[:, None]]).astype(np.float64)
+        labels = [str(label) for label in self.classes_.tolist()]
+        covariance, named, against = self.covariance_, labels, None
+        if rows == 1:
+            named, against = labels[1:], labels[0]
+            if reference is not None and str(reference) != against:
+                raise ValueError(f"reference: with two classes it is the first, {labels[0]!r}, got {reference!r}")
+        elif reference is not None:
+            if str(reference) not in labels:
+                raise ValueError(f"reference must be one of the classes {labels}, got {reference!r}")
+            at = labels.index(str(reference))
+            change = np.delete(np.eye(rows) - np.eye(rows)[at], at, axis=0)
+            wide = np.kron(change, np.eye(columns + 1))
+            coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
+            named, against = labels[:at] + labels[at + 1 :], labels[at]
+        errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
+        terms = [str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(columns)])]
+        if self.fit_intercept:
+            terms.append("intercept")
+        else:
+            coefficients, errors = coefficients[:, :-1], errors[:, :-1]
+        return Summary(
+            named,
+            terms,
+            coefficients,
+            errors,
+            level,
+            against,
+            self.log_likelihood_,
+            self.null_log_likelihood_,
+            self.degrees_of_freedom_,
+            self.observations_,
+        )
 
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class of each row, (N,)."""
-        codes = self._codes(self.decision_function(X))
-        predicted: Array = self.classes_[codes]
-        return predicted
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probabilities of the classes, (N, K), in the order of `classes_`."""
-        return np.asarray(softmax(self._logits(X), n_threads=self.n_threads))
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
-        return np.asarray(log_softmax(self._logits(X), n_threads=self.n_threads))
-
-    def _logits(self, X: Any) -> Array:
-        scores = self.decision_function(X)
-        return np.stack([np.zeros_like(scores), scores], axis=1) if scores.ndim == 1 else scores
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = self.loss == "sigmoid"
+        return tags
 
     def _check_parameters(self) -> None:
         if not (isinstance(self.C, Real) and self.C > 0):
             raise ValueError(f"C must be a positive number or inf, got {self.C!r}")
+        if not (isinstance(self.l1_ratio, Real) and 0 <= self.l1_ratio <= 1):
+            raise ValueError(f"l1_ratio must be a number between 0 and 1, got {self.l1_ratio!r}")
+        if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
+            raise ValueError(f"label_smoothing must be a number >= 0 and < 1, got {self.label_smoothing!r}")
+        if self.loss not in ("softmax", "sigmoid"):
+            raise ValueError(f"loss must be 'softmax' or 'sigmoid', got {self.loss!r}")
         if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
             raise ValueError(f"tol must be a number >= 0, got {self.tol!r}")
         if not (isinstance(self.max_iter, Integral) and self.max_iter >= 1):
             raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
-        if self.solver != "auto" and self.solver not in SOLVERS:
-            raise ValueError(f"solver must be 'auto' or one of {sorted(SOLVERS)}, got {self.solver!r}")
+        if self.solver not in SOLVER_NAMES:
+            raise ValueError(f"solver must be one of {list(SOLVER_NAMES)}, got {self.solver!r}")
+        if self.l1_ratio and self.solver not in ("auto", "proximal-newton"):
+            raise ValueError(f"solver: with l1_ratio > 0 it is 'proximal-newton', got {self.solver!r}")
+        if self.l1_ratio and self.standard_errors:
+            raise ValueError("standard_errors: a model with an L1 penalty has none; set l1_ratio=0")
         if not (self.n_threads is None or (isinstance(self.n_threads, Integral) and self.n_threads >= 1)):
             raise ValueError(f"n_threads must be None or an integer >= 1, got {self.n_threads!r}")
 
-    def _numbered(self, X: Array, y: Array, sample_weight: Any) -> tuple[Array, npt.NDArray[np.int64], Array | None]:
-        """Return the rows that count, their classes as numbers, their weights; set `_classes`."""
-        weights: Array | None = None
+    def _data(
+        self, X: Any, y: Any, sample_weight: Any, classes: Array | None = None, reset: bool = True
+    ) -> tuple[Any, Targets]:
+        given = y
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse=["csr", "csc"],
+            accept_large_sparse=True,
+            dtype=[np.float64, np.float32],
+            multi_output=is_table(y),
+        )
+        weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            counts = weights > 0
-            if not counts.all():
-                X, y, weights = X[counts], y[counts], weights[counts]
-        self._classes, codes = np.unique(y, return_inverse=True)
-        if len(self._classes) < 2:
-            what = f"one class: {self._classes[0]!r}" if len(self._classes) else "no row of positive weight"
-            raise ValueError(f"a classifier needs at least two classes, the data hold {what}")
-        if self.class_weight is not None:
-            weights = np.ones(len(X)) if weights is None else weights
-            weights = weights * self._class_weights(y, codes, weights)[codes]
-            if not (weights > 0).all():
-                raise ValueError(f"class weights must be positive, got {self.class_weight!r}")
-        return X, codes.astype(np.int64, copy=False), weights
+        table = given if hasattr(given, "columns") and is_table(given) else y
+        found = targets(table, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
+        return X, found
 
-    def _class_weights(self, y: Array, codes: Array, weights: Array) -> Array:
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            return np.asarray(weights.sum() / (len(self._classes) * np.bincount(codes, weights=weights)))
-        if not isinstance(self.class_weight, Mapping):
-            raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {self.class_weight!r}")
-        return np.asarray(compute_class_weight(self.class_weight, classes=self._classes, y=y))
+    def _options(self) -> dict[str, Any]:
+        return {
+            "loss": self.loss,
+            "l1_ratio": self.l1_ratio,
+            "fit_intercept": self.fit_intercept,
+            "label_smoothing": self.label_smoothing,
+            "n_threads": self.n_threads,
+        }
 
-    def _penalty(self, total_weight: float, n_classes: int) -> float:
-        """λ of the mean objective; doubled for two classes, see `luce.models.objective`."""
-        return (2.0 if n_classes == 2 else 1.0) / (float(self.C) * total_weight)
+    def _known_classes(self, classes: Any, y: Any, first: bool) -> Array | None:
+        if first:
+            if classes is None and not hasattr(self, "classes_") and not is_table(y):
+                raise ValueError("classes must be given at the first call of partial_fit")
+            return getattr(self, "classes_", None) if classes is None else np.unique(classes)
+        if classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
+            raise ValueError(f"classes: {classes!r} are not those of the first call, {self.classes_!r}")
+        known: Array = self.classes_
+        return known
 
-    def _scores(self, X: Array) -> Array:
-        scores: Array = X @ self.coef_.T + self.intercept_
-        return scores[:, 0] if len(self.classes_) == 2 else scores
-
-    @staticmethod
-    def _codes(scores: Array) -> Array:
-        return (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
-
-    def _choose_solver(self, objective: SoftmaxObjective) -> str:
-        if self.solver != "auto":
-            return self.solver
-        small = objective.size <= FULL_HESSIAN and len(objective.X) * float(objective.size) ** 2 <= HESSIAN_WORK
-        return "newton" if small else "newton-cg"
-
-    def _start(self, objective: SoftmaxObjective) -> npt.NDArray[np.float64]:
+    def _start(self, found: Targets, columns: int) -> tuple[Array, Array] | None:
         fits = (
             self.warm_start
             and hasattr(self, "coef_")
-            and np.array_equal(self.classes_, self._classes)
-            and self.coef_.shape[1] == objective.X.shape[1]
+            and np.array_equal(self.classes_, found.classes)
+            and self.coef_.shape[1] == columns
         )
         if not fits:
-            return objective.start()
-        if objective.n_classes == 2:
-            return objective.start(np.vstack([-self.coef_, self.coef_]) / 2, np.array([-0.5, 0.5]) * self.intercept_)
-        return objective.start(self.coef_, self.intercept_)
+            return None
+        self.densify()
+        return self.coef_.astype(np.float64), self.intercept_.astype(np.float64)
 
-    def _warn(self, last: Iterate, X: Array, codes: Array) -> None:
-        if np.isinf(self.C) and np.array_equal(self._codes(self._scores(X)), codes):
-            warnings.warn(
-                "The classes are linearly separable and there is no penalty (C=inf): the objective has no minimum, the "
-                f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C.",
-                ConvergenceWarning,
-                stacklevel=3,
+    def _keep(self, solution: Solution, classes: Array, multilabel: bool, dtype: Any) -> None:
+        for name in ("covariance_", "standard_errors_", "log_likelihood_", "null_log_likelihood_"):
+            self.__dict__.pop(name, None)
+        self._stream = None
+        self.classes_ = classes
+        self.multilabel_ = multilabel
+        self.temperature_ = 1.0
+        self.coef_ = solution.coef.astype(dtype)
+        self.intercept_ = solution.intercept.astype(dtype)
+        self.n_iter_ = np.array([max(solution.last.iteration, 1)], dtype=np.int32)
+        self.loss_curve_ = solution.loss_curve
+        self.grad_norm_curve_ = solution.grad_norm_curve
+        self.grad_norm_ = solution.last.gradient_norm
+        self.gap_ = solution.last.point.gap
+        self.solver_ = solution.solver
+
+    def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
+        found = information(solution.last.point, problem.total)
+        self.covariance_ = found.covariance
+        rows, columns = self.coef_.shape
+        if not self.fit_intercept:  # a column of zeros stands for it
+            keep = np.tile(np.append(np.ones(columns, bool), False), rows)
+            whole = np.zeros((rows * (columns + 1),) * 2)
+            whole[np.ix_(keep, keep)] = found.covariance
+            self.covariance_ = whole
+        self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
+        self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
+        self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
+
+    def _warn(self, problem: Problem, solution: Solution) -> None:
+        last = solution.last
+        if last.status == "interrupted":
+            text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
+        elif np.isinf(self.C) and (kind := problem.separation(solution)):
+            text = (
+                f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
+                f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."
             )
         elif not last.converged:
             advice = {
                 "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
                 "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
             }[last.status]
-            warnings.warn(
+            text = (
                 f"Did not converge to tol={self.tol:g}: after {last.iteration} iterations of {self.solver_!r} the "
-                f"gradient's largest entry is {last.gradient_norm:.2g}. {advice}",
-                ConvergenceWarning,
-                stacklevel=3,
+                f"gradient's largest entry is {last.gradient_norm:.2g}. {advice}"
             )
-
-
-def _write_line(iterate: Iterate) -> None:
-    print(
-        f"iteration {iterate.iteration:3d}  objective {iterate.point.value:.9f}  gradient {iterate.gradient_norm:.2e}  "
-        f"inner {iterate.inner_iterations}",
-        file=sys.stderr,
-    )
+        else:
+            return
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)

@@ -1,9 +1,9 @@
 """The rows as a solver sees them: standardised columns beside an intercept, without a copy of the data.
 
-With x' = (x − μ)/σ, scores are W x + b = A x' + a for W = A/σ and b = a − W μ. So the products with x' are products with
-x, corrected afterwards: neither dense nor sparse data are copied, centred or scaled in place. μ and σ are the weighted
-means and standard deviations of the columns; a constant column says nothing beside the intercept, so its x' and its
-weights are 0. Without an intercept columns are scaled by their root mean square and not centred.
+With x' = (x − μ)/σ, scores are W x + b = A x' + a for W = A/σ and b = a − W μ. So the products with x' are products
+with x, corrected afterwards: neither dense nor sparse data are copied, centred or scaled in place. μ and σ are the
+weighted means and standard deviations of the columns; a constant column says nothing beside the intercept, so its x'
+and its weights are 0. Without an intercept columns are scaled by their root mean square and not centred.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DenseMatrix:
 
     def __init__(self, X: Array) -> None:
         self.X = X
-        self.shape: tuple[int, int] = X.shape  # type: ignore[assignment]
+        self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
 
     def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
@@ -163,9 +163,9 @@ class SparseMatrix:
         """Return means and deviations from the entries that are there, the absent ones in closed form."""
         X, columns = self.X, self.shape[1]
         weights = np.repeat(share.astype(np.float64), np.diff(X.indptr))
-        centre = np.zeros(columns)
+        centre: Vector = np.zeros(columns)
         if centred:
-            centre = np.bincount(X.indices, weights * X.data, columns)
+            centre = np.bincount(X.indices, weights * X.data, columns).astype(np.float64)
         there = np.bincount(X.indices, weights, columns)
         deviation = X.data - centre[X.indices]
         largest = np.zeros(columns)
@@ -196,6 +196,8 @@ class Design:
         Positive row weights r; None for ones.
     fit_intercept : bool
         Whether there is an intercept, the last column of x̃'; without one columns are scaled and not centred.
+    scaling : (μ, σ) or None
+        Given beforehand; None to take them from the rows.
 
     Attributes
     ----------
@@ -209,15 +211,21 @@ class Design:
         Relative rounding error to expect of a score: (8 + max |μ/σ|) ε, ε that of X's dtype.
     """
 
-    def __init__(self, matrix: Matrix, sample_weight: Array | None, fit_intercept: bool) -> None:
+    def __init__(
+        self,
+        matrix: Matrix,
+        sample_weight: Array | None,
+        fit_intercept: bool,
+        scaling: tuple[Vector, Vector] | None = None,
+    ) -> None:
         self.matrix, self.fit_intercept = matrix, fit_intercept
         self.n_rows, self.n_features = matrix.shape
         self.n_columns = self.n_features + int(fit_intercept)
         weights = np.ones(self.n_rows) if sample_weight is None else np.asarray(sample_weight, np.float64)
         self.share: Array = (weights / weights.sum()).astype(matrix.dtype)
-        self.centre, self.scale = matrix.moments(self.share, fit_intercept)
+        self.centre, self.scale = matrix.moments(self.share, fit_intercept) if scaling is None else scaling
         rounding = 8 * np.sqrt(self.n_rows) * np.finfo(np.float64).eps + 2 * float(np.finfo(matrix.dtype).eps)
-        self.scale[self.scale <= rounding * np.abs(self.centre)] = 0.0
+        self.scale = np.where(self.scale <= rounding * np.abs(self.centre), 0.0, self.scale)
         self.unit = np.divide(1, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
         # scores are x·W − μ·W + a: a column far from 0 for its width cancels that many digits
         cancelled = np.max(np.abs(self.centre) * self.unit, initial=0.0)

@@ -64,9 +64,7 @@ class SoftmaxLoss:
 
     def sample(self, rows: npt.NDArray[np.intp]) -> SoftmaxLoss:
         """Return the loss of some rows."""
-        return SoftmaxLoss(
-            self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads
-        )
+        return SoftmaxLoss(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)
 
     def _options(self, share: Array) -> dict[str, Any]:
         return {
@@ -78,7 +76,7 @@ class SoftmaxLoss:
 
 
 class SigmoidLoss:
-    """Σ_k log(1 + exp z_k) − t_k z_k: one binary cross-entropy a class, targets (N,) class numbers or (N, K) in [0, 1]."""
+    """Σ_k log(1 + exp z_k) − t_k z_k, one binary cross-entropy a class: class numbers (N,) or targets (N, K)."""
 
     coupled = False
 
@@ -116,6 +114,4 @@ class SigmoidLoss:
 
     def sample(self, rows: npt.NDArray[np.intp]) -> SigmoidLoss:
         """Return the loss of some rows."""
-        return SigmoidLoss(
-            self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads
-        )
+        return SigmoidLoss(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)

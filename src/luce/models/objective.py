@@ -10,8 +10,8 @@ and with p_i the probabilities, x̃ = (x, 1), by the chain rule from CONTRACT.md
     H  = (1/S) Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ + λ₂ I_W
 
 Solvers walk in other parameters than (W, b): weights A of the standardised columns (`luce.models.design`), of as many
-rows as are free (`luce.models.coordinates`). F is well shaped there whatever the units of X are; its minimum is the same,
-because the penalty is carried along: λ₂ ‖W‖² = Σ (λ₂/σ_j²) A_kj², λ₁ ‖W‖₁ = Σ (λ₁/σ_j) |A_kj|.
+rows as are free (`luce.models.coordinates`). F is well shaped there whatever the units of X are; its minimum is the
+same, because the penalty is carried along: λ₂ ‖W‖² = Σ (λ₂/σ_j²) A_kj², λ₁ ‖W‖₁ = Σ (λ₁/σ_j) |A_kj|.
 """
 
 from __future__ import annotations
@@ -273,6 +273,24 @@ class Point:
         hessian[np.diag_indices(len(chosen))] += objective.ridge[features]
         return hessian
 
+    def blocks(self) -> Vector:
+        """Return the blocks of H on its diagonal, without the penalty: one for each row of parameters, (rows, C, C)."""
+        design = self.objective.design
+        blocks: Vector = np.zeros((self.objective.coordinates.n_rows, design.n_columns, design.n_columns))
+        for rows, scores in self.scores():
+            block = design.standardised(rows)
+            for r, weight in enumerate(self._row_weights(rows, scores).T):
+                blocks[r] += (block * weight[:, None]).T @ block
+        return blocks
+
+    def diagonal(self) -> Vector:
+        """Return the diagonal of H, without the penalty, (P,)."""
+        design = self.objective.design
+        total: Vector = np.zeros((self.objective.coordinates.n_rows, design.n_columns))
+        for rows, scores in self.scores():
+            total += design.squares(rows, self._row_weights(rows, scores))
+        return total.ravel()
+
     def preconditioner(self, strength: Strength) -> Precondition:
         """Return a map close to H⁻¹, symmetric and positive definite; see `luce.models.curvature`."""
         return preconditioner(self, strength)
@@ -286,6 +304,16 @@ class Point:
     def strong_preconditioner_cost(self) -> float:
         """What building the strong preconditioner costs, in Hessian-vector products; infinite where it does not fit."""
         return strong_cost(self)
+
+    def _row_weights(self, rows: slice, scores: Array) -> Array:
+        """Return r/S qᵀ(diag p − p pᵀ)q for each row q of the coordinates, (n, n_rows)."""
+        coordinates, p = self.objective.coordinates, self.objective.loss.probabilities(scores)
+        basis = coordinates.spread(np.eye(coordinates.n_rows)).astype(p.dtype)
+        if self.objective.loss.coupled:
+            weights = p @ np.square(basis) - np.square(p @ basis)
+        else:
+            weights = (p * (1 - p)) @ np.square(basis)
+        return np.asarray(np.maximum(weights, 0) * self.objective.design.share[rows, None])
 
     def _in_dtype(self, parameters: Vector) -> tuple[Array, Array]:
         coef, intercept = self.objective.coefficients(parameters)

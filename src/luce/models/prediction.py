@@ -27,15 +27,18 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     loss: str
     n_threads: int | None
-    label_smoothing: float
+    classes_: Array
+    coef_: Any
+    intercept_: Array
+    temperature_: float
+    multilabel_: bool
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
-        scores: Array = X @ self.coef_.T
-        scores = scores.toarray() if sparse.issparse(scores) else np.asarray(scores)
-        scores = scores + self.intercept_
+        scores = X @ self.coef_.T
+        scores = (scores.toarray() if hasattr(scores, "toarray") else np.asarray(scores)) + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> Array:
@@ -44,8 +47,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.multilabel_:
             return (scores > 0).astype(np.int64)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
-        predicted: Array = self.classes_[codes]
-        return predicted
+        return np.asarray(self.classes_[codes])
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probabilities of the classes, (N, K), in the order of `classes_`.
@@ -73,13 +75,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
         several labels a row, the share of the rows with every label right.
         """
-        predicted = self.predict(X)
-        if is_table(y) and not self.multilabel_:
-            codes = np.searchsorted(self.classes_, predicted) if len(self.classes_) else predicted
-            order = np.argsort(self.classes_, kind="stable")
-            chosen = np.asarray(y, float)[np.arange(len(predicted)), order[codes] if len(order) else codes]
-            return float(np.average(chosen, weights=sample_weight))
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        if not is_table(y) or self.multilabel_:
+            return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+        codes = np.argmax(self._logits(X), axis=1)
+        return float(np.average(np.asarray(y, float)[np.arange(len(codes)), codes], weights=sample_weight))
 
     def calibrate(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         r"""Fit the temperature T on rows that were not trained on: probabilities become softmax(scores / T).
@@ -133,7 +132,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def densify(self: Self) -> Self:
         """Turn `coef_` back into an array."""
         check_is_fitted(self)
-        if sparse.issparse(self.coef_):
+        if hasattr(self.coef_, "toarray"):
             self.coef_ = self.coef_.toarray()
         return self
 

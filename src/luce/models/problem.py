@@ -58,6 +58,10 @@ class Problem:
     fit_intercept : bool
     label_smoothing : float
     n_threads : int or None
+    in_row_space : bool
+        Whether fewer rows than features may be solved in the space of the rows.
+    scaling : (μ, σ) or None
+        Of the columns, where it is given beforehand.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Problem:
         fit_intercept: bool = True,
         label_smoothing: float = 0.0,
         n_threads: int | None = None,
+        in_row_space: bool = True,
+        scaling: tuple[Array, Array] | None = None,
     ) -> None:
         if found.rows is not None:
             X = X[found.rows]
@@ -89,10 +95,10 @@ class Problem:
         self._serial = _entries(X) * self.n_classes < SERIAL_WORK
         with self._threads():
             self._row_space = None
-            if not l1_ratio and not sparse.issparse(X) and pays(X):
+            if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
                 self._row_space = RowSpace(X, found.weights, fit_intercept)
                 X = self._row_space.rows
-            self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept)
+            self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
 
     def objective(self, C: float) -> LinearObjective:
         """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
@@ -170,6 +176,30 @@ class Problem:
             intercept = intercept - intercept.mean()
         return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
 
+    def separation(self, solution: Solution) -> str | None:
+        """Say whether the classes are separable at the end of a walk, completely or but for rows on the boundary.
+
+        Complete separation shows in the scores: every row's class has the largest one. Otherwise the walk goes on along
+        the Newton step, which then lowers no row's margin and raises some (Albert & Anderson 1984, "On the existence of
+        maximum likelihood estimates in logistic regression models", Biometrika 71).
+        """
+        point, target = solution.last.point, self._loss.target
+        if target.ndim > 1:
+            return None
+        if min(_margins(scores, target[rows]).min() for rows, scores in point.scores()) > 0:
+            return "linearly separable"
+        objective = point.objective
+        if objective.size > FULL_HESSIAN:
+            return None
+        direction, _ = SOLVERS["newton"]().direction(point, 0.0)
+        coef, intercept = (part.astype(self.design.matrix.dtype) for part in objective.coefficients(direction))
+        margins = np.concatenate(
+            [_margins(self.design.scores(rows, coef, intercept), target[rows]) for rows, _ in point.scores()]
+        )
+        if margins.max() > 0.1 and margins.min() > -1e-3 * margins.max():
+            return "separable but for rows on the boundary between them (quasi-separable)"
+        return None
+
     def _start(self, objective: LinearObjective, start: tuple[Array, Array] | None) -> Any:
         if start is None:
             return objective.start()
@@ -192,10 +222,19 @@ class Problem:
             yield
 
 
+def _margins(scores: Array, codes: Array) -> Array:
+    """Return each row's score of its class less the best other one."""
+    rows = np.arange(len(scores))
+    chosen = scores[rows, codes]
+    others = scores.copy()
+    others[rows, codes] = -np.inf
+    return np.asarray(chosen - others.max(axis=1))
+
+
 @cache
 def _pools() -> Any:
     return ThreadpoolController()
 
 
 def _entries(X: Any) -> float:
-    return float(X.nnz) if sparse.issparse(X) else float(X.size)
+    return float(getattr(X, "nnz", X.size))

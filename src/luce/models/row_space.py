@@ -23,7 +23,7 @@ COLUMNS = 2048  # taken at a time
 
 def pays(X: Array) -> bool:
     """Tell whether the rows are so few that their span is the smaller space."""
-    return 2 * X.shape[0] <= X.shape[1] and X.shape[0] <= MOST_ROWS
+    return bool(2 * X.shape[0] <= X.shape[1] and X.shape[0] <= MOST_ROWS)
 
 
 class RowSpace:

@@ -47,7 +47,7 @@ class Targets:
 
 def is_table(y: Any) -> bool:
     """Tell whether y has several columns: a probability or a label for each class."""
-    shape = np.shape(y)
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
     return len(shape) == 2 and shape[1] > 1
 
 
@@ -130,7 +130,7 @@ def _probabilities(y: Any, dtype: Any, *, distributions: bool) -> Array:
         row, column = np.argwhere(bad)[0]
         raise ValueError(f"y: expected probabilities in [0, 1], got {float(table[row, column])!r} at [{row}, {column}]")
     if not distributions:
-        return np.minimum(table, 1)
+        return np.asarray(np.minimum(table, 1))
     sums = table.sum(axis=1, dtype=np.float64)
     off = np.abs(sums - 1) > TOLERANCE
     if off.any():
@@ -139,7 +139,7 @@ def _probabilities(y: Any, dtype: Any, *, distributions: bool) -> Array:
             f"y: the probabilities of a row must sum to 1, those of row {row} sum to {sums[row]:.6g}"
             " (for several labels a row use loss='sigmoid')"
         )
-    return (table / sums[:, None]).astype(dtype)
+    return np.asarray((table / sums[:, None]).astype(dtype))
 
 
 def _weighted(

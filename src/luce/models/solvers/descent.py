@@ -59,8 +59,8 @@ class Iterate:
     `inner_iterations` went into the direction taken next. `status` is "running", or the reason to stop: "converged"
     (the gradient and the gain that the next step promises are within the tolerance), "precision" (what is left to gain
     is below the rounding error of the objective's value), "stalled" (no step along the direction lowered the
-    objective), "limit" (the iterations ran out). `penalty` is the part of the objective that is not smooth, which is not
-    in the point's value.
+    objective), "limit" (the iterations ran out). `penalty` is the part of the objective that is not smooth, which is
+    not in the point's value.
     """
 
     iteration: int
@@ -131,9 +131,7 @@ def minimise(
     iteration, inner, status = 0, 0, "running"
     while True:
         norm = float(np.max(np.abs(point.gradient), initial=0.0))
-        if norm == 0.0:
-            status = "converged"
-        elif norm <= tol and getattr(point, "gap", np.inf) <= tol * max(abs(point.value), NEGLIGIBLE):
+        if norm == 0.0 or (norm <= tol and getattr(point, "gap", np.inf) <= tol * max(abs(point.value), NEGLIGIBLE)):
             status = "converged"
         elif status == "running" and (norm <= tol or iteration < max_iter):
             direction, inner = solver.direction(point, tol)

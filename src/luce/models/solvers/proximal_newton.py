@@ -1,8 +1,8 @@
 r"""Proximal Newton with working sets, for a smooth objective plus Σ l_j |θ_j|.
 
-Each iteration takes the parameters that are not 0 or whose gradient exceeds their l (the working set), forms the Hessian
-among them, minimises the quadratic model with its absolute values by coordinate descent, and walks along the step
-(Lee, Sun & Saunders 2014, "Proximal Newton-type methods for minimizing composite functions", SIAM J. Optim. 24).
+Each iteration takes the parameters that are not 0 or whose gradient exceeds their l (the working set), forms the
+Hessian among them, minimises the quadratic model with its absolute values by coordinate descent, and walks along the
+step (Lee, Sun & Saunders 2014, "Proximal Newton-type methods for minimizing composite functions", SIAM J. Optim. 24).
 Parameters outside the set are 0 at the minimum if their gradients stay within l, which the next pass checks.
 """
 
@@ -70,7 +70,13 @@ class ProximalNewton:
         here = point.parameters[working]
         moved = here.copy()
         sweeps = lasso_descent(
-            np.ascontiguousarray(hessian), point.gradient[working], lasso[working], here, moved, 0.01 * norm, MOST_SWEEPS
+            np.ascontiguousarray(hessian),
+            point.gradient[working],
+            lasso[working],
+            here,
+            moved,
+            0.01 * norm,
+            MOST_SWEEPS,
         )
         direction = np.zeros_like(point.parameters)
         direction[working] = moved - here

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from luce.models.solvers.descent import Vector
+from luce.models.solvers.newton_cg import NewtonCG
 
 __all__ = ["QuasiNewton"]
 
 PAIRS = 10
 SLOW = 0.5  # powers of ten that the squared decrement should fall by in a pass, or else the preconditioner is renewed
+PATIENCE = 30  # iterations
 CHEAP = 3.0  # passes that the strong preconditioner may cost to be taken at once
 
 
@@ -23,25 +25,29 @@ class QuasiNewton:
     The two-loop recursion (Nocedal & Wright, algorithm 7.4) with the preconditioner in the middle. Where that is close
     to the inverse Hessian, as one built on a sample of many rows is, each pass gains as much as a step of conjugate
     gradients, and none is spent on evaluating the objective in between. The preconditioner is kept from point to point,
-    and from a sample of the rows to all of them, until progress is slow and a new one would have paid.
+    and from a sample of the rows to all of them, until progress is slow and a new one would have paid. A walk that is
+    not over after 30 iterations has a curvature that changes too much for this, and goes on as `NewtonCG`.
     """
 
     name: ClassVar[str] = "quasi-newton"
-    needs: ClassVar[tuple[str, ...]] = ("preconditioner", "strong_preconditioner_cost")
+    needs: ClassVar[tuple[str, ...]] = NewtonCG.needs
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS)
         self._last: Any = None
         self._precondition: Callable[[Vector], Vector] | None = None
         self._strong = False
-        self._passes = self._since = 0
+        self._exact = NewtonCG()
+        self._passes = self._since = self._iterations = 0
         self._first = np.inf  # the squared decrement when the preconditioner was new
 
     def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
-        """Return a direction of descent and the number of preconditioners built."""
+        """Return a direction of descent and the number of preconditioners built, or of Hessian-vector products."""
         self._remember(point)
         self._passes += 1
         self._since += 1
+        if self._iterations > PATIENCE:
+            return self._exact.direction(point, tol)
         cost = point.strong_preconditioner_cost
         step = None if self._precondition is None else self._inverse_times(point.gradient, self._precondition)
         if step is not None and self._since > max(3.0, cost if self._strong else 1.0):
@@ -59,10 +65,12 @@ class QuasiNewton:
 
     def _remember(self, point: Any) -> None:
         last, self._last = self._last, point
+        self._iterations += 1
         if last is None:
             return
         if getattr(last, "objective", None) is not getattr(point, "objective", None):
             self._pairs.clear()  # from a sample to more rows: other gradients
+            self._iterations = 1
             return
         moved, change = point.parameters - last.parameters, point.gradient - last.gradient
         curvature = float(moved @ change)

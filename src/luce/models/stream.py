@@ -1,0 +1,168 @@
+r"""Learning from batches that are seen once.
+
+Sequential Laplace approximation: after the batches so far, the objective's sum over their rows and its penalty are
+stood for by a quadratic, ½ (θ − θ₀)ᵀ A (θ − θ₀), θ₀ its minimum. A new batch is added exactly, the sum is minimised by
+the same solvers as ever, and then the batch's own Hessian at the new minimum joins A (Spiegelhalter & Lauritzen 1990,
+"Sequential updating of conditional probabilities on directed graphical structures", Networks 20). To first order the
+result is that of all rows at once. A is held whole where there are few parameters; else as one block a class, or, where
+columns are too many for that, as a diagonal, which forgets part of what the batches had in common.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from luce.models.objective import LinearObjective, Point
+from luce.models.problem import Problem, Solution
+from luce.models.solvers import Newton, NewtonCG, minimise
+from luce.models.targets import Targets
+
+__all__ = ["Stream"]
+
+Array = npt.NDArray[Any]
+Vector = npt.NDArray[np.float64]
+
+WHOLE = 600  # parameters whose whole quadratic is held
+BLOCKS = 2**22  # numbers that one block a class may hold
+
+
+class Stream:
+    """What batches have left: θ₀, A, and the scale of the columns, which the first batch gives.
+
+    Parameters
+    ----------
+    n_classes, n_features : int
+    """
+
+    def __init__(self, n_classes: int, n_features: int) -> None:
+        self.n_classes, self.n_features = n_classes, n_features
+        self.centre: Vector | None = None
+        self.scale: Vector | None = None
+        self.minimum: Vector | None = None
+        self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
+
+    def learn(self, X: Any, found: Targets, *, C: float, tol: float, max_iter: int, **options: Any) -> Solution:
+        """Add a batch and return where the minimum has moved to."""
+        begin = time.perf_counter()
+        problem = Problem(X, found, in_row_space=False, scaling=self._scaling(), **options)
+        design = problem.design
+        if self.centre is None:
+            self.scale = np.where(design.scale > 0, design.scale, 1.0)
+            self.centre = design.centre
+            problem = Problem(X, found, in_row_space=False, scaling=self._scaling(), **options)
+        objective = problem.objective(np.inf)
+        rows, columns = objective.coordinates.n_rows, problem.design.n_columns
+        if self.minimum is None:
+            self.minimum = np.zeros(objective.size)
+            penalty = np.zeros(columns)
+            penalty[: self.n_features] = np.square(problem.design.unit) / C
+            self.curvature = self._empty(rows, columns)
+            self._add_diagonal(np.tile(penalty, rows))
+        batch = _Batch(objective, problem.total, self.minimum, self)
+        solver = Newton() if self.curvature is not None and self.curvature.ndim == 2 else NewtonCG()
+        curve: list[tuple[float, float]] = []
+        last = minimise(
+            solver,
+            batch,
+            self.minimum,
+            tol=tol,
+            max_iter=max_iter,
+            callback=lambda iterate: curve.append((iterate.value, iterate.gradient_norm)),
+        )
+        self.minimum = last.point.parameters
+        self._add(last.point.inner, problem.total)
+        coef, intercept = problem.coefficients(objective, last)
+        values, norms = np.array(curve).T
+        return Solution(coef, intercept, last, values, norms, solver.name, time.perf_counter() - begin)
+
+    def times(self, vector: Vector) -> Vector:
+        """Return A·vector."""
+        A = self.curvature
+        assert A is not None
+        if A.ndim == 1:
+            return np.asarray(A * vector)
+        if A.ndim == 2:
+            return np.asarray(A @ vector)
+        return np.asarray(np.matmul(A, vector.reshape(len(A), -1, 1)).ravel())
+
+    def _scaling(self) -> tuple[Vector, Vector] | None:
+        return None if self.centre is None or self.scale is None else (self.centre, self.scale)
+
+    def _empty(self, rows: int, columns: int) -> Vector:
+        if rows * columns <= WHOLE:
+            return np.zeros((rows * columns,) * 2)
+        return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCKS else rows * columns)
+
+    def _add_diagonal(self, diagonal: Vector) -> None:
+        A = self.curvature
+        assert A is not None
+        if A.ndim == 1:
+            A += diagonal
+        elif A.ndim == 2:
+            A[np.diag_indices(len(A))] += diagonal
+        else:
+            inside = np.arange(A.shape[1])
+            A[:, inside, inside] += diagonal.reshape(len(A), -1)
+
+    def _add(self, point: Point, total: float) -> None:
+        A = self.curvature
+        assert A is not None
+        if A.ndim == 1:
+            A += total * point.diagonal()
+        elif A.ndim == 2:
+            A += total * point.hessian()
+        else:
+            A += total * point.blocks()
+
+
+class _Batch:
+    """The batch's mean loss plus the quadratic of the earlier ones, divided by the batch's weight."""
+
+    def __init__(self, inner: LinearObjective, total: float, centre: Vector, stream: Stream) -> None:
+        self.inner, self.total, self.centre, self.stream = inner, total, centre, stream
+        self.resolution = inner.resolution
+
+    def at(self, parameters: Vector) -> _BatchPoint:
+        return _BatchPoint(self, parameters)
+
+
+class _BatchPoint:
+    """Value, gradient and curvature of a `_Batch`."""
+
+    strong_preconditioner_cost = float("inf")
+    gap = float("inf")
+
+    def __init__(self, batch: _Batch, parameters: Vector) -> None:
+        self.batch, self.parameters = batch, parameters
+        self.inner = batch.inner.at(parameters)
+        moved = parameters - batch.centre
+        pull = batch.stream.times(moved) / batch.total
+        self.value = self.inner.value + 0.5 * float(moved @ pull)
+        self.gradient: Vector = self.inner.gradient + pull
+
+    def hvp(self, vector: Vector) -> Vector:
+        return self.inner.hvp(vector) + self.batch.stream.times(vector) / self.batch.total
+
+    def hessian(self) -> Vector:
+        assert self.batch.stream.curvature is not None
+        return self.inner.hessian() + self.batch.stream.curvature / self.batch.total
+
+    def preconditioner(self, strength: str) -> Any:
+        A = self.batch.stream.curvature
+        assert A is not None
+        if A.ndim == 1:
+            whole = self.inner.diagonal() + A / self.batch.total
+            inverse = 1 / np.maximum(whole, np.finfo(np.float64).eps * whole.max())
+            return lambda vector: vector * inverse
+        blocks = self.inner.blocks() + A / self.batch.total
+        size = np.einsum("kjj->kj", blocks)
+        size += 1e-9 * size.max()
+        factors = [linalg.cho_factor(block, lower=True) for block in blocks]
+        return lambda vector: np.concatenate(
+            [linalg.cho_solve(f, part) for f, part in zip(factors, vector.reshape(len(A), -1), strict=True)]
+        )
