@@ -78,6 +78,10 @@ def _run_classifier(arguments):
     measured = {}
     known = {} if arguments.quick else report.load("classifier")
     print(f"{classifier.SECTION} …", flush=True)
+    if os.getloadavg()[0] > 1:
+        print(
+            f"  other programs are running (load {os.getloadavg()[0]:.1f}): they can make any time many times as long"
+        )
     for name, result in classifier.run(arguments.tables, arguments.limit, SHRINK if arguments.quick else 1):
         known[name] = measured[name] = result
         print(f"  {name}: {report.classifier_line(result)}", flush=True)

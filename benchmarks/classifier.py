@@ -41,7 +41,8 @@ class Ladder:
     def climb(self, best, limit, name, shrink):
         """Go on until a fit is close enough."""
         tolerances = CLASSIFIERS[self.program].tolerances[len(self.tried) :]
-        for answer in fits.answers(fits.fits, name, shrink, self.program, tolerances, limit=limit):
+        threads = self.tried[-1]["threads"] if self.tried else None
+        for answer in fits.answers(fits.fits, name, shrink, self.program, tolerances, threads, limit=limit):
             if "objective" not in answer:
                 self.ended = answer.get("error") or f"not within {answer['over']:g} s"
                 return
@@ -73,7 +74,6 @@ def _measure(name, shape, limit, shrink):
             print(f"    {ladder.program}: {_outcome(ladder, best())}", flush=True)
     programs = {program: _told(ladder, best()) for program, ladder in ladders.items()}
     _time(name, shrink, limit, programs)
-    ours = programs["luce"]
     result = {
         "machine": machine.description(machine.CLASSIFIERS),
         "shape": shape,
@@ -89,7 +89,7 @@ def _measure(name, shape, limit, shrink):
         "programs": programs,
         **compare(programs, limit, table.l1_ratio, table.badly_scaled),
     }
-    if ours["within"]:
+    if programs["luce"]["within"]:
         result["memory"] = _memory(name, shape, limit, shrink)
     return result
 
@@ -115,41 +115,37 @@ def _told(ladder, best):
     counts = ladder.within(best) or min(ladder.tried, key=lambda rung: rung["objective"], default=None)
     told = {"within": ladder.within(best) is not None, "ended": ladder.ended, "ladder": ladder.tried}
     if counts is not None:
-        told |= {"seconds": counts["seconds"], "tol": counts["tol"], "gap": _gap(counts, best), "fits": 1}
+        told |= {key: counts[key] for key in ("seconds", "tol", "threads")} | {"gap": _gap(counts, best), "fits": 1}
     return told
 
 
 def _time(name, shrink, limit, programs):
-    """Several fits at the settled tolerance: short ones in turns, longer ones in a process each, the longest were timed."""
+    """Several fits at the settled tolerance: short ones in turns, longer ones a process each; the longest are timed."""
     settled = {
         program: told
         for program, told in programs.items()
         if "seconds" in told and (told["within"] or program in OURS) and told["seconds"] <= LONG
     }
-    short = {program: told["tol"] for program, told in settled.items() if told["seconds"] < SHORT}
+    short = {program: (told["tol"], told["threads"]) for program, told in settled.items() if told["seconds"] < SHORT}
     if short:
         rounds = 3 if sum(settled[program]["seconds"] for program in short) > SHORT else 5
-        for program, seconds in _answer(fits.turns, name, shrink, short, rounds, limit=limit).items():
-            programs[program] |= {"seconds": seconds, "fits": rounds}
+        [answer] = fits.answers(fits.turns, name, shrink, short, rounds, limit=fits.PREPARATION)
+        for program in short.keys() & answer.keys():  # else the fits that settled them stay
+            programs[program] |= {"seconds": answer[program], "fits": rounds}
     for program, told in settled.items():
         if program not in short:
-            again = list(fits.answers(fits.fits, name, shrink, program, [told["tol"]] * 3, limit=limit))
+            arguments = name, shrink, program, [told["tol"]] * 3, told["threads"]
+            again = list(fits.answers(fits.fits, *arguments, limit=limit))
             times = [answer["seconds"] for answer in again if "seconds" in answer]
-            if times:  # else the fit that settled it stays, which only just met the limit
+            if times:
                 told |= {"seconds": statistics.median(times), "fits": len(times)}
-
-
-def _answer(work, *arguments, limit):
-    """The one answer of a work that must not fail."""
-    [answer] = fits.answers(work, *arguments, limit=10 * limit)
-    if "error" in answer or "over" in answer:
-        raise RuntimeError(f"{work.__name__}{arguments}: {answer}")
-    return answer
 
 
 def _memory(name, shape, limit, shrink):
     """NumPy's peak beside what the fit needs: the logits, a dozen arrays like the coefficients, a block of rows."""
-    answer = _answer(fits.memory, name, shrink, limit=limit)
+    [answer] = fits.answers(fits.memory, name, shrink, limit=limit)
+    if "peak" not in answer:
+        return None
     n, d, k = shape["rows"], shape["columns"], shape["classes"]
     bound = answer["itemsize"] * (n * k + 12 * k * d) + BLOCK
     return {"peak": answer["peak"], "bound": bound, "ratio": answer["peak"] / bound}

@@ -4,6 +4,9 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.machine import THREADS
+
+AS_FOUND = ((THREADS, THREADS),)
 ENOUGH = 1_000_000  # iterations: the tolerance decides, or the time limit
 TOLERANCES = [10.0**-k for k in range(2, 11)]
 HESSIAN_BYTES = 4 << 30  # what scikit-learn's newton-cholesky may form
@@ -11,12 +14,18 @@ HESSIAN_BYTES = 4 << 30  # what scikit-learn's newton-cholesky may form
 
 @dataclass(frozen=True)
 class Classifier:
-    """``make(table, tol, rows)`` gives an estimator; ``takes(table, shape)`` tells whether it minimises this objective."""
+    """A program: ``make(table, tol, rows)`` gives an estimator, ``takes(table, shape)`` whether it has this objective.
+
+    ``threads``: the settings of OpenMP and BLAS that it may choose from, as pairs. Two pools of two threads on two CPUs
+    wait for each other: scikit-learn's solvers, which have both, can take 50 times as long with the settings that
+    they find as with the best.
+    """
 
     module: str
     make: Callable
     takes: Callable = lambda table, shape: True
     tolerances: tuple = tuple(TOLERANCES)
+    threads: tuple = ((THREADS, 1), (1, THREADS), (1, 1), (THREADS, THREADS))
 
     def available(self, table, shape):
         """Whether it is installed and takes this table."""
@@ -67,8 +76,8 @@ def _binary(table, shape):
 _SKLEARN, _INTELEX = "sklearn.linear_model", "sklearnex.linear_model"
 
 OURS = {
-    "luce": Classifier("luce", _luce),
-    "luce, default": Classifier("luce", _luce, tolerances=(None,)),
+    "luce": Classifier("luce", _luce, threads=AS_FOUND),
+    "luce, default": Classifier("luce", _luce, tolerances=(None,), threads=AS_FOUND),
 }
 RIVALS = {
     "lbfgs": Classifier("sklearn", _logistic_regression(_SKLEARN, "lbfgs"), _ridge),

@@ -108,7 +108,7 @@ def _compared(one):
         ratio = f"{'' if one['fastest'] else 'over '}{one['ratio']:.1f}×"
         if "saga" in one:
             ratio += f"; saga {one['saga']:.1f}×"
-    target = f"{one['target']:g}×" if one["target"] else ""
+    target = f"{one['target']:g}×" if one["target"] else "–"
     target += f"; saga {one['saga_target']:g}×" if "saga" in one else ""
     rival = f"{one['fastest']}: {_time(programs[one['fastest']]['seconds'])}" if one["fastest"] else "none arrived"
     return [
@@ -144,17 +144,18 @@ def _programs(one):
                 name,
                 _told(told, limit),
                 f"{told['tol']:.0e}" if arrived and told["tol"] else "",
+                " + ".join(map(str, told["threads"])) if arrived else "",
                 f"{max(told['gap'], 0):.0e}" if arrived else "",
                 f"{told['seconds'] / ours:.2f}" if arrived and ours else "",
             ]
         )
-    return _table(["", "time", "tol", "gap", "time ÷ luce's"], rows)
+    return _table(["", "time", "tol", "OpenMP + BLAS threads", "gap", "time ÷ luce's"], rows)
 
 
 def _memory(one):
-    if "memory" not in one:
+    memory = one.get("memory")
+    if not memory:
         return []
-    memory = one["memory"]
     return [
         f"Memory of luce's fit at its peak, without X: {_bytes(memory['peak'])}; n·K + 12·K·d numbers and 4 MiB are "
         f"{_bytes(memory['bound'])}{'' if memory['ratio'] <= 1 else ', exceeded'}.",

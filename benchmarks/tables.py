@@ -152,6 +152,7 @@ def sparse(shrink=1, rows=20_000, columns=50_000, classes=20, entries=100):
     X = csr_array((np.ones(n * entries), (np.repeat(np.arange(n), entries), column.ravel())), shape=(n, d))
     X.sum_duplicates()
     X.data = np.log1p(X.data)
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # scikit-learn takes no wider ones
     W = rng.standard_normal((d, classes)) * (rng.random((d, classes)) < 0.05) * 2
     return X, _labels(X @ W, rng)
 
@@ -212,14 +213,14 @@ TABLES = {
     "one-column-scaled": Table(one_column_scaled, "one column × 10,000", badly_scaled=True),
     "one-column-shifted": Table(one_column_shifted, "one column + 10,000", badly_scaled=True),
     "digits-l1": Table(digits_scaled, "8 × 8 images, pixels 0 to 1", C=0.05, l1_ratio=1.0),
-    "breast-cancer-l1": Table(breast_cancer_scaled, "standardised", C=0.02, l1_ratio=1.0),
+    "breast-cancer-l1": Table(breast_cancer_scaled, "standardised", C=0.01, l1_ratio=1.0),
     "dense-l1": Table(
         _drawn(dense, rows=20_000, columns=200, classes=5, relevant=20), "20 columns matter", C=0.01, l1_ratio=1.0
     ),
     "binary-l1": Table(
-        _drawn(dense, rows=10_000, columns=1000, classes=2, relevant=50), "50 columns matter", C=0.01, l1_ratio=1.0
+        _drawn(dense, rows=10_000, columns=1000, classes=2, relevant=50), "50 columns matter", C=0.015, l1_ratio=1.0
     ),
-    "sparse-binary-l1": Table(_drawn(sparse, classes=2), "CSR, 100 entries a row", C=0.1, l1_ratio=1.0),
+    "sparse-binary-l1": Table(_drawn(sparse, classes=2), "CSR, 100 entries a row", C=3.0, l1_ratio=1.0),
     **{
         f"growth-1e{power}": Table(
             _drawn(dense, rows=10**power, columns=20, classes=5), f"10^{power} rows, standard normal", growth=True
