@@ -1,6 +1,7 @@
 """The pictures: a confident row's gradient and the time of loss and gradient; the time of a fit by its rows."""
 
 import contextlib
+import itertools
 import math
 
 import numpy as np
@@ -49,26 +50,25 @@ def _figure(name, columns, **options):
 def _growth(axes, growth):
     """A line a program, named at its right end; a program that never came within the limit has no line."""
     programs = dict.fromkeys(program for one in growth for program in one["programs"] if program != "luce, default")
-    ends = []
+    colours, ends = itertools.cycle(COLOURS.values()), []
     for program in programs:
         told = [(one["shape"]["rows"], one["programs"].get(program, {"within": False})) for one in growth]
         points = [(rows, one["seconds"]) for rows, one in told if one["within"]]
         if points:
             ours = program == "luce"
-            colour = OURS if ours else GREY
-            axes.plot(*zip(*points, strict=True), "o-", color=colour, lw=2.5 if ours else 1, ms=5 if ours else 3)
+            colour = OURS if ours else next(colours)
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, lw=2.5 if ours else 1.2, ms=5 if ours else 3.5)
             ends.append((*points[-1], program, colour))
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds to the optimum (1e-6)")
     low, high = axes.get_ylim()
-    apart, last = (high / low) ** 0.05, 0.0
+    apart, top = (high / low) ** 0.04, {}
     for rows, seconds, program, colour in sorted(ends, key=lambda end: end[1]):  # names that would overlap move up
-        last = max(seconds, last * apart)
-        axes.annotate(program, (rows, last), (7, 0), textcoords="offset points", va="center", color=colour, fontsize=8)
+        top[rows] = place = max(seconds, top.get(rows, 0.0) * apart)
+        axes.annotate(program, (rows, place), (7, 0), textcoords="offset points", va="center", color=colour, fontsize=8)
+    axes.set_ylim(low, max([high, *(place * apart for place in top.values())]))
     axes.margins(x=0.28)
-    shape = growth[0]["shape"]
-    axes.set_title(
-        f"Time of a fit by rows, {shape['columns']} columns, {shape['classes']} classes, 2 threads", loc="left"
-    )
+    columns, classes = (growth[0]["shape"][key] for key in ("columns", "classes"))
+    axes.set_title(f"Time of a fit by rows, {columns} columns, {classes} classes, 2 threads", loc="left")
 
 
 def _confident_rows(axes):
