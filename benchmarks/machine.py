@@ -8,6 +8,7 @@ from pathlib import Path
 
 THREADS = 2
 PEERS = ["numpy", "scipy", "scikit-learn", "torch", "jax", "optax"]
+CLASSIFIERS = ["numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "skglm"]
 
 
 def prepare():
@@ -30,13 +31,13 @@ def processor():
     return names[0].split(":", 1)[1].strip() if names else platform.processor() or platform.machine()
 
 
-def description():
+def description(peers=PEERS):
     """CPU, threads, versions, date."""
     import luce
 
     config = luce.show_config()
     versions = {}
-    for name in PEERS:
+    for name in peers:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -1,5 +1,7 @@
-"""The README's picture: what is left of a confident row's gradient, and the time of loss and gradient beside others."""
+"""The pictures: a confident row's gradient and the time of loss and gradient; the time of a fit by its rows."""
 
+import contextlib
+import itertools
 import math
 
 import numpy as np
@@ -14,6 +16,24 @@ COLOURS = dict(zip(PEERS, ["#475569", "#7c93b2", "#b6c3d6", "#3f7f73", "#8fae5d"
 
 def draw(sections):
     """Write ``results/luce.png``; the right half needs the section "loss and gradient"."""
+    with _figure("luce.png", 2, figsize=(11, 3.9), width_ratios=(1, 1.5)) as (left, right):
+        _confident_rows(left)
+        if "loss and gradient" in sections:
+            _times(right, sections["loss and gradient"]["lines"])
+        else:
+            right.set_axis_off()
+
+
+def draw_growth(results):
+    """Write ``results/growth.png`` from the classifier's tables that differ in their number of rows alone."""
+    growth = [one for one in results.values() if one["growth"]]
+    with _figure("growth.png", 1, figsize=(6.5, 4.2)) as axes:
+        _growth(axes, growth)
+
+
+@contextlib.contextmanager
+def _figure(name, columns, **options):
+    """Axes side by side in our style; the file is written at the end."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -21,14 +41,34 @@ def draw(sections):
 
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
     with plt.rc_context(style):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.9), width_ratios=(1, 1.5), layout="constrained")
-        _confident_rows(left)
-        if "loss and gradient" in sections:
-            _times(right, sections["loss and gradient"]["lines"])
-        else:
-            right.set_axis_off()
-        figure.savefig(RESULTS / "luce.png", dpi=130)
+        figure, axes = plt.subplots(1, columns, layout="constrained", **options)
+        yield axes
+        figure.savefig(RESULTS / name, dpi=130)
         plt.close(figure)
+
+
+def _growth(axes, growth):
+    """A line a program, named at its right end; a program that never came within the limit has no line."""
+    programs = dict.fromkeys(program for one in growth for program in one["programs"] if program != "luce, default")
+    colours, ends = itertools.cycle(COLOURS.values()), []
+    for program in programs:
+        told = [(one["shape"]["rows"], one["programs"].get(program, {"within": False})) for one in growth]
+        points = [(rows, one["seconds"]) for rows, one in told if one["within"]]
+        if points:
+            ours = program == "luce"
+            colour = OURS if ours else next(colours)
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, lw=2.5 if ours else 1.2, ms=5 if ours else 3.5)
+            ends.append((*points[-1], program, colour))
+    axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds to the optimum (1e-6)")
+    low, high = axes.get_ylim()
+    apart, top = (high / low) ** 0.04, {}
+    for rows, seconds, program, colour in sorted(ends, key=lambda end: end[1]):  # names that would overlap move up
+        top[rows] = place = max(seconds, top.get(rows, 0.0) * apart)
+        axes.annotate(program, (rows, place), (7, 0), textcoords="offset points", va="center", color=colour, fontsize=8)
+    axes.set_ylim(low, max([high, *(place * apart for place in top.values())]))
+    axes.margins(x=0.28)
+    columns, classes = (growth[0]["shape"][key] for key in ("columns", "classes"))
+    axes.set_title(f"Time of a fit by rows, {columns} columns, {classes} classes, 2 threads", loc="left")
 
 
 def _confident_rows(axes):

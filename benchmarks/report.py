@@ -1,10 +1,12 @@
-"""The measured lines as Markdown, JSON and a plot in ``results/``, and as the README's table of figures."""
+"""The measured lines as Markdown and JSON in ``results/``, and as the README's table of figures."""
 
 import json
+import math
 import re
 from pathlib import Path
 
-from benchmarks.machine import PEERS
+from benchmarks import classifier
+from benchmarks.machine import CLASSIFIERS, PEERS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -12,17 +14,17 @@ README = HERE.parent / "README.md"
 BLOCK = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", re.S)
 
 
-def load():
-    """What earlier runs left: section -> {"machine", "lines"}."""
-    path = RESULTS / "speed.json"
+def load(name="speed"):
+    """What earlier runs left: section -> {"machine", "lines"}, or table -> result for the classifier."""
+    path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def write(sections):
-    """Replace the three files by what these sections say."""
+def write(name, results, text):
+    """Replace the JSON and the Markdown file of this name."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "speed.json").write_text(json.dumps(sections, indent=1) + "\n")
-    (RESULTS / "speed.md").write_text(markdown(sections))
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / f"{name}.md").write_text(text)
 
 
 def fill_readme(sections):
@@ -57,11 +59,115 @@ def markdown(sections):
     return "\n".join(parts) + "\n"
 
 
+def classifier_markdown(results):
+    """All tables in one, each in its own, how the times grow, and the last line."""
+    parts = ["# Time to the optimum", "", "How it is measured: [README.md](../README.md).", ""]
+    compared = {name: one for name, one in results.items() if not one["growth"]}
+    rows = [[f"[{name}](#{name})", *_compared(one)] for name, one in compared.items()]
+    parts += [_table(["table", *_HEAD], rows), ""]
+    for name, one in compared.items():
+        parts += [f"## {name}", "", _what(one), "", _programs(one), "", *_memory(one), _provenance(one["machine"]), ""]
+    growth = {name: one for name, one in results.items() if one["growth"]}
+    if growth:
+        programs = list(dict.fromkeys(program for one in growth.values() for program in one["programs"]))
+        rows = [
+            [f"{one['shape']['rows']:,}", *(_told(one["programs"].get(program), one["limit"]) for program in programs)]
+            for one in growth.values()
+        ]
+        parts += ["## Growth", "", _what(next(iter(growth.values()))).split(", best")[0], ""]
+        parts += [_table(["rows", *programs], rows), "", "![Time of a fit by rows](growth.png)", ""]
+        parts += [_provenance(next(iter(growth.values()))["machine"]), ""]
+    parts.append(classifier.summary(results))
+    return "\n".join(parts) + "\n"
+
+
+def classifier_line(one):
+    """A table's result in a few words."""
+    return ", ".join(f"{head} {text}" for head, text in zip(_HEAD, _compared(one), strict=True))
+
+
+_HEAD = ["n × d × K", "luce", "by default (gap)", "fastest rival", "ratio", "target"]
+
+
+def _what(one):
+    shape, penalty = one["shape"], "L1" if one["l1_ratio"] else "L2"
+    size = " × ".join(f"{shape[key]:,}" for key in ("rows", "columns", "classes"))
+    entries = f", {shape['entries']:,} entries" if "entries" in shape else ""
+    sparsity = f" ({one['non_zero']:.0%} of the coefficients not 0)" if one["l1_ratio"] else ""
+    return (
+        f"{one['what'][0].upper()}{one['what'][1:]}: {size}{entries}, {one['dtype']}, {penalty}, C={one['C']:g}"
+        f"{sparsity}, best known optimum {one['best']:.9g}."
+    )
+
+
+def _compared(one):
+    shape, programs, limit = one["shape"], one["programs"], one["limit"]
+    default = programs.get("luce, default", {})
+    ratio = "–"
+    if one["ratio"] is not None:
+        ratio = f"{'' if one['fastest'] else 'over '}{one['ratio']:.1f}×"
+        if "saga" in one:
+            ratio += f"; saga {one['saga']:.1f}×"
+    target = f"{one['target']:g}×" if one["target"] else "–"
+    target += f"; saga {one['saga_target']:g}×" if "saga" in one else ""
+    rival = f"{one['fastest']}: {_time(programs[one['fastest']]['seconds'])}" if one["fastest"] else "none arrived"
+    return [
+        " × ".join(str(shape[key]) for key in ("rows", "columns", "classes")),
+        _told(programs["luce"], limit),
+        f"{_time(default['seconds'])} ({default['gap']:.0e})" if "seconds" in default else default.get("ended", "–"),
+        rival,
+        ratio,
+        target + ("" if one["met"] else ", missed"),
+    ]
+
+
+def _told(program, limit):
+    """A time, or why there is none."""
+    if program is None:
+        return "–"
+    if program["within"]:
+        return _time(program["seconds"])
+    nearest = f" (gap {program['gap']:.0e})" if "gap" in program else ""
+    return f"{program['ended'] or f'not within {limit:g} s'}{nearest}".replace("|", "/").replace("\n", " ")
+
+
+def _programs(one):
+    """A row a program, the fastest first."""
+    programs, limit = one["programs"], one["limit"]
+    ours = programs["luce"]["seconds"] if programs["luce"]["within"] else None
+    rows = []
+    for name in sorted(programs, key=lambda name: programs[name]["seconds"] if programs[name]["within"] else math.inf):
+        told = programs[name]
+        arrived = told["within"]
+        rows.append(
+            [
+                name,
+                _told(told, limit),
+                f"{told['tol']:.0e}" if arrived and told["tol"] else "",
+                " + ".join(map(str, told["threads"])) if arrived else "",
+                f"{max(told['gap'], 0):.0e}" if arrived else "",
+                f"{told['seconds'] / ours:.2f}" if arrived and ours else "",
+            ]
+        )
+    return _table(["", "time", "tol", "OpenMP + BLAS threads", "gap", "time ÷ luce's"], rows)
+
+
+def _memory(one):
+    memory = one.get("memory")
+    if not memory:
+        return []
+    return [
+        f"Memory of luce's fit at its peak, without X: {_bytes(memory['peak'])}; n·K + 12·K·d numbers and 4 MiB are "
+        f"{_bytes(memory['bound'])}{'' if memory['ratio'] <= 1 else ', exceeded'}.",
+        "",
+    ]
+
+
 def _provenance(machine):
     parts = [
         f"{machine['cpu']}, {machine['threads_of_every_side']} of {machine['cpus_of_the_machine']} CPUs for every side",
         f"luce {machine['luce']} ({machine['isa']}, {machine['compiler']})",
-        *(f"{name} {machine[name]}" for name in ("python", *PEERS) if machine[name]),
+        *(f"{name} {machine[name]}" for name in dict.fromkeys(["python", *PEERS, *CLASSIFIERS]) if machine.get(name)),
     ]
     return f"{', '.join(parts)}; {machine['date']}."
 
