@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import warnings
 
 import matplotlib
 import numpy as np
@@ -154,6 +155,16 @@ def test_a_weight_is_a_repetition(name):
     assert weighted.n_rows == np.count_nonzero(weights)
 
 
+def test_a_class_of_weight_0_is_absent():
+    X, y = load_iris(return_X_y=True)
+    splits = folds(y, 3)
+    absent = luce.compare(X, y, cv=splits, sample_weight=y < 2)
+    left = [tuple(rows[y[rows] < 2] for rows in split) for split in splits]
+    plain = luce.compare(X[y < 2], y[y < 2], cv=left)  # the rows of class 2 are the last
+    np.testing.assert_allclose(absent.folds[..., :5], plain.folds[..., :5], rtol=1e-6, atol=1e-6)
+    assert absent.n_classes == 2 and absent.n_rows == 100
+
+
 def test_frames_and_lists_are_arrays(wine, result):
     X, y = wine
     names = [f"x{k}" for k in range(X.shape[1])]
@@ -229,10 +240,11 @@ def test_the_seed_decides_the_folds_and_jobs_do_not():
     X, y = load_iris(return_X_y=True)
 
     def measures(**options):
-        return luce.compare(X, y, models=["softmax", "svm-crammer-singer"], **options).folds[..., :5]
+        return luce.compare(X, y, cv=3, **options).folds[..., :5]
 
-    np.testing.assert_array_equal(measures(random_state=3), measures(random_state=3, n_jobs=2))
-    assert (measures(random_state=3) != measures(random_state=4)).any()
+    three, four = measures(random_state=3), measures(random_state=4)
+    np.testing.assert_array_equal(three, measures(random_state=3, n_jobs=2))
+    assert (three[0] != four[0]).any()
 
 
 def test_verbose_writes_a_line_for_each_fit(capsys):
@@ -249,6 +261,16 @@ def test_a_fit_that_did_not_converge_is_told_once():
     with pytest.warns(ConvergenceWarning, match="'short' did not converge in 5 of 5 folds") as caught:
         luce.compare(X, y, models={"short": Perceptron(max_iter=1, tol=1e-9)})
     assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_other_warnings_pass():
+    class Warns(GaussianNB):
+        def fit(self, X, y):
+            warnings.warn("a word", RuntimeWarning, stacklevel=2)
+            return super().fit(X, y)
+
+    with pytest.warns(RuntimeWarning, match="a word"):
+        luce.compare(*load_iris(return_X_y=True), models={"warns": Warns()})
 
 
 # ---- the curves
