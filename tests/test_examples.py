@@ -23,6 +23,7 @@ MODULES = sorted(
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # what each example must print, besides leaving with 0
 PRINTED = {
+    "compare_losses": r"\nsoftmax +0\.9[5-9].*\n(.*\n)+ +softmax +loss 2\.127 +derivative -0\.881\n(.*\n)+saved ",
     "confident_rows": r"\n +60 .* 2\.62695e-26 +-2\.62695e-26 .* 2\.62695e-26\n",
     "second_order": r"gradient\| \d\.\de-1[3-9]\n$",
     "train_softmax": r"not seen: 9[5-9]\.\d%\n$",
@@ -76,7 +77,7 @@ def test_the_verbs_that_pages_name_exist():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(path, tmp_path):
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "MPLBACKEND": "Agg"}
     done = subprocess.run(
         [sys.executable, path], capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment
     )

@@ -27,12 +27,14 @@ from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_v
 
 if TYPE_CHECKING:
     from luce.models.classifier import SoftmaxClassifier
+    from luce.models.compare import compare
 
 __version__ = "0.1.0"
 
 __all__ = [
     "LinearGrads",
     "SoftmaxClassifier",
+    "compare",
     "cross_entropy",
     "cross_entropy_and_grad",
     "cross_entropy_hvp",
@@ -53,7 +55,11 @@ __all__ = [
 ]
 
 # name: (module, the extra that brings what it needs)
-_LAZY = {"SoftmaxClassifier": ("luce.models.classifier", "models"), "check": ("luce.check", "check")}
+_LAZY = {
+    "SoftmaxClassifier": ("luce.models.classifier", "models"),
+    "check": ("luce.check", "check"),
+    "compare": ("luce.models.compare", "models"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,7 @@ def gap(point: Point) -> float:
     weights = objective.spread(point.parameters)
     slopes = objective.spread(point.loss_gradient)
     A, gamma = weights[:, :features], slopes[:, :features]
-    rest, reach = 0.0, np.zeros((len(A), 1))
+    rest, reach = 0.0, np.zeros((len(A), 1))  # `reach` is how far off γ may be
     if design.fit_intercept:
         shares = objective.class_shares
         s, entropy = _mixture(slopes[:, -1], shares, objective.loss.coupled)
@@ -58,14 +58,20 @@ def gap(point: Point) -> float:
         tau = max(0.0, 1 - 1 / steepest) if steepest > 0 else 0.0
         rest = tau * point.loss + (1 - tau) * rest
         gamma, reach = (1 - tau) * gamma, (1 - tau) * reach
+    rest += float(np.sum(reach * np.abs(A)))
+    # the rest is convex in γ, so it is largest at an end of the interval in which γ lies
+    return max(rest, 0.0) + float(
+        np.sum(np.maximum(*(_slack(A, gamma + end, ridge, lasso) for end in (-reach, reach))))
+    )
+
+
+def _slack(A: Vector, gamma: Vector, ridge: Vector, lasso: Vector) -> Vector:
+    """Return l |A| + ½ ρ A² + γ A + (|γ| − l)₊² / 2ρ, each part of which is 0 at the minimum, without cancellation."""
     beyond = np.maximum(np.abs(gamma) - lasso, 0)
-    at_worst = np.maximum(np.abs(gamma) + reach - lasso, 0)
     sign = np.where(beyond > 0, np.sign(gamma), 0)
     halves = np.divide(0.5, ridge, out=np.zeros_like(ridge), where=ridge > 0)
-    squares = np.square(ridge * A + sign * beyond) + (at_worst - beyond) * (at_worst + beyond)
-    slack = lasso * np.abs(A) + np.where(beyond > 0, sign * lasso, gamma) * A
-    # without an L1 part γ is beyond 0 and the slack is 0: what is left is the bound of strong convexity
-    return float(np.sum(squares * halves) + np.sum(np.maximum(slack, 0)) + max(rest, 0.0))
+    corner = lasso * np.abs(A) + np.where(beyond > 0, sign * lasso, gamma) * A
+    return np.asarray(np.square(ridge * A + sign * beyond) * halves + np.maximum(corner, 0))
 
 
 def _mixture(v: Vector, shares: Vector, coupled: bool) -> tuple[float, float]:

@@ -293,7 +293,7 @@ class SoftmaxClassifier(LinearClassifier):
         >>> X, y = load_iris(return_X_y=True, as_frame=True)
         >>> summary = SoftmaxClassifier(standard_errors=True).fit(X, y).summary()
         >>> round(summary.mcfadden, 3)
-        0.873
+        0.891
         """
         check_is_fitted(self)
         if not hasattr(self, "covariance_"):
