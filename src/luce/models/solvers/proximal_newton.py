@@ -47,18 +47,23 @@ class ProximalNewton:
             steepest = subgradient(point.parameters, point.gradient, lasso)
             norm = float(np.max(np.abs(steepest), initial=0.0))
             penalty = float(lasso @ np.abs(point.parameters))
-            if norm == 0.0 or (norm <= tol and point.gap <= tol * max(abs(point.value + penalty), NEGLIGIBLE)):
+            enough = tol * max(abs(point.value + penalty), NEGLIGIBLE)
+            if norm == 0.0 or (norm <= tol and point.gap <= enough):
                 status = "converged"
-            elif status == "running" and iteration >= max_iter:
+            elif status == "running" and (norm <= tol or iteration < max_iter):
+                direction, sweeps = self._direction(point, lasso, steepest, norm)
+                promised = _promised(point, direction, lasso, penalty)
+                if norm <= tol and -promised <= enough:
+                    status = "converged"
+            if status == "running" and iteration >= max_iter:
                 status = "limit"
             now = Iterate(iteration, point, norm, sweeps, status, penalty)
             if callback is not None:
                 callback(now)
             if status != "running":
                 return now
-            direction, sweeps = self._direction(point, lasso, steepest, norm)
             with np.errstate(over="ignore", invalid="ignore"):
-                point, status = self._step(objective, point, direction, lasso, penalty)
+                point, status = self._step(objective, point, direction, lasso, penalty, promised)
             iteration += 1
 
     def _direction(self, point: Any, lasso: Vector, steepest: Vector, norm: float) -> tuple[Vector, int]:
@@ -83,10 +88,11 @@ class ProximalNewton:
         return direction, int(sweeps)
 
     @staticmethod
-    def _step(objective: Objective, point: Any, direction: Vector, lasso: Vector, penalty: float) -> tuple[Any, str]:
+    def _step(
+        objective: Objective, point: Any, direction: Vector, lasso: Vector, penalty: float, promised: float
+    ) -> tuple[Any, str]:
         """Shorten the step until it delivers a share of what the model promises; level values count near the end."""
         ahead = point.parameters + direction
-        promised = float(point.gradient @ direction) + float(lasso @ np.abs(ahead)) - penalty
         value = point.value + penalty
         level = objective.resolution * abs(value)
         if promised >= -level:
@@ -103,6 +109,11 @@ class ProximalNewton:
                 return trial, "running"
             step *= 0.5
         return point, "stalled"
+
+
+def _promised(point: Any, direction: Vector, lasso: Vector, penalty: float) -> float:
+    """Return the change of slope and absolute values along a step: twice what is left to gain, where it is small."""
+    return float(point.gradient @ direction) + float(lasso @ np.abs(point.parameters + direction)) - penalty
 
 
 def subgradient(parameters: Vector, gradient: Vector, lasso: Vector) -> Vector:
