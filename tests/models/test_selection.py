@@ -153,9 +153,7 @@ def test_parameters_out_of_range(parameters, words):
 def test_the_choice_agrees_with_scikit_learns_on_the_same_grid():
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    ours = SoftmaxClassifierCV(Cs=CS, cv=3, scoring="neg_log_loss").fit(X, y)
-    theirs = [
-        cross_val_score(LogisticRegression(C=C, tol=1e-9, max_iter=9999), X, y, cv=3, scoring="neg_log_loss")
-        for C in CS
-    ]
+    ours = SoftmaxClassifierCV(Cs=CS, cv=3, scoring="neg_log_loss", tol=1e-9).fit(X, y)
+    exact = {"tol": 1e-9, "max_iter": 9999}
+    theirs = [cross_val_score(LogisticRegression(C=C, **exact), X, y, cv=3, scoring="neg_log_loss") for C in CS]
     np.testing.assert_allclose(ours.scores_[0].mean(axis=1), np.mean(theirs, axis=1), atol=1e-5)
