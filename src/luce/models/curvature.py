@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from luce.models.coordinates import Coordinates
-from luce.models.design import BLOCK_ENTRIES, GRAM_COLUMNS
+from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES
 
 if TYPE_CHECKING:
     from luce.models.objective import Point
@@ -37,7 +37,8 @@ Precondition = Callable[[Vector], Vector]
 
 WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a preconditioner
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
-ROWS_PER_UNKNOWN = 30
+ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built
+CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is in fewer rows
 
 
 def preconditioner(point: Point, strength: Strength) -> Precondition:
@@ -118,7 +119,7 @@ def _whole(point: Point) -> Precondition:
     rows, factors = _chosen(curvature, ROWS_PER_UNKNOWN * design.n_columns)
     classes = objective.loss.n_scores - coupled
     hessian = np.zeros((classes * design.n_columns,) * 2, np.float32)
-    step = max(64, 2 * BLOCK_ENTRIES // len(hessian))
+    step = max(64, 2 * WRITTEN_ENTRIES // len(hessian))
     probabilities = objective.loss.probabilities(point.scores_of(rows))
     roots = np.sqrt(design.share[rows] * factors)
     for first in range(0, len(rows), step):
@@ -139,10 +140,10 @@ def _class_blocks(point: Point) -> Precondition:
         np.multiply(p * (1 - p), design.share[rows, None], out=curvatures[rows])
     inverses = np.empty((classes, columns, columns), np.float32)
     for k in range(classes):
-        chosen, factors = _chosen(curvatures[:, k], ROWS_PER_UNKNOWN * columns)
+        chosen, factors = _chosen(curvatures[:, k], CLASS_ROWS * columns)
         roots = np.sqrt(curvatures[chosen, k] * factors)
         block = np.zeros((columns, columns), np.float32)
-        step = max(64, 2 * BLOCK_ENTRIES // columns)
+        step = max(64, 2 * WRITTEN_ENTRIES // columns)
         for first in range(0, len(chosen), step):
             part = slice(first, first + step)
             piece = design.standardised(chosen[part], np.float32) * roots[part, None].astype(np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from luce import _core
 from luce.models.sparse import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
@@ -24,7 +25,9 @@ Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-BLOCK_ENTRIES = 2**19  # numbers of X and of the logits in one block of rows, 4 MiB in float64
+BLOCK_ENTRIES = 2**22  # numbers of X and of the scores in one block of rows, 32 MiB in float64
+WRITTEN_ENTRIES = 2**19  # numbers of the blocks that a Hessian is summed up from, 4 MiB
+NARROW = 256  # classes up to which the compiled products are faster than a BLAS
 MOMENT_ENTRIES = 2**16  # and in the blocks whose moments are taken, which are written: 512 KiB
 LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64
 GRAM_COLUMNS = 3000  # widest Gram matrix that is formed; beyond, its diagonal stands for it
@@ -36,8 +39,8 @@ class Matrix(Protocol):
     shape: tuple[int, int]
     dtype: np.dtype[Any]
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows, (n, K), with coef (K, D) of X's dtype."""
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows, (n, K), with coef (K, D) of X's dtype."""
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows, (K, D)."""
@@ -56,20 +59,39 @@ class Matrix(Protocol):
 
 
 class DenseMatrix:
-    """A float32 or float64 array in either memory order."""
+    """A float32 or float64 array in either memory order.
 
-    def __init__(self, X: Array) -> None:
-        self.X = X
+    Row by row and with few classes the compiled products read X at the speed of memory; a BLAS, made for square
+    matrices, takes two to three times as long.
+    """
+
+    def __init__(self, X: Array, n_threads: int | None = None) -> None:
+        self.X, self.n_threads = X, n_threads
+        self._by_rows = X.flags.c_contiguous
         self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows."""
-        return np.asarray(np.matmul(self.X[rows], coef.T, out=out))
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows."""
+        X = self.X[rows]
+        if not self._by_rows or len(coef) > NARROW:
+            scores = np.asarray(np.matmul(X, coef.T, out=out))
+            scores += intercept
+            return scores
+        if out is None:
+            out = np.empty((len(X), len(coef)), self.dtype)
+        coef, intercept = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        _core.narrow_scores(X, coef, intercept, out, self.n_threads)
+        return out
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
-        return np.asarray(piece.T @ self.X[rows])
+        X = self.X[rows]
+        if not self._by_rows or piece.shape[1] > NARROW:
+            return np.asarray(piece.T @ X)
+        total = np.empty((piece.shape[1], X.shape[1]))
+        _core.narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
+        return total
 
     def pull_back_squares(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ (X ∘ X) for a block of rows."""
@@ -81,7 +103,7 @@ class DenseMatrix:
 
     def take(self, rows: Indices) -> DenseMatrix:
         """Return a matrix of these rows."""
-        return DenseMatrix(self.X[rows])
+        return DenseMatrix(self.X[rows], self.n_threads)
 
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return means and deviations in one pass, from sums about a first guess of the means."""
@@ -136,9 +158,9 @@ class SparseMatrix:
         self.n_threads = n_threads
         self._products = SparseRows(self.X, n_threads=n_threads)
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows."""
-        return self._products.scores(np.ascontiguousarray(coef.T), rows=rows, out=out)
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows."""
+        return self._products.scores(np.ascontiguousarray(coef.T), np.ascontiguousarray(intercept), rows=rows, out=out)
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
@@ -182,7 +204,7 @@ class SparseMatrix:
 
 def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
     """Return the data as a `Matrix`; nothing is copied but CSC, which becomes CSR."""
-    return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X)
+    return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X, n_threads)
 
 
 class Design:
@@ -243,7 +265,7 @@ class Design:
     def blocks(self, n_scores: int) -> Iterator[slice]:
         """Yield the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
         width = n_scores + (self.n_columns if isinstance(self.matrix, DenseMatrix) else 0)
-        step = int(np.clip(BLOCK_ENTRIES // width, 128, 16384 if isinstance(self.matrix, DenseMatrix) else 2**40))
+        step = max(128, BLOCK_ENTRIES // width)
         for first in range(0, self.n_rows, step):
             yield slice(first, min(first + step, self.n_rows))
 
@@ -263,9 +285,7 @@ class Design:
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return W x + b for a block of rows; (W, b) already has X's dtype."""
-        scores = self.matrix.scores(rows, coef, out)
-        scores += intercept
-        return scores
+        return self.matrix.scores(rows, coef, intercept, out)
 
     def pull_back(self, pieces: Iterator[tuple[slice, Array]], n_scores: int) -> Vector:
         """Return Σ Gᵀx̃' (K, n_columns), given the derivatives G in the scores block by block."""

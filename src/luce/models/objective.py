@@ -33,7 +33,7 @@ from luce.models.curvature import (
     preconditioner,
     strong_cost,
 )
-from luce.models.design import BLOCK_ENTRIES, Design
+from luce.models.design import WRITTEN_ENTRIES, Design
 from luce.models.losses import Loss
 
 __all__ = ["LinearObjective", "Point"]
@@ -221,7 +221,7 @@ class Point:
         if self._filled and self._kept is not None:
             return np.asarray(self._kept[rows])
         part = self.objective.design.matrix.take(rows)
-        return np.asarray(part.scores(slice(0, len(rows)), self._coef) + self._intercept)
+        return part.scores(slice(0, len(rows)), self._coef, self._intercept)
 
     def hvp(self, vector: Vector) -> Vector:
         """Return H·vector in one pass over the rows; H is never formed."""
@@ -240,7 +240,7 @@ class Point:
         objective, columns = self.objective, self.objective.design.n_columns
         rows_of_weights = objective.coordinates.n_rows
         hessian: Vector = np.zeros((objective.size, objective.size))
-        for rows, scores in self.scores(max(16, BLOCK_ENTRIES // objective.size)):
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // objective.size)):
             block = objective.design.standardised(rows)
             add_hessian(
                 hessian,
@@ -260,7 +260,7 @@ class Point:
         hessian: Vector = np.zeros((len(chosen), len(chosen)))
         same = classes[:, None] == classes
         used, places = np.unique(features, return_inverse=True)
-        for rows, scores in self.scores(max(16, BLOCK_ENTRIES // max(len(chosen), 1))):
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(len(chosen), 1))):
             block = objective.design.standardised(rows)[:, used][:, places]
             block *= np.sqrt(objective.design.share[rows])[:, None]
             p = objective.loss.probabilities(scores)[:, classes]

@@ -28,8 +28,8 @@ Array = npt.NDArray[Any]
 
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
-HESSIAN_WORK = 1e8  # and the multiplications in forming it up to which it does
-SERIAL_WORK = 1e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
+HESSIAN_WORK = 2e7  # and the multiplications in forming it up to which it does
+SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Problem:
         else:
             self._coordinates = SumZero(self.n_classes) if softmax and not l1_ratio else Whole(self.n_classes)
         self._sums_to_zero = softmax and not self.binary
+        self._row_space = None
+        if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
+            self._row_space = RowSpace(X, found.weights, fit_intercept)
+            X = self._row_space.rows
         self._serial = _entries(X) * self.n_classes < SERIAL_WORK
         with self._threads():
-            self._row_space = None
-            if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
-                self._row_space = RowSpace(X, found.weights, fit_intercept)
-                X = self._row_space.rows
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
 
     def objective(self, C: float) -> LinearObjective:
