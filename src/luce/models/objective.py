@@ -238,17 +238,17 @@ class Point:
     def hessian(self) -> Vector:
         """Return H (P, P)."""
         objective, columns = self.objective, self.objective.design.n_columns
-        rows_of_weights = objective.coordinates.n_rows
-        hessian: Vector = np.zeros((objective.size, objective.size))
+        coupled, rows_of_weights = objective.loss.coupled, objective.coordinates.n_rows
+        hessian: Vector = np.zeros(((objective.loss.n_scores - coupled) * columns,) * 2)
         for rows, scores in self.scores(max(16, BLOCK_ENTRIES // objective.size)):
             block = objective.design.standardised(rows)
             add_hessian(
                 hessian,
                 block * np.sqrt(objective.design.share[rows])[:, None],
                 objective.loss.probabilities(scores),
-                coupled=objective.loss.coupled,
+                coupled=coupled,
             )
-        hessian = in_coordinates(hessian, objective.coordinates, columns, coupled=objective.loss.coupled)
+        hessian = in_coordinates(hessian, objective.coordinates, columns, coupled=coupled)
         hessian[np.diag_indices(objective.size)] += np.tile(objective.ridge, rows_of_weights)
         return hessian
 
