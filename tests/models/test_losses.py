@@ -36,7 +36,7 @@ def test_value_and_gradient_are_the_oracles(loss, target, smoothing, dtype):
     kind, scores, share, _ = drawn(loss, target, smoothing, dtype)
     value, grad = kind.value_and_grad(scores, slice(0, len(scores)), share)
     oracle = exact(loss, kind, scores, share)
-    eps = np.finfo(dtype).eps
+    eps = float(np.finfo(dtype).eps)
     assert value == pytest.approx(float(oracle.value.value), rel=8 * eps)
     found = oracle.gradient()
     assert grad.dtype == dtype

@@ -207,6 +207,8 @@ def test_blocks_of_rows_add_up_for_every_kind(pair, form, monkeypatch):
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 @pytest.mark.parametrize("l2", [0.3, 0.0])
 def test_preconditioners_of_every_kind_are_symmetric_and_positive_definite(pair, route, form, l2, monkeypatch):
+    if route in ("whole", "blocks"):
+        monkeypatch.setattr("luce.models.curvature.ROWS_PER_UNKNOWN", 1000)  # all rows
     if route == "blocks":
         monkeypatch.setattr("luce.models.curvature.WHOLE_HESSIAN", 1)
     if route == "diagonals":
@@ -240,7 +242,7 @@ def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
     assert np.bincount(sample.loss.target)[2] == 20
     assert sample.design.centre is objective.design.centre and sample.ridge is objective.ridge
     np.testing.assert_allclose(sample.design.share.sum(), 1)
-    np.testing.assert_allclose(sample.class_shares, objective.class_shares, rtol=0.05)
+    np.testing.assert_allclose(sample.class_shares, objective.class_shares, rtol=0.1)  # 20 rows stand for 30
     parameters = 0.3 * rng.normal(size=objective.size)
     assert sample.at(parameters).value == pytest.approx(objective.at(parameters).value, rel=0.03)
     soft = np.eye(3)[codes]
