@@ -34,15 +34,15 @@ def places(case, best):
         yield intercepts.ravel()
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize(("loss", "coordinates"), PAIRS)
+@pytest.mark.parametrize(
+    ("penalty", "loss", "coordinates"),  # absolute values are no sum over the parameters of rows that sum to 0
+    [(penalty, *pair) for penalty in PENALTIES for pair in PAIRS if penalty == "L2" or pair[1] != "sum zero"],
+)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_is_a_bound_everywhere(penalty, loss, coordinates, fit_intercept, classes, target):
     l2, l1 = PENALTIES[penalty]
-    if l1 and coordinates == "sum zero":
-        pytest.skip("the absolute values are no sum over these parameters: luce.models.problem never pairs them")
     seed = classes + len(target)
     case = objectives.drawn(
         seed,

@@ -23,7 +23,7 @@ def test_labels_become_numbers_of_sorted_classes():
     assert got.weights is None and got.rows is None and got.total == 4
 
 
-@pytest.mark.parametrize("y", [[3, -1, 3], [2.0, 1.0, 2.0], [True, False, True], np.array([7, 5, 7], object)])
+@pytest.mark.parametrize("y", [[3, -1, 3], [2.0, 1.0, 2.0], [True, False, True]])
 def test_labels_of_any_kind(y):
     got = found(y)
     assert got.target.tolist() == [1, 0, 1]
