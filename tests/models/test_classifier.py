@@ -297,3 +297,41 @@ def test_features_that_cannot_be_squared_are_refused():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="column 2 spans"):
         SoftmaxClassifier().fit(X * 1e160, y)
+
+
+def sectors():
+    """Six classes around a point: each has the largest score in its own sector, and no line parts one from the rest."""
+    rng = np.random.default_rng(0)
+    angle, radius = rng.uniform(0.1, np.pi / 3 - 0.1, 200), rng.uniform(0.05, 1, 200)
+    y = np.arange(6).repeat(200)
+    angle = np.tile(angle, 6) + y * np.pi / 3
+    return np.column_stack([np.cos(angle), np.sin(angle)]) * np.tile(radius, 6)[:, None], y
+
+
+def test_sigmoids_have_a_minimum_where_no_class_is_apart_from_all_others():
+    X, y = sectors()
+    model = SoftmaxClassifier(C=np.inf, loss="sigmoid").fit(X, y)
+    assert model.score(X, y) == 1
+    assert model.grad_norm_ < 1e-6
+
+
+def test_sigmoids_of_one_class_that_is_apart_have_none():
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="separable"):
+        SoftmaxClassifier(C=np.inf, loss="sigmoid").fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_smoothed_labels_have_a_minimum_however_far_apart_the_classes(loss):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(C=np.inf, label_smoothing=0.1, loss=loss).fit(X, y)
+    assert model.grad_norm_ < 1e-6
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_an_l1_share_of_no_penalty_is_none(loss):
+    X, y = load_wine(return_X_y=True)
+    X = X[:, :2]
+    plain = SoftmaxClassifier(C=np.inf, loss=loss, tol=1e-10).fit(X, y)
+    model = SoftmaxClassifier(C=np.inf, loss=loss, tol=1e-10, l1_ratio=0.5).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-7)

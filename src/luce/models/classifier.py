@@ -188,7 +188,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            probabilities that do not sum to 1, negative weights.
+            probabilities that do not sum to 1, negative weights; with `standard_errors`, for collinear columns or
+            separable classes without a penalty.
 
         Warns
         -----
@@ -433,6 +434,8 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
 
     def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
+        if np.isinf(self.C) and (kind := problem.separation(solution)):
+            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
         found = information(solution.last.point, problem.total)
         self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
