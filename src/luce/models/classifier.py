@@ -251,6 +251,11 @@ class SoftmaxClassifier(LinearClassifier):
         ValueError
             For a first call without classes, labels that are not among them, other classes than before, an L1 penalty,
             ``class_weight="balanced"``, whose weights no batch knows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the tolerance was not reached on this batch.
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
@@ -264,6 +269,7 @@ class SoftmaxClassifier(LinearClassifier):
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
         self._keep(solution, found.classes, is_table(y) and self.loss == "sigmoid", X.dtype)
         self._stream = stream
+        self._warn(None, solution)
         return self
 
     def summary(self, *, reference: Any = None, level: float = 0.95) -> Summary:
@@ -448,11 +454,11 @@ class SoftmaxClassifier(LinearClassifier):
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
 
-    def _warn(self, problem: Problem, solution: Solution) -> None:
+    def _warn(self, problem: Problem | None, solution: Solution) -> None:
         last = solution.last
         if last.status == "interrupted":
             text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
-        elif np.isinf(self.C) and (kind := problem.separation(solution)):
+        elif problem is not None and np.isinf(self.C) and (kind := problem.separation(solution)):
             text = (
                 f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
                 f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."
