@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luce.models.certificate import gap
-from luce.models.coordinates import Coordinates
+from luce.models.coordinates import Coordinates, SumZero
 from luce.models.curvature import (
     Precondition,
     Strength,
@@ -253,8 +253,10 @@ class Point:
         return hessian
 
     def hessian_among(self, chosen: npt.NDArray[np.intp]) -> Vector:
-        """Return the rows and columns of H that belong to some parameters; for `Whole` and `LogOdds` coordinates."""
+        """Return the rows and columns of H that belong to some parameters, the others' never formed where avoidable."""
         objective, columns = self.objective, self.objective.design.n_columns
+        if isinstance(objective.coordinates, SumZero):  # each parameter is a mixture of all classes
+            return np.asarray(self.hessian()[np.ix_(chosen, chosen)])
         first = objective.loss.n_scores - objective.coordinates.n_rows
         classes, features = chosen // columns + first, chosen % columns
         hessian: Vector = np.zeros((len(chosen), len(chosen)))
