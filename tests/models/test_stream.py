@@ -176,7 +176,6 @@ def test_class_weights_by_name():
     [
         ({}, [0, 1], None, "classes must be given at the first call"),
         ({}, [0, 3], [0, 1], "y holds .*3.* not among the classes"),
-        ({"l1_ratio": 0.5}, [0, 1], [0, 1], "partial_fit has no L1 penalty, set l1_ratio=0"),
         ({"class_weight": "balanced"}, [0, 1], [0, 1], "give partial_fit a dict"),
         ({}, [[0.5, 0.5], [1.0, 0.0]], [0, 1, 2], "y has 2 columns for 3 classes"),
         ({"C": -1}, [0, 1], [0, 1], "C must be"),
@@ -185,6 +184,13 @@ def test_class_weights_by_name():
 def test_what_no_stream_can_be(options, y, classes, words):
     with pytest.raises(ValueError, match=words):
         SoftmaxClassifier(**options).partial_fit([[0.0], [1.0]], y, classes)
+
+
+def test_an_l1_penalty_has_no_stream():
+    assert hasattr(SoftmaxClassifier(), "partial_fit") and not hasattr(SoftmaxClassifier(l1_ratio=0.5), "partial_fit")
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as caught:
+        SoftmaxClassifier(l1_ratio=0.5).partial_fit([[0.0], [1.0]], [0, 1], [0, 1])
+    assert "set l1_ratio=0" in str(caught.value.__cause__)
 
 
 def test_later_calls_keep_to_the_first():

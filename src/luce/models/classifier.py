@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from luce.models.prediction import LinearClassifier
@@ -225,6 +226,12 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(problem, solution)
         return self
 
+    def _without_l1(self) -> bool:
+        if self.l1_ratio:
+            raise AttributeError("partial_fit has no L1 penalty, set l1_ratio=0")
+        return True
+
+    @available_if(_without_l1)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
@@ -249,8 +256,10 @@ class SoftmaxClassifier(LinearClassifier):
         Raises
         ------
         ValueError
-            For a first call without classes, labels that are not among them, other classes than before, an L1 penalty,
+            For a first call without classes, labels that are not among them, other classes than before,
             ``class_weight="balanced"``, whose weights no batch knows.
+        AttributeError
+            With an L1 penalty.
 
         Warns
         -----
@@ -259,8 +268,6 @@ class SoftmaxClassifier(LinearClassifier):
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
-        if self.l1_ratio:
-            raise ValueError("partial_fit has no L1 penalty, set l1_ratio=0")
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
         known = self._known_classes(classes, y, first)
