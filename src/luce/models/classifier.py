@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from luce.models.prediction import LinearClassifier
@@ -188,7 +189,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            probabilities that do not sum to 1, negative weights.
+            probabilities that do not sum to 1, negative weights; with `standard_errors`, for collinear columns or
+            separable classes without a penalty.
 
         Warns
         -----
@@ -224,6 +226,12 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(problem, solution)
         return self
 
+    def _without_l1(self) -> bool:
+        if self.l1_ratio:
+            raise AttributeError("partial_fit has no L1 penalty, set l1_ratio=0")
+        return True
+
+    @available_if(_without_l1)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
@@ -248,13 +256,18 @@ class SoftmaxClassifier(LinearClassifier):
         Raises
         ------
         ValueError
-            For a first call without classes, labels that are not among them, other classes than before, an L1 penalty,
+            For a first call without classes, labels that are not among them, other classes than before,
             ``class_weight="balanced"``, whose weights no batch knows.
+        AttributeError
+            With an L1 penalty.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the tolerance was not reached on this batch.
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
-        if self.l1_ratio:
-            raise ValueError("partial_fit has no L1 penalty, set l1_ratio=0")
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
         known = self._known_classes(classes, y, first)
@@ -263,6 +276,7 @@ class SoftmaxClassifier(LinearClassifier):
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
         self._keep(solution, found.classes, is_table(y) and self.loss == "sigmoid", X.dtype)
         self._stream = stream
+        self._warn(None, solution)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -363,6 +377,8 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
 
     def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
+        if np.isinf(self.C) and (kind := problem.separation(solution)):
+            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
         found = information(solution.last.point, problem.total)
         self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
@@ -375,11 +391,11 @@ class SoftmaxClassifier(LinearClassifier):
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
 
-    def _warn(self, problem: Problem, solution: Solution) -> None:
+    def _warn(self, problem: Problem | None, solution: Solution) -> None:
         last = solution.last
         if last.status == "interrupted":
             text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
-        elif np.isinf(self.C) and (kind := problem.separation(solution)):
+        elif problem is not None and np.isinf(self.C) and (kind := problem.separation(solution)):
             text = (
                 f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
                 f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."

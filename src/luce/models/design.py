@@ -113,7 +113,9 @@ class DenseMatrix:
             few = self.X[:: max(1, rows // 256)][:512]
             guess = few.mean(axis=0, dtype=np.float64)
         first, second = self._sums(guess, share)
-        if centred and (np.square(first) > 0.5 * second).any():  # a guess far off: about the mean itself, then
+        with np.errstate(over="ignore", invalid="ignore"):
+            far_off = centred and bool((np.square(first) > 0.5 * second).any())
+        if far_off:  # about the mean itself, then
             guess = guess + first
             first, second = self._sums(guess, share)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -153,6 +155,9 @@ class SparseMatrix:
 
     def __init__(self, X: Any, n_threads: int | None = None) -> None:
         self.X = sparse.csr_array(X)
+        if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
+            self.X = self.X.copy()
+            self.X.sum_duplicates()
         self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
@@ -188,17 +193,18 @@ class SparseMatrix:
         centre: Vector = np.zeros(columns)
         if centred:
             centre = np.bincount(X.indices, weights * X.data, columns).astype(np.float64)
-        there = np.bincount(X.indices, weights, columns)
+        full = np.bincount(X.indices, minlength=columns) == len(share)
+        absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, weights, columns), 0))
         deviation = X.data - centre[X.indices]
         largest = np.zeros(columns)
         np.maximum.at(largest, X.indices, np.abs(deviation))
-        np.maximum(largest, np.where(there < 1, np.abs(centre), 0), out=largest)
+        np.maximum(largest, np.where(full, 0, np.abs(centre)), out=largest)
         if largest.max(initial=0.0) > LARGEST_DEVIATION:
             worst = int(np.argmax(largest))
             raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
         inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
         square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
-        square += np.maximum(1 - there, 0) * np.square(centre * inverse)
+        square += absent * np.square(centre * inverse)
         return centre, np.sqrt(square) * largest
 
 
