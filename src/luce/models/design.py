@@ -300,8 +300,11 @@ class Design:
             weights += self.matrix.pull_back(rows, piece)
             intercepts += piece.sum(axis=0, dtype=np.float64)
         inner = np.empty((n_scores, self.n_columns))
-        np.subtract(weights, np.outer(intercepts, self.centre), out=inner[:, : self.n_features])
-        inner[:, : self.n_features] *= self.unit
+        moved = np.empty(self.n_features)
+        for k in range(n_scores):  # one class at a time stays in the cache
+            np.multiply(self.centre, -intercepts[k], out=moved)
+            moved += weights[k]
+            np.multiply(moved, self.unit, out=inner[k, : self.n_features])
         if self.fit_intercept:
             inner[:, -1] = intercepts
         return inner
