@@ -29,8 +29,6 @@ Array = npt.NDArray[Any]
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
 HESSIAN_WORK = 2e7  # and the multiplications in forming it up to which it does
-    2**17
-)  # weights up to which the classes' common shift is left out; beyond, that would cost as much as it saves
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
