@@ -221,6 +221,13 @@ def test_a_warm_start_begins_where_the_last_fit_ended():
         np.testing.assert_allclose(model.coef_, coef, rtol=1e-5, atol=1e-8)
 
 
+def test_a_warm_start_from_other_classes_or_columns_is_a_cold_one():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(warm_start=True).fit(X[y < 2], y[y < 2])
+    assert model.fit(X[y > 0], y[y > 0]).loss_curve_[0] == pytest.approx(np.log(2))
+    assert model.fit(X[y > 0][:, :2], y[y > 0]).loss_curve_[0] == pytest.approx(np.log(2))
+
+
 def test_callback_and_verbose_tell_each_iteration(capsys):
     X, y = load_iris(return_X_y=True)
     seen = []
