@@ -245,7 +245,8 @@ class SoftmaxClassifier(LinearClassifier):
             The scale of its columns is taken from the first batch, which should be no mere handful of rows.
         y : (n,) labels, or (n, K) table
         classes : (K,) array-like or None
-            All labels that will ever occur; needed at the first call where y holds labels.
+            All labels that will ever occur, or the names of a table's columns; needed at the first call where y holds
+            labels.
         sample_weight : (n,) array-like or None
 
         Returns
@@ -342,7 +343,9 @@ class SoftmaxClassifier(LinearClassifier):
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
-            return getattr(self, "classes_", None) if classes is None else np.unique(classes)
+            if classes is None:
+                return getattr(self, "classes_", None)
+            return np.asarray(classes) if is_table(y) else np.unique(classes)  # a table's columns have an order
         if classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
             raise ValueError(f"classes: {classes!r} are not those of the first call, {self.classes_!r}")
         known: Array = self.classes_

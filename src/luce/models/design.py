@@ -204,8 +204,7 @@ class SparseMatrix:
             raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
         inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
         square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
-        square += absent * np.square(centre * inverse)
-        return centre, np.sqrt(square) * largest
+        return centre, np.sqrt(square + absent * np.square(centre * inverse)) * largest
 
 
 def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
