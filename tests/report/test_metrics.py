@@ -101,7 +101,7 @@ def test_equal_confidences_share_a_bin_whatever_the_order():
 def test_a_weight_counts_a_row_as_often():
     """Whole weights are repeated rows: all measures agree, and of the errors those that rows of weight 1 give."""
     rng = np.random.default_rng(5)
-    true, p, weights = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60).round(1), rng.integers(1, 4, 60)
+    true, p, weights = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60).round(1) + 0.01, rng.integers(1, 4, 60)
     p /= p.sum(axis=1, keepdims=True)
     again = np.repeat(np.arange(60), weights)
     for one, other in zip(scores(true, p, weights)[:-1], scores(true[again], p[again])[:-1], strict=True):

@@ -107,9 +107,9 @@ def scores(true: Array, probabilities: Array, weights: Array | None = None) -> S
 
     Each measure θ is to first order a mean over rows,
     :math:`\hat\theta - \theta \approx \sum_i w_i \psi_i / \sum_i w_i`, and its standard error is the root of
-    Σ (w ψ)² over Σ w. For means over rows ψ is the row's deviation from the mean and the error the familiar one; for F1, AUC and
-    the calibration error it is the infinitesimal jackknife: what the bootstrap estimates by resampling, to first
-    order, without its noise (for the AUC of one class, DeLong's error).
+    Σ (w ψ)² over Σ w. For means over rows ψ is the row's deviation from the mean and the error the familiar one; for
+    F1, AUC and the calibration error it is the infinitesimal jackknife: what the bootstrap estimates by resampling, to
+    first order, without its noise (for the AUC of one class, DeLong's error).
 
     Parameters
     ----------

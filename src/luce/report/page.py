@@ -263,7 +263,7 @@ def _hardest(judged: HeldOut, true: Array, given: Array) -> Iterator[dict[str, A
     else:
         with np.errstate(divide="ignore"):
             losses = -np.log(np.take_along_axis(given, true[:, None], 1)[:, 0])
-    for i in np.argsort(-losses, kind="stable")[:HARDEST]:
+    for i in np.argsort(-losses, kind="stable")[:HARDEST].tolist():
         likeliest = np.argsort(-given[i], kind="stable")[:LIKELIEST].tolist()
         if true[i] not in likeliest:
             likeliest[-1] = int(true[i])
