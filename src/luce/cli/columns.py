@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,18 @@ import polars as pl
 from luce.cli.failure import Failure
 from luce.report.facts import Column
 
-__all__ = ["MOST_LEVELS", "NUMBERS", "classes_of", "converted", "listed", "plan", "present", "rare"]
+__all__ = [
+    "MOST_LEVELS",
+    "NUMBERS",
+    "check_classes",
+    "class_values",
+    "classes_of",
+    "converted",
+    "listed",
+    "plan",
+    "present",
+    "rare",
+]
 
 MOST_LEVELS = 256  # one-hot columns that one text column may become
 LARGEST = 1e150  # its square is still a number
@@ -20,17 +31,19 @@ MANY_CLASSES = 1000  # beyond, a target that is mostly distinct is taken for an 
 NUMBERS = "number", "boolean", "date", "duration"
 
 
-def plan(table: pl.DataFrame, apart: Collection[str], drop: Collection[str]) -> list[Column]:
+def plan(table: pl.DataFrame, apart: Collection[str], drop: Collection[str], numbers: Any = None) -> list[Column]:
     """Decide from the whole table, targets and weights `apart`, what is done with each column.
 
     Numbers, booleans (0 and 1), dates (days) and durations (seconds) are standardised, missing values imputed with the
     median and marked by a column of their own. Text is one-hot encoded, with rare levels pooled. What can't help is
-    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types.
+    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types. `numbers` are
+    those of the rows, where the table is a sample of a larger one.
     """
+    places = pl.Series(range(len(table)) if numbers is None else numbers)
     return [
         Column(series.name, _kind(series.dtype), "dropped: asked for", used=False)
         if series.name in drop
-        else _planned(series)
+        else _planned(series, places)
         for series in table
         if series.name not in apart
     ]
@@ -68,8 +81,23 @@ def classes_of(column: pl.Series, source: str) -> Any:
     Raises
     ------
     Failure
-        If it holds real numbers, nested values, fewer than two classes, or what looks like an identifier: more than
-        1000 distinct values in fewer than twice as many rows.
+        If it holds real numbers, nested values, fewer than two classes, or what looks like an identifier.
+    """
+    column = class_values(column, source)
+    check_classes(
+        column.name, column.unique(maintain_order=True).head(2).to_list(), column.n_unique(), len(column), source
+    )
+    values = column.to_numpy()
+    return values.astype(str) if column.dtype == pl.String else values
+
+
+def class_values(column: pl.Series, source: str) -> pl.Series:
+    """Return the target as integers, booleans or text.
+
+    Raises
+    ------
+    Failure
+        If it holds real numbers or nested values.
     """
     if column.dtype.is_decimal():
         column = column.cast(pl.Float64)
@@ -78,22 +106,22 @@ def classes_of(column: pl.Series, source: str) -> Any:
         if len(fractions) or not column.is_finite().all():
             example = fractions[0] if len(fractions) else "inf"
             raise Failure(f"{source}: column {column.name!r} holds real numbers ({example}, …), not classes")
-        column = column.cast(pl.Int64)
-    elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        return column.cast(pl.Int64)
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise Failure(f"{source}: column {column.name!r} is of type {column.dtype}, not classes")
-    elif not (column.dtype.is_integer() or column.dtype == pl.Boolean):
-        column = column.cast(pl.String)
-    distinct = column.n_unique()
-    if distinct > MANY_CLASSES and 2 * distinct > len(column):
+    return column if column.dtype.is_integer() or column.dtype == pl.Boolean else column.cast(pl.String)
+
+
+def check_classes(name: str, some: Sequence[Any], distinct: int, rows: int, source: str) -> None:
+    """Raise `Failure` for fewer than two classes, or more than 1000 in fewer than twice as many rows."""
+    if distinct > MANY_CLASSES and 2 * distinct > rows:
         raise Failure(
-            f"{source}: column {column.name!r} holds {distinct:,} distinct values in {len(column):,} rows: "
+            f"{source}: column {name!r} holds {distinct:,} distinct values in {rows:,} rows: "
             "that looks like an identifier, not classes"
         )
     if distinct < 2:
-        what = f"one class only ({column[0]!r})" if len(column) else "no value at all"
-        raise Failure(f"{source}: column {column.name!r} holds {what}; a classifier needs two classes or more")
-    values = column.to_numpy()
-    return values.astype(str) if column.dtype == pl.String else values
+        what = f"one class only ({some[0]!r})" if some else "no value at all"
+        raise Failure(f"{source}: column {name!r} holds {what}; a classifier needs two classes or more")
 
 
 def rare(rows: int) -> int:
@@ -119,7 +147,7 @@ def _kind(dtype: pl.DataType) -> str:
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else str(dtype).lower()
 
 
-def _planned(series: pl.Series) -> Column:
+def _planned(series: pl.Series, places: pl.Series) -> Column:
     name, kind = series.name, _kind(series.dtype)
     if kind not in (*NUMBERS, "text"):
         return Column(name, "empty" if kind == "null" else kind, "dropped: " + _reason(series, kind), used=False)
@@ -132,7 +160,7 @@ def _planned(series: pl.Series) -> Column:
         return Column(name, kind, f"dropped: constant ({_shortened(series[0])})", used=False)
     if kind == "text":
         return _planned_text(name, present, missing, distinct)
-    if series.dtype.is_integer() and _counts_rows(values):
+    if series.dtype.is_integer() and _counts_rows(values, places):
         return Column(name, kind, f"dropped: counts the rows ({series[0]}, {series[1]}, …)", used=False)
     unit = {"date": "days since 1970, ", "duration": "seconds, ", "boolean": "0 and 1, "}.get(kind, "")
     filled = f"; {missing} missing: median {_number(present.median())} and a mark" if missing else ""
@@ -152,12 +180,11 @@ def _planned_text(name: str, present: pl.Series, missing: int, distinct: int) ->
     return Column(name, "text", f"one-hot, {kept} level{'s' if kept != 1 else ''}{pooled}{absent}")
 
 
-def _counts_rows(values: pl.Series) -> bool:
+def _counts_rows(values: pl.Series, places: pl.Series) -> bool:
     """Tell whether values run up through the rows, a few left out: 1, 2, 3, 5, …"""
     steps = values.diff().drop_nulls()
-    return bool(
-        len(steps) + 1 == len(values) >= MANY_DISTINCT and (steps > 0).all() and steps.sum() <= 1.1 * len(values)
-    )
+    rows = places[-1] - places[0] + 1
+    return bool(len(steps) + 1 == len(values) >= MANY_DISTINCT and (steps > 0).all() and steps.sum() <= 1.1 * rows)
 
 
 def _reason(series: pl.Series, kind: str) -> str:

@@ -57,7 +57,7 @@ class Roles:
         """Tell which rows have a target: soft targets count as absent where all of them are."""
         if not self.soft:
             return np.asarray(present(table[self.target]).to_numpy())
-        return np.any([present(table[name]).to_numpy() for name in self.soft], axis=0)
+        return np.asarray(np.any([present(table[name]).to_numpy() for name in self.soft], axis=0))
 
     def weights_of(self, table: pl.DataFrame, first: int = 1) -> Array | None:
         """Return the row weights, `first` the number of the first row in errors.
