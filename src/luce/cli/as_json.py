@@ -51,7 +51,7 @@ def as_json(training: Training, facts: Facts, written: Mapping[str, Path]) -> st
             "solver": model.solver,
             "seconds": model.seconds,
             "iterations": model.n_iter,
-            "loss_curve": model.loss_curve,
+            "loss_curve": training.curve,
             "gradient_norm_curve": model.grad_norm_curve,
             "gap": model.gap,
             "notes": model.notes,

@@ -36,8 +36,8 @@ def plan(table: pl.DataFrame, apart: Collection[str], drop: Collection[str], num
 
     Numbers, booleans (0 and 1), dates (days) and durations (seconds) are standardised, missing values imputed with the
     median and marked by a column of their own. Text is one-hot encoded, with rare levels pooled. What can't help is
-    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types. `numbers` are
-    those of the rows, where the table is a sample of a larger one.
+    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types. `numbers`
+    are those of the rows, where the table is a sample of a larger one.
     """
     places = pl.Series(range(len(table)) if numbers is None else numbers)
     return [

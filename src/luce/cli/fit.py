@@ -49,10 +49,19 @@ def fit(
     model: Annotated[
         str, typer.Option("--model", metavar="softmax|sigmoid", help="sigmoid: each class against the rest.")
     ] = "softmax",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Learn batch by batch, for tables larger than memory.")
+    ] = False,
+    share: Annotated[
+        float | None,
+        typer.Option("--held-out", metavar="SHARE", help="With --stream: share of the rows to judge by; 0.1."),
+    ] = None,
     standard_errors: Annotated[
         bool, typer.Option("--standard-errors", help="Coefficients with their standard errors.")
     ] = False,
-    folds: Annotated[int, typer.Option("--folds", help="Folds of the cross-validation; 0 to skip it.")] = 5,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="Folds of the cross-validation; 5, and 0 to skip it.")
+    ] = None,
     max_iter: Annotated[int, typer.Option("--max-iter", min=1, help="Largest number of iterations.")] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is drawn: the folds.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
@@ -65,6 +74,7 @@ def fit(
     Numbers are standardised, text is one-hot encoded, missing values are
     imputed and marked; the report says what was done with each column.
     """
+    from luce.cli.batches import Batches
     from luce.cli.model_file import Model, save_model
     from luce.cli.progress import Progress
     from luce.cli.replacing import check_places
@@ -72,18 +82,29 @@ def fit(
     from luce.cli.roles import roles
     from luce.cli.source import table_to_learn
     from luce.cli.train import train
+    from luce.cli.train_stream import train_stream
     from luce.models.classifier import SoftmaxClassifier
 
     if not C > 0:
         raise Failure(f"--C must be positive, got {C:g}")
     if not 0 <= l1_ratio <= 1:
         raise Failure(f"--l1-ratio must be in [0, 1], got {l1_ratio:g}")
-    if folds < 0 or folds == 1:
+    if folds is not None and (folds < 0 or folds == 1):
         raise Failure(f"--folds must be 0 or at least 2, got {folds}")
     if model not in ("softmax", "sigmoid"):
         raise Failure(f"--model must be softmax or sigmoid, got {model!r}")
     if standard_errors and l1_ratio:
         raise Failure("--standard-errors: a model with an L1 penalty has none; leave --l1-ratio out")
+    if stream:
+        asked = {"--folds": folds is not None, "--l1-ratio": l1_ratio > 0, "--standard-errors": standard_errors}
+        for option in (option for option, given in asked.items() if given):
+            raise Failure(f"{option} and --stream exclude each other: it needs all rows at once")
+        if table is None:
+            raise Failure("--stream needs a table")
+    elif share is not None:
+        raise Failure("--held-out goes with --stream; without it, rows are held out by --folds")
+    if share is not None and not 0 <= share < 1:
+        raise Failure(f"--held-out must be in [0, 1), got {share:g}")
     if table is None:
         if target not in (None, "species") or soft_target is not None:
             raise Failure("--target goes with a table; without one, Iris is used, whose target is 'species'")
@@ -94,16 +115,21 @@ def fit(
     parameters: dict[str, Any] = {"C": C, "l1_ratio": l1_ratio, "loss": model, "max_iter": max_iter}
     with Progress(quiet) as progress:
         progress.say(f"reading {source}")
-        data = table_to_learn(table)
-        parts = roles(data.columns, source, target=target, soft_target=soft_target, weights=weights, drop=drop or ())
-        training = train(
-            data,
-            parts,
-            SoftmaxClassifier(**parameters, standard_errors=standard_errors),
-            parameters,
-            folds=0 if quiet and not (json or report) else folds,
-            seed=seed,
-            progress=progress,
+        data = Batches(table) if stream and table else table_to_learn(table)
+        parts = roles(
+            data.names if isinstance(data, Batches) else data.columns,
+            source,
+            target=target,
+            soft_target=soft_target,
+            weights=weights,
+            drop=drop or (),
         )
+        classifier = SoftmaxClassifier(**parameters, standard_errors=standard_errors)
+        if isinstance(data, Batches):
+            held = 0.1 if share is None else share
+            training = train_stream(data, parts, classifier, parameters, share=held, seed=seed, progress=progress)
+        else:
+            folds = 0 if quiet and not (json or report) else 5 if folds is None else folds
+            training = train(data, parts, classifier, parameters, folds=folds, seed=seed, progress=progress)
     save_model(place, Model(None if parts.soft else parts.target, training.columns, training.pipeline))
     publish(training, model=place, page=report, json=json, quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,26 +19,32 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="CSV or Parquet file; by default CSV to standard output."),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read and write batch by batch, for tables larger than memory.")
+    ] = False,
 ) -> None:
     """Write the most probable class of each row and the probability of every class.
 
     Columns are found by name, others are ignored. If the table holds the
     target too, the accuracy is printed to standard error.
     """
+    from luce.cli.batches import Batches
     from luce.cli.model_file import load_model
     from luce.cli.prediction import Predictor
+    from luce.cli.progress import Progress
     from luce.cli.replacing import check_places
-    from luce.cli.table import check_kind, read_table, write_table
+    from luce.cli.table import check_kind, read_table
+    from luce.cli.writing import write_tables
 
     if output is not None:
         check_kind(output, written=True)
     check_places(read={"table": table, "model": model}, written={"predictions": output})
     predictor = Predictor(load_model(model), str(table))
-    predictions = predictor.predict(read_table(table, as_text=predictor.texts))
-    if output is not None:
-        write_table(output, predictions)
-    else:
-        sys.stdout.buffer.write(predictions.write_csv().encode())
-        sys.stdout.flush()
+    with Progress() as progress:
+        if stream:
+            tables = Batches(table).read(as_text=predictor.texts, each=partial(progress.batch, "predicting"))
+        else:
+            tables = iter([read_table(table, as_text=predictor.texts)])
+        write_tables(output, map(predictor.predict, tables))
     for line in predictor.remarks():
         print(line, file=sys.stderr)

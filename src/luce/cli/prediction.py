@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from luce.cli.columns import converted, present
@@ -12,6 +13,8 @@ from luce.cli.model_file import Model
 from luce.cli.preparation import levels_of, respelled, unseen
 
 __all__ = ["Predictor"]
+
+CELLS = 2_000_000  # of the features that are held at a time
 
 
 class Predictor:
@@ -41,7 +44,9 @@ class Predictor:
         """Return the most probable class and the probability of each class for every row."""
         features = respelled(converted(table, self._model.columns, self._source), table, self._levels)
         self._unseen.update(unseen(features, self._levels))
-        probabilities = self._model.pipeline.predict_proba(features)
+        pipeline = self._model.pipeline
+        slices = features.iter_slices(max(CELLS // len(pipeline["prepare"].get_feature_names_out()), 1))
+        probabilities = np.concatenate([pipeline.predict_proba(part) for part in slices])
         predictions = _predictions(self._model.pipeline.classes_, probabilities)
         if self._model.target in table.columns:
             self._compare(table[self._model.target], predictions["prediction"])

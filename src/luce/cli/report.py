@@ -77,7 +77,7 @@ def _print_training(console: Console, training: Training, facts: Facts, plain: b
     took = _many(model.n_iter, "batch" if training.streamed else "iteration")
     bound = "" if model.gap is None or not np.isfinite(model.gap) else f", within {model.gap:.0e} of the minimum"
     console.print(f"  {model.solver}, {took}, {model.seconds:.2f} s{bound}")
-    if len(model.loss_curve) > 1:
+    if len(training.curve) > 1:
         console.print()
         what = (
             "loss of each batch before it was learnt (mean cross-entropy)"
@@ -85,7 +85,7 @@ def _print_training(console: Console, training: Training, facts: Facts, plain: b
             else "loss per iteration (mean cross-entropy with penalty)"
         )
         console.print(f"  {what}", style="dim")
-        for line in curve(model.loss_curve.tolist(), width=min(48, console.width - 16), height=6, plain=plain):
+        for line in curve(training.curve.tolist(), width=min(48, console.width - 16), height=6, plain=plain):
             console.print(Text("  " + line), soft_wrap=True)
 
 

@@ -59,6 +59,12 @@ class Roles:
             return np.asarray(present(table[self.target]).to_numpy())
         return np.asarray(np.any([present(table[name]).to_numpy() for name in self.soft], axis=0))
 
+    def counting(self, table: pl.DataFrame, first: int = 1) -> tuple[Array, Array]:
+        """Tell which rows have a target, and which of them a weight that is not 0; `first` numbers the first row."""
+        weights = self.weights_of(table, first)
+        targeted = self.with_target(table)
+        return targeted, targeted if weights is None else targeted & (weights > 0)
+
     def weights_of(self, table: pl.DataFrame, first: int = 1) -> Array | None:
         """Return the row weights, `first` the number of the first row in errors.
 

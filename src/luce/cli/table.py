@@ -1,4 +1,4 @@
-"""Tables in and out: CSV in the shapes that people have, and Parquet."""
+"""Tables in: CSV in the shapes that people have, and Parquet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from luce.cli.failure import Failure
-from luce.cli.replacing import replacing
 from luce.cli.text_table import encoding_of, form_of, parsed
 
-__all__ = ["PARQUET_KINDS", "check_kind", "check_table", "read_table", "reading", "write_table"]
+__all__ = ["PARQUET_KINDS", "check_kind", "check_table", "read_table", "reading"]
 
 TEXT_KINDS = {".csv", ".tsv", ".tab", ".txt"}
 PARQUET_KINDS = {".parquet", ".pq"}
@@ -80,15 +79,6 @@ def read_table(path: Path, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     if not table.height:
         raise Failure(f"{path}: the table has a header and no rows")
     return table
-
-
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a table as CSV or Parquet, by its extension, whole or not at all."""
-    with replacing(path) as file:
-        if path.suffix.lower() in PARQUET_KINDS:
-            table.write_parquet(file)
-        else:
-            table.write_csv(file)
 
 
 def _read_text(path: Path, as_text: Collection[str]) -> pl.DataFrame:

@@ -41,14 +41,12 @@ def train(
         If the targets are no classes or the weights no weights, no column is left to learn from, or the classifier
         refuses.
     """
-    weights = roles.weights_of(table)
-    targeted = roles.with_target(table)
-    weighty = np.ones(len(table), bool) if weights is None else weights > 0
-    numbers = np.flatnonzero(targeted & weighty) + 1
+    targeted, counting = roles.counting(table)
+    numbers = np.flatnonzero(counting) + 1
     data = table[numbers - 1]
     if targeted.any() and not len(data):
         raise Failure(f"{roles.source}: every row with a target has weight 0 in {roles.weights!r}")
-    weights = None if weights is None else weights[numbers - 1]
+    weights = roles.weights_of(data)
     target = roles.targets_of(data, numbers)
     columns = plan(data, roles.apart, roles.drop)
     if not any(column.used for column in columns):
@@ -77,7 +75,7 @@ def train(
         target.to_numpy().sum(axis=0) if soft else np.unique(target, return_counts=True)[1],
         len(data),
         int((~targeted).sum()),
-        int((targeted & ~weighty).sum()),
+        int((targeted & ~counting).sum()),
         seconds,
         parameters,
         fitted.loss_curve_,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Training:
     parameters : mapping
         What was asked for, by name.
     curve, gradients : array
-        Loss and gradient norm by iteration (by batch for a stream).
+        Loss and gradient norm by iteration; for a stream each batch's loss before it is learnt, from the second on.
     scales : (D,) array or None
         Standard deviations of the features, where not all of them are standardised.
     judged : HeldOut or None
@@ -50,6 +50,7 @@ class Training:
     choice : object
         How C and l1_ratio were chosen, where they were.
     notes : sequence of str
+    streamed : bool
     """
 
     roles: Roles
@@ -70,10 +71,6 @@ class Training:
     choice: Any = None
     notes: Sequence[str] = ()
     streamed: bool = False
-    dropped: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dropped", self.without_target + self.without_weight)
 
 
 def facts_of(training: Training) -> Facts:
@@ -98,16 +95,16 @@ def facts_of(training: Training) -> Facts:
             classes,
             training.class_counts,
             training.rows,
-            training.dropped,
+            training.without_target + training.without_weight,
             training.columns,
         ),
         model=facts.Model(
             "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",
             training.parameters,
-            classifier.solver_,
+            classifier.solver_ + " on each batch" * training.streamed,
             training.seconds,
-            len(training.curve) if training.streamed else len(training.curve) - 1,
-            training.curve,
+            len(training.curve) + 1 if training.streamed else len(training.curve) - 1,
+            np.empty(0) if training.streamed else training.curve,
             training.gradients,
             None if training.streamed else classifier.gap_,
             notes,
