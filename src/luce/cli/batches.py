@@ -52,8 +52,8 @@ class Batches:
                 self.names = table.collect_schema().names()
                 self.total = int(table.select(pl.len()).collect().item())
             else:
-                with open(path, "rb") as file:
-                    form = form_of(_text(file), path)
+                with open(path, "rb") as file, _text(file) as text:
+                    form = form_of(text, path)
                 self.names, self.separator = list(form.names), form.separator
                 self.total = path.stat().st_size
         if not self.names:
@@ -89,8 +89,7 @@ class Batches:
             yield min(first + length, self.total), table.slice(first, length).collect()
 
     def _rows_of_text(self, as_text: Collection[str]) -> Iterator[tuple[int, pl.DataFrame]]:
-        with open(self.path, "rb") as file:
-            text = _text(file)
+        with open(self.path, "rb") as file, _text(file) as text:
             form, rows, rest = form_of(text, self.path), 1, ""
             while True:
                 piece = self._decoded(text)

@@ -48,7 +48,7 @@ def train(
         raise Failure(f"{roles.source}: every row with a target has weight 0 in {roles.weights!r}")
     weights = roles.weights_of(data)
     target = roles.targets_of(data, numbers)
-    columns = plan(data, roles.apart, roles.drop)
+    columns = plan(data, roles.apart, roles.drop, numbers)
     if not any(column.used for column in columns):
         raise Failure(f"{roles.source}: no column left to learn from")
     features = converted(data, columns, roles.source)

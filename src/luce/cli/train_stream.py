@@ -183,7 +183,7 @@ class _FirstPass:
         target = self.roles.target
         values = held[target] if self.batches.separator else class_values(held[target], self.roles.source)
         counts.subtract(values.to_list())
-        labels = pl.Series(target, [label for label, count in counts.items() if count > 0])
+        labels = pl.Series(target, list(counts))
         found = labels
         if self.batches.separator and len(labels):
             found = class_values(
@@ -194,7 +194,7 @@ class _FirstPass:
         totals: Counter[Any] = Counter()  # 1 and 1.0 are one class
         for label, given in zip(labels, found, strict=True):
             totals[given] += counts[label]
-        return dict(totals)
+        return {label: count for label, count in totals.items() if count > 0}
 
 
 def _second_pass(
