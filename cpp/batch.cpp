@@ -60,6 +60,59 @@ template void run(const SparseJob<float, std::int64_t, double>&, int);
 template void run(const SparseJob<double, std::int32_t, double>&, int);
 template void run(const SparseJob<double, std::int64_t, double>&, int);
 
+namespace {
+
+// Rows to a piece: at most eight pieces hold sums of their own.
+std::int64_t piece_rows(std::int64_t rows) { return std::max<std::int64_t>(960, ((rows + 7) / 8 + 23) / 24 * 24); }
+
+template <class T>
+const NarrowKernels<T>& prepare(NarrowJob<T>& job) {
+    const Level& level = active_level();
+    count_call(level);
+    const NarrowKernels<T>& k = level.template narrow<T>();
+    job.width = (job.classes + k.lanes - 1) / k.lanes * k.lanes;
+    return k;
+}
+
+}  // namespace
+
+template <class T>
+void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, int n_threads) {
+    const NarrowKernels<T>& k = prepare(job);
+    std::vector<T> columns(static_cast<std::size_t>(job.features * job.width)), start(std::size_t(job.width));
+    for (std::int64_t c = 0; c < job.classes; ++c) {
+        start[std::size_t(c)] = intercept[c];
+        for (std::int64_t j = 0; j < job.features; ++j)
+            columns[std::size_t(j * job.width + c)] = coef[c * job.features + j];
+    }
+    job.columns = columns.data();
+    job.start = start.data();
+    parallel_for(job.rows, 960, n_threads, cost(job),
+                 [&](std::int64_t begin, std::int64_t end) { k.scores(job, begin, end); });
+}
+template void run_scores(NarrowJob<float>, const float*, const float*, int);
+template void run_scores(NarrowJob<double>, const double*, const double*, int);
+
+template <class T>
+void run_pull_back(NarrowJob<T> job, double* total, int n_threads) {
+    const NarrowKernels<T>& k = prepare(job);
+    const std::int64_t rows = piece_rows(job.rows), pieces = (job.rows + rows - 1) / rows;
+    const std::int64_t size = job.features * job.width;
+    std::vector<double> sums(static_cast<std::size_t>(pieces * size));
+    parallel_for(job.rows, rows, n_threads, cost(job), [&](std::int64_t begin, std::int64_t end) {
+        k.pull_back(job, sums.data() + begin / rows * size, begin, end);
+    });
+    for (std::int64_t c = 0; c < job.classes; ++c)
+        for (std::int64_t j = 0; j < job.features; ++j) {
+            double sum = 0;
+            for (std::int64_t piece = 0; piece < pieces; ++piece)
+                sum += sums[std::size_t(piece * size + j * job.width + c)];
+            total[c * job.features + j] = sum;
+        }
+}
+template void run_pull_back(NarrowJob<float>, double*, int);
+template void run_pull_back(NarrowJob<double>, double*, int);
+
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored) {
     // Signs instead of comparisons, of which the baseline has none for 64 bits: a number is in [0, classes) if neither

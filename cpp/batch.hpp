@@ -18,6 +18,19 @@ void run(const SigmoidJob<T>& job, int n_threads);
 template <class T, class I, class Out>
 void run(const SparseJob<T, I, Out>& job, int n_threads);
 
+// scores (rows, classes) = X coefᵀ + intercept
+template <class T>
+void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, int n_threads);
+
+// total (classes, features) = piecesᵀ X, in an order that follows from the shape alone
+template <class T>
+void run_pull_back(NarrowJob<T> job, double* total, int n_threads);
+
+template <class T>
+double cost(const NarrowJob<T>& job) {
+    return double(job.rows) * double(job.features) * (1 + double(job.classes) * (sizeof(T) == 4 ? 0.02 : 0.04)) * 0.2;
+}
+
 // What a batch costs, in nanoseconds, roughly: decides on threads and on giving up Python's lock, never on results.
 template <class T>
 double cost(const Job<T>& job) {

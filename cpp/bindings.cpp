@@ -210,6 +210,56 @@ void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle posi
         throw std::invalid_argument("luce._core: logits must be float32 or float64");
 }
 
+// The job of a dense X (N, D) and scores or pieces (N, K); both must fit.
+template <class T>
+NarrowJob<T> narrow_job(const Array& X, std::int64_t classes, const T* rows_of) {
+    NarrowJob<T> job;
+    job.rows = std::int64_t(X.shape(0));
+    job.features = std::int64_t(X.shape(1));
+    job.classes = classes;
+    job.X = static_cast<const T*>(X.data());
+    job.rows_of = const_cast<T*>(rows_of);
+    return job;
+}
+
+template <class F>
+void for_narrow(nb::handle X, const F& f) {
+    const Array rows = nb::cast<Array>(X, false);
+    if (rows.ndim() != 2) throw std::invalid_argument("luce._core: X must have two dimensions");
+    if (rows.dtype() == nb::dtype<float>())
+        f(rows, float{});
+    else if (rows.dtype() == nb::dtype<double>())
+        f(rows, double{});
+    else
+        throw std::invalid_argument("luce._core: X must be float32 or float64");
+}
+
+void narrow_scores(nb::handle X, nb::handle coef, nb::handle intercept, nb::handle scores, nb::handle n_threads) {
+    for_narrow(X, [&]<class T>(const Array& rows, T) {
+        const auto classes = std::int64_t(nb::cast<Array>(intercept, false).size());
+        T* to = out<T>(scores, std::int64_t(rows.shape(0)) * classes, "scores");
+        const NarrowJob<T> job = narrow_job<T>(rows, classes, to);
+        const T* w = in<T>(coef, classes * job.features, "coef");
+        const T* b = in<T>(intercept, classes, "intercept");
+        const int threads = threads_or_default(n_threads);
+        Release release(cost(job));
+        run_scores(job, w, b, threads);
+    });
+}
+
+void narrow_pull_back(nb::handle X, nb::handle pieces, nb::handle total, nb::handle n_threads) {
+    for_narrow(X, [&]<class T>(const Array& rows, T) {
+        const auto given = nb::cast<Array>(pieces, false);
+        const auto classes = given.ndim() == 2 ? std::int64_t(given.shape(1)) : 0;
+        const T* from = in<T>(pieces, std::int64_t(rows.shape(0)) * classes, "pieces");
+        const NarrowJob<T> job = narrow_job<T>(rows, classes, from);
+        double* to = out<double>(total, classes * job.features, "total");
+        const int threads = threads_or_default(n_threads);
+        Release release(cost(job));
+        run_pull_back(job, to, threads);
+    });
+}
+
 // out += A·dense for rows A of a sparse matrix, whose indices are not checked here.
 void sparse_product(nb::handle start, nb::handle index, nb::handle value, nb::handle dense, nb::handle result,
                     nb::handle n_threads) {
@@ -263,6 +313,10 @@ NB_MODULE(_core, m) {
     m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, nb::arg("logits"), nb::arg("target"),
           nb::arg("positive").none(), nb::arg("weight").none(), nb::arg("keep"), nb::arg("smooth"), nb::arg("factor"),
           nb::arg("block_loss").none(), nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
+    m.def("narrow_scores", &narrow_scores, nb::arg("X"), nb::arg("coef"), nb::arg("intercept"), nb::arg("scores"),
+          nb::arg("n_threads").none());
+    m.def("narrow_pull_back", &narrow_pull_back, nb::arg("X"), nb::arg("pieces"), nb::arg("total"),
+          nb::arg("n_threads").none());
     m.def("sparse_product", &sparse_product, nb::arg("start"), nb::arg("index"), nb::arg("value"), nb::arg("dense"),
           nb::arg("result"), nb::arg("n_threads").none());
     m.attr("SIGMOID_BLOCK") = SigmoidJob<float>::kBlock;

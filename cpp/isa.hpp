@@ -16,6 +16,15 @@ struct Level {
     Kernels<double> f64;
     double (*total)(const double*, std::int64_t);  // sum in an order that follows from the size alone
     SparseTable sparse;
+    NarrowKernels<float> narrow32;
+    NarrowKernels<double> narrow64;
+    template <class T>
+    const NarrowKernels<T>& narrow() const {
+        if constexpr (sizeof(T) == 4)
+            return narrow32;
+        else
+            return narrow64;
+    }
     template <class T>
     const Kernels<T>& kernels() const {
         if constexpr (sizeof(T) == 4)

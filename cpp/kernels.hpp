@@ -56,6 +56,23 @@ struct SigmoidJob {
     T* grad = nullptr;
 };
 
+// z = W x + b for rows x of a dense matrix, and A = Σ g xᵀ; `width` is the classes filled up to whole vectors.
+template <class T>
+struct NarrowJob {
+    std::int64_t rows = 0, features = 0, classes = 0, width = 0;
+    const T* X = nullptr;        // (rows, features)
+    const T* columns = nullptr;  // (features, width), Wᵀ with zeros behind
+    const T* start = nullptr;    // (width,), b likewise
+    T* rows_of = nullptr;        // (rows, classes), z to write or g to read
+};
+
+template <class T>
+struct NarrowKernels {
+    void (*scores)(const NarrowJob<T>&, std::int64_t begin, std::int64_t end);
+    void (*pull_back)(const NarrowJob<T>&, double* total, std::int64_t begin, std::int64_t end);
+    std::int64_t lanes;
+};
+
 // out += A·dense for rows A of a sparse matrix (CSR; a CSC matrix is that of its transpose). `start` may begin inside
 // the matrix: a block of rows is a pointer into it. Indices are in range, in any order, and may repeat.
 template <class T, class I, class Out>

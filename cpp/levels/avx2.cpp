@@ -21,6 +21,7 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #endif
 
 #include "../lanes.inl"
+#include "../narrow.inl"
 #include "../rows.inl"
 #include "../sparse.inl"
 
@@ -31,6 +32,9 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #endif
 
 namespace luce::avx2 {
-Level level() { return {"avx2", supported, kernels<float>(), kernels<double>(), total, sparse_table()}; }
+Level level() {
+    return {"avx2", supported,      kernels<float>(),        kernels<double>(),
+            total,  sparse_table(), narrow_kernels<float>(), narrow_kernels<double>()};
+}
 }  // namespace luce::avx2
 #endif

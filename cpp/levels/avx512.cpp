@@ -24,6 +24,7 @@ static bool supported() {
 #endif
 
 #include "../lanes.inl"
+#include "../narrow.inl"
 #include "../rows.inl"
 #include "../sparse.inl"
 
@@ -34,6 +35,9 @@ static bool supported() {
 #endif
 
 namespace luce::avx512 {
-Level level() { return {"avx512", supported, kernels<float>(), kernels<double>(), total, sparse_table()}; }
+Level level() {
+    return {"avx512", supported,      kernels<float>(),        kernels<double>(),
+            total,    sparse_table(), narrow_kernels<float>(), narrow_kernels<double>()};
+}
 }  // namespace luce::avx512
 #endif

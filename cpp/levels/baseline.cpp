@@ -20,11 +20,13 @@ inline constexpr int kColumnClasses = 32;
 }
 
 #include "../lanes.inl"
+#include "../narrow.inl"
 #include "../rows.inl"
 #include "../sparse.inl"
 
 namespace luce::LUCE_LEVEL {
 Level level() {
-    return {"baseline", [] { return true; }, kernels<float>(), kernels<double>(), total, sparse_table()};
+    return {"baseline", [] { return true; }, kernels<float>(),        kernels<double>(),
+            total,      sparse_table(),      narrow_kernels<float>(), narrow_kernels<double>()};
 }
 }  // namespace luce::LUCE_LEVEL

@@ -28,12 +28,14 @@ from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_v
 if TYPE_CHECKING:
     from luce.models.classifier import SoftmaxClassifier
     from luce.models.compare import compare
+    from luce.models.selection import SoftmaxClassifierCV, softmax_path
 
 __version__ = "0.1.0"
 
 __all__ = [
     "LinearGrads",
     "SoftmaxClassifier",
+    "SoftmaxClassifierCV",
     "compare",
     "cross_entropy",
     "cross_entropy_and_grad",
@@ -51,12 +53,15 @@ __all__ = [
     "sigmoid_cross_entropy_and_grad",
     "softmax",
     "softmax_jvp",
+    "softmax_path",
     "softmax_vjp",
 ]
 
 # name: (module, the extra that brings what it needs)
 _LAZY = {
     "SoftmaxClassifier": ("luce.models.classifier", "models"),
+    "SoftmaxClassifierCV": ("luce.models.selection", "models"),
+    "softmax_path": ("luce.models.selection", "models"),
     "check": ("luce.check", "check"),
     "compare": ("luce.models.compare", "models"),
 }

@@ -6,11 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -21,7 +24,15 @@ SOLVERS = ["newton", "newton-cg", "quasi-newton"]
 DATA = {"iris": load_iris, "wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
 
 
-@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="newton-cg", C=10.0, tol=1e-10)])
+@parametrize_with_checks(
+    [
+        SoftmaxClassifier(),
+        SoftmaxClassifier(solver="newton-cg", C=10.0, tol=1e-10),
+        SoftmaxClassifier(l1_ratio=0.5),
+        SoftmaxClassifier(loss="sigmoid"),
+        SoftmaxClassifier(solver="quasi-newton", label_smoothing=0.1, tol=1e-10),
+    ]
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -297,3 +308,355 @@ def test_features_that_cannot_be_squared_are_refused():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="column 2 spans"):
         SoftmaxClassifier().fit(X * 1e160, y)
+
+
+def sectors():
+    """Six classes around a point: each has the largest score in its own sector, and no line parts one from the rest."""
+    rng = np.random.default_rng(0)
+    angle, radius = rng.uniform(0.1, np.pi / 3 - 0.1, 200), rng.uniform(0.05, 1, 200)
+    y = np.arange(6).repeat(200)
+    angle = np.tile(angle, 6) + y * np.pi / 3
+    return np.column_stack([np.cos(angle), np.sin(angle)]) * np.tile(radius, 6)[:, None], y
+
+
+def test_sigmoids_have_a_minimum_where_no_class_is_apart_from_all_others():
+    X, y = sectors()
+    model = SoftmaxClassifier(C=np.inf, loss="sigmoid").fit(X, y)
+    assert model.score(X, y) == 1
+    assert model.grad_norm_ < 1e-6
+
+
+def test_sigmoids_of_one_class_that_is_apart_have_none():
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="separable"):
+        SoftmaxClassifier(C=np.inf, loss="sigmoid").fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_smoothed_labels_have_a_minimum_however_far_apart_the_classes(loss):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(C=np.inf, label_smoothing=0.1, loss=loss).fit(X, y)
+    assert model.grad_norm_ < 1e-6
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_an_l1_share_of_no_penalty_is_none(loss):
+    X, y = load_wine(return_X_y=True)
+    X = X[:, :2]
+    plain = SoftmaxClassifier(C=np.inf, loss=loss, tol=1e-10).fit(X, y)
+    model = SoftmaxClassifier(C=np.inf, loss=loss, tol=1e-10, l1_ratio=0.5).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-7)
+
+
+def soft_wine(seed=0):
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:, :5])
+    return X, np.random.default_rng(seed).dirichlet([0.6, 0.8, 1.0], len(X)), y
+
+
+def as_weighted_rows(X, table, weight=None):
+    """Each row once for every class, weighted by its probability."""
+    weight = np.ones(len(X)) if weight is None else weight
+    classes = table.shape[1]
+    return X.repeat(classes, axis=0), np.tile(np.arange(classes), len(X)), (weight[:, None] * table).ravel()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"l1_ratio": 0.5, "C": 0.3}, {"fit_intercept": False}, {"solver": "newton-cg"}]
+)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_soft_labels_are_weighted_rows(options, weighted):
+    X, table, _ = soft_wine()
+    weight = np.random.default_rng(1).uniform(0.1, 2, len(X)) if weighted else None
+    soft = SoftmaxClassifier(tol=1e-10, **options).fit(X, table, weight)
+    hard = SoftmaxClassifier(tol=1e-10, **options).fit(*as_weighted_rows(X, table, weight))
+    np.testing.assert_allclose(soft.coef_, hard.coef_, atol=1e-7)
+    np.testing.assert_allclose(soft.intercept_, hard.intercept_, atol=1e-7)
+
+
+def test_soft_labels_of_two_classes():
+    X, table, _ = soft_wine()
+    table = np.column_stack([table[:, 0], 1 - table[:, 0]])
+    soft = SoftmaxClassifier(tol=1e-10).fit(X, table)
+    assert soft.coef_.shape == (1, 5)
+    hard = SoftmaxClassifier(tol=1e-10).fit(*as_weighted_rows(X, table))
+    np.testing.assert_allclose(soft.coef_, hard.coef_, atol=1e-8)
+
+
+@pytest.mark.parametrize("class_weight", [{0: 3.0, 2: 0.2}, "balanced"])
+def test_class_weights_of_soft_labels_are_those_of_the_weighted_rows(class_weight):
+    X, table, _ = soft_wine()
+    soft = SoftmaxClassifier(tol=1e-10, class_weight=class_weight).fit(X, table)
+    hard = SoftmaxClassifier(tol=1e-10, class_weight=class_weight).fit(*as_weighted_rows(X, table))
+    np.testing.assert_allclose(soft.coef_, hard.coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("smoothing", [0.1, 0.6])
+def test_label_smoothing_is_soft_labels(classes, smoothing):
+    X, _, y = soft_wine()
+    X, y = X[y < classes], y[y < classes]
+    table = (1 - smoothing) * np.eye(classes)[y] + smoothing / classes
+    smooth = SoftmaxClassifier(tol=1e-10, label_smoothing=smoothing).fit(X, y)
+    soft = SoftmaxClassifier(tol=1e-10).fit(X, table)
+    np.testing.assert_allclose(smooth.coef_, soft.coef_, atol=1e-8)
+    np.testing.assert_allclose(smooth.intercept_, soft.intercept_, atol=1e-8)
+    assert smooth.loss_curve_[-1] == pytest.approx(soft.loss_curve_[-1], rel=1e-10)
+
+
+@pytest.mark.parametrize("options", [{}, {"l1_ratio": 0.5}, {"fit_intercept": False}, {"solver": "newton-cg"}])
+def test_several_labels_a_row_are_separate_fits(options):
+    X, _, _ = soft_wine()
+    table = (np.random.default_rng(0).random((len(X), 4)) < [0.2, 0.5, 0.7, 0.4]).astype(int)
+    model = SoftmaxClassifier(loss="sigmoid", tol=1e-11, **options).fit(X, table)
+    assert model.multilabel_ and model.predict(X).shape == table.shape
+    for k in range(4):
+        alone = SoftmaxClassifier(tol=1e-11, **options).fit(X, table[:, k])
+        np.testing.assert_allclose(model.coef_[k], alone.coef_[0], atol=1e-6)
+        np.testing.assert_allclose(model.predict_proba(X)[:, k], alone.predict_proba(X)[:, 1], atol=1e-7)
+        np.testing.assert_array_equal(model.predict(X)[:, k], alone.predict(X))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), rtol=1e-12)
+    assert model.score(X, table) == (model.predict(X) == table).all(axis=1).mean()
+    two = SoftmaxClassifier(loss="sigmoid").fit(X, table[:, :2])
+    assert two.multilabel_ and two.coef_.shape == (2, 5) and two.predict_proba(X).shape == (len(X), 2)
+
+
+def test_one_against_the_rest():
+    X, _, y = soft_wine()
+    model = SoftmaxClassifier(loss="sigmoid", tol=1e-11).fit(X, y)
+    expected = OneVsRestClassifier(SoftmaxClassifier(tol=1e-11)).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-8)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), rtol=1e-12)
+    two = SoftmaxClassifier(loss="sigmoid", tol=1e-11).fit(X[y < 2], y[y < 2])
+    plain = SoftmaxClassifier(tol=1e-11).fit(X[y < 2], y[y < 2])
+    np.testing.assert_array_equal(two.predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize("options", [{}, {"l1_ratio": 0.5}, {"loss": "sigmoid"}, {"solver": "newton-cg"}, {"C": 0.01}])
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix, sparse.csc_matrix])
+def test_sparse_data_are_dense_data(options, form):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] * (X[:300] > 3), y[:300]
+    options = {"C": 1e-3, **options}
+    dense = SoftmaxClassifier(tol=1e-10, **options).fit(X, y)
+    model = SoftmaxClassifier(tol=1e-10, **options).fit(form(X), y)
+    np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-8)
+    np.testing.assert_allclose(model.predict_proba(form(X)), dense.predict_proba(X), atol=1e-8)
+    np.testing.assert_allclose(model.decision_function(X), dense.decision_function(form(X)), atol=1e-6)
+    single = SoftmaxClassifier(**options).fit(form(X.astype(np.float32)), y)
+    assert single.coef_.dtype == np.float32
+    np.testing.assert_allclose(single.predict_proba(X), dense.predict_proba(X), atol=2e-3)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_name_features_and_pass_through_pipelines(library):
+    module = pytest.importorskip(library)
+    X, y = load_iris(return_X_y=True)
+    frame = module.DataFrame(dict(zip("abcd", X.T, strict=True)))
+    model = SoftmaxClassifier().fit(frame, module.Series(y))
+    assert model.feature_names_in_.tolist() == list("abcd")
+    np.testing.assert_allclose(model.coef_, SoftmaxClassifier().fit(X, y).coef_, rtol=1e-10)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("badc")])
+    line = make_pipeline(StandardScaler(), SoftmaxClassifier()).set_output(transform=library).fit(frame, y)
+    assert line[-1].feature_names_in_.tolist() == list("abcd")
+    table = module.DataFrame(dict(zip(["x", "y", "z"], np.eye(3)[y].T, strict=True)))
+    soft = SoftmaxClassifier().fit(frame, table)
+    assert soft.classes_.tolist() == ["x", "y", "z"] and soft.predict(frame)[0] == "x"
+
+
+def test_sparse_coefficients_predict_the_same():
+    X, y = load_wine(return_X_y=True)
+    for rows in (slice(None), y < 2):
+        model = SoftmaxClassifier(l1_ratio=1.0, C=0.1, warm_start=True).fit(X[rows], y[rows])
+        before, coef = model.predict_proba(X), model.coef_
+        assert model.sparsify() is model and sparse.issparse(model.coef_)
+        np.testing.assert_allclose(model.predict_proba(X), before, atol=1e-12)
+        np.testing.assert_allclose(model.predict_proba(sparse.csr_array(X)), before, atol=1e-12)
+        np.testing.assert_array_equal(model.densify().coef_, coef)
+        assert model.densify().coef_ is model.coef_
+        model.sparsify().fit(X[rows], y[rows])
+        assert model.n_iter_[0] == 1
+
+
+def test_the_score_of_soft_labels_is_their_probability_of_what_was_predicted():
+    X, table, y = soft_wine()
+    model = SoftmaxClassifier().fit(X, table)
+    given = table[np.arange(len(X)), model.predict(X)]
+    assert model.score(X, table) == pytest.approx(given.mean())
+    weight = np.arange(len(X)) + 1.0
+    assert model.score(X, table, weight) == pytest.approx(np.average(given, weights=weight))
+    assert model.score(X, y) == pytest.approx((model.predict(X) == y).mean())
+    assert model.score(X, y, weight) == pytest.approx(np.average(model.predict(X) == y, weights=weight))
+
+
+def interrupting(after):
+    def callback(iterate):
+        if iterate.iteration == after:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_an_interrupt_leaves_the_coefficients_reached(l1_ratio, capsys):
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxClassifier(l1_ratio=l1_ratio)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y, callback=interrupting(3))
+    assert model.n_iter_[0] == 3 and len(model.loss_curve_) == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        stopped = SoftmaxClassifier(l1_ratio=l1_ratio, max_iter=3).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, stopped.coef_)
+    model.set_params(verbose=1)
+    with pytest.warns(ConvergenceWarning, match="Interrupted after 2 iterations"):
+        assert model.fit(X, y, callback=interrupting(2)) is model
+    assert model.n_iter_[0] == 2 and model.score(X, y) > 0.5
+    capsys.readouterr()
+
+
+def test_an_interrupt_before_anything_is_reached_leaves_no_model(monkeypatch):
+    X, y = load_wine(return_X_y=True)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("luce.models.objective.LinearObjective.at", interrupted)
+    model = SoftmaxClassifier(verbose=1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_live_line(terminal, capsys, monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    model = SoftmaxClassifier(verbose=1).fit(X, y)
+    err = capsys.readouterr().err
+    assert err.endswith("s\n") and err.count("\n") == (1 if terminal else model.n_iter_[0] + 1)
+    assert err.count("\r\x1b[K") == (model.n_iter_[0] + 1 if terminal else 0)
+    assert f"objective {model.loss_curve_[-1]:.9f}" in err
+    assert f"gradient {model.grad_norm_:.1e}" in err and f"within {model.gap_:.1e} of the minimum" in err
+    SoftmaxClassifier(C=np.inf, verbose=1).fit(X[y > 0], y[y > 0])
+    assert "no bound without a penalty" in capsys.readouterr().err
+
+
+def test_searches_in_processes_and_metadata():
+    X, y = load_wine(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0, 2, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = SoftmaxClassifier().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        grid = {"C": [0.01, 1.0], "l1_ratio": [0.0, 0.5]}
+        search = GridSearchCV(model, grid, n_jobs=2, cv=3).fit(X, y, sample_weight=weight)
+        alone = GridSearchCV(model, grid, cv=3).fit(X, y, sample_weight=weight)
+        without = GridSearchCV(SoftmaxClassifier(), grid, cv=3).fit(X, y)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+    assert (search.cv_results_["mean_test_score"] != without.cv_results_["mean_test_score"]).any()
+    best = SoftmaxClassifier(**search.best_params_).fit(X, y, weight)
+    np.testing.assert_allclose(search.best_estimator_.coef_, best.coef_, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("way", ["pickle", "joblib", "skops", "clone"])
+def test_copies(way, tmp_path):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = SoftmaxClassifier(C=2.0, standard_errors=True).fit(X, y).calibrate(X, y)
+    if way == "clone":
+        copy = clone(model)
+        assert copy.get_params() == model.get_params() and not hasattr(copy, "coef_")
+        copy.fit(X, y).calibrate(X, y)
+    elif way == "pickle":
+        copy = pickle.loads(pickle.dumps(model))
+    elif way == "joblib":
+        joblib = pytest.importorskip("joblib")
+        joblib.dump(model, tmp_path / "model")
+        copy = joblib.load(tmp_path / "model")
+    else:
+        skops = pytest.importorskip("skops.io")
+        data = skops.dumps(model)
+        copy = skops.loads(data, trusted=skops.get_untrusted_types(data=data))
+    np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert str(copy.summary()) == str(model.summary())
+
+
+def test_very_many_classes():
+    """From a thousand on scores are computed again instead of kept."""
+    rng = np.random.default_rng(0)
+    y = np.arange(1200).repeat(2)
+    X = (3 * rng.normal(size=(1200, 4)))[y] + rng.normal(size=(2400, 4))
+    model = SoftmaxClassifier().fit(X, y)
+    P = model.predict_proba(X)
+    P[np.arange(len(y)), y] -= 1
+    np.testing.assert_allclose(P.T @ X + model.coef_, 0, atol=2e-2)
+    assert model.coef_.shape == (1200, 4) and model.grad_norm_ < 1e-6
+
+
+@pytest.fixture(scope="module")
+def many_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20000, 5)) @ rng.normal(size=(5, 5)) + 2
+    return X, np.argmax(X @ rng.normal(size=(5, 3)) + 2 * rng.gumbel(size=(20000, 3)), axis=1)
+
+
+@pytest.mark.parametrize("solver", ["auto", *SOLVERS, "proximal-newton"])
+@pytest.mark.parametrize("kind", ["labels", "soft labels", "sigmoids", "sparse"])
+def test_all_solvers_end_at_the_same_minimum(solver, kind, many_rows):
+    X, y = many_rows
+    options = {"loss": "sigmoid"} if kind == "sigmoids" else {}
+    if kind == "soft labels":
+        y = 0.8 * np.eye(3)[y] + 0.2 / 3
+    if kind == "sparse":
+        X = sparse.csr_array(X * (X > 2))
+    model = SoftmaxClassifier(solver=solver, tol=1e-9, C=0.01, **options).fit(X, y)
+    P = model.predict_proba(X)
+    if kind == "sigmoids":
+        P = 1 / (1 + np.exp(-model.decision_function(X)))
+    gradient = (X.T @ (P - (np.eye(3)[y] if y.ndim == 1 else y))).T + model.coef_ / 0.01
+    assert np.abs(gradient).max() / len(y) < 1e-7
+    sampled = solver in ("quasi-newton", "newton", "newton-cg")
+    start = np.log(3) if kind != "sigmoids" else 3 * np.log(2)
+    if sampled:  # the start is the minimum over a sample
+        assert model.loss_curve_[0] < model.loss_curve_[-1] * 1.03 < start
+    assert model.gap_ < 1e-6
+
+
+def test_the_solver_that_is_chosen(many_rows, monkeypatch):
+    X, y = many_rows
+    assert SoftmaxClassifier().fit(X, y).solver_ == "newton"
+    monkeypatch.setattr("luce.models.problem.HESSIAN_WORK", 1)
+    assert SoftmaxClassifier().fit(X, y).solver_ == "quasi-newton"
+    assert SoftmaxClassifier().fit(X[:1000], y[:1000]).solver_ == "newton-cg"
+    assert SoftmaxClassifier(l1_ratio=0.1).fit(X[:1000], y[:1000]).solver_ == "proximal-newton"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"l1_ratio": -0.1}, "l1_ratio must be a number between 0 and 1, got -0.1"),
+        ({"l1_ratio": 1.1}, "l1_ratio must be"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a number >= 0 and < 1, got 1.0"),
+        ({"label_smoothing": -0.1}, "label_smoothing must be"),
+        ({"loss": "hinge"}, "loss must be 'softmax' or 'sigmoid', got 'hinge'"),
+        ({"l1_ratio": 0.5, "solver": "newton"}, "with l1_ratio > 0 it is 'proximal-newton', got 'newton'"),
+    ],
+)
+def test_newer_parameters_out_of_range(parameters, words):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=words):
+        SoftmaxClassifier(**parameters).fit(X, y)
+
+
+def test_the_data_are_left_alone():
+    X, _, y = soft_wine()
+    weight, table = np.linspace(0, 1, len(y)), np.eye(3)[y]
+    for rows in (X, sparse.csr_array(X), sparse.csc_array(X)):
+        before = rows.copy()
+        for target in (y, table):
+            SoftmaxClassifier(l1_ratio=0.5).fit(rows, target, weight)
+            SoftmaxClassifier().fit(rows, target, weight).calibrate(rows, target, weight)
+        assert abs(rows - before).max() == 0
+    assert (weight == np.linspace(0, 1, len(y))).all() and (table == np.eye(3)[y]).all()

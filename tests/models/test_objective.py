@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
+import objectives
 from luce.models.coordinates import SumZero
 from luce.models.design import Design, as_matrix
 from luce.models.losses import SoftmaxLoss
 from luce.models.objective import LinearObjective
+from objectives import PAIRS, TARGETS
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(2, 7))
 
@@ -142,3 +144,109 @@ def test_the_data_are_left_alone():
     point.hessian(), point.hvp(parameters), point.preconditioner("strong")
     for array, copy in zip((X, codes, weight), before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+@pytest.fixture(params=[f"{loss}, {coordinates}" for loss, coordinates in PAIRS])
+def pair(request):
+    loss, coordinates = request.param.split(", ")
+    return {"loss": loss, "coordinates": coordinates}
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_every_derivative_of_every_kind(pair, target, form, fit_intercept):
+    case = objectives.drawn(2, target=target, form=form, fit_intercept=fit_intercept, **pair)
+    objective = case.objective
+    parameters, vector = case.rng.normal(size=(2, objective.size))
+    point, step = objective.at(parameters), 1e-5
+    assert point.value == pytest.approx(case.value(parameters), rel=1e-12)
+    ahead, behind = objective.at(parameters + step * vector), objective.at(parameters - step * vector)
+    assert (ahead.value - behind.value) / (2 * step) == pytest.approx(point.gradient @ vector, rel=1e-7, abs=1e-8)
+    product, hessian = point.hvp(vector), point.hessian()
+    expected = objectives.written_out(case, parameters)
+    np.testing.assert_allclose((ahead.gradient - behind.gradient) / (2 * step), product, atol=1e-7)
+    np.testing.assert_allclose(hessian, expected, atol=1e-11)
+    np.testing.assert_allclose(product, expected @ vector, atol=1e-10)
+    ridge = np.tile(objective.ridge, objective.coordinates.n_rows)
+    np.testing.assert_allclose(point.diagonal(), np.diagonal(expected) - ridge, atol=1e-11)
+    columns = objective.design.n_columns
+    for at, block in enumerate(point.blocks()):
+        inside = slice(at * columns, (at + 1) * columns)
+        np.testing.assert_allclose(block, expected[inside, inside] - np.diag(objective.ridge), atol=1e-11)
+    assert len(point.blocks()) == objective.coordinates.n_rows
+    chosen = np.flatnonzero(case.rng.random(objective.size) < 0.6)
+    np.testing.assert_allclose(point.hessian_among(chosen), expected[np.ix_(chosen, chosen)], atol=1e-11)
+    np.testing.assert_allclose(objective.class_shares, case.share @ case.table, rtol=1e-13)
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+def test_blocks_of_rows_add_up_for_every_kind(pair, form, monkeypatch):
+    case = objectives.drawn(4, rows=800, form=form, **pair)
+    parameters = case.rng.normal(size=case.objective.size)
+    chosen = np.arange(0, case.objective.size, 2)
+
+    def everything():
+        point = case.objective.at(parameters)
+        first = [point.gradient, point.hessian(), point.hvp(parameters)]
+        return [*first, point.diagonal(), point.blocks(), point.hessian_among(chosen)]
+
+    whole = everything()
+    monkeypatch.setattr("luce.models.design.BLOCK_ENTRIES", 500)
+    monkeypatch.setattr("luce.models.objective.WRITTEN_ENTRIES", 500)
+    monkeypatch.setattr("luce.models.objective.KEPT_SCORES", 0)
+    for found, expected in zip(everything(), whole, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    rows = np.array([700, 3, 41])
+    coef, intercept = case.objective.coefficients(parameters)
+    np.testing.assert_allclose(case.objective.at(parameters).scores_of(rows), case.X[rows] @ coef.T + intercept)
+
+
+@pytest.mark.parametrize("route", ["weak", "whole", "blocks", "diagonals"])
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+@pytest.mark.parametrize("l2", [0.3, 0.0])
+def test_preconditioners_of_every_kind_are_symmetric_and_positive_definite(pair, route, form, l2, monkeypatch):
+    if route in ("whole", "blocks"):
+        monkeypatch.setattr("luce.models.curvature.ROWS_PER_UNKNOWN", 1000)  # all rows
+    if route == "blocks":
+        monkeypatch.setattr("luce.models.curvature.WHOLE_HESSIAN", 1)
+    if route == "diagonals":
+        monkeypatch.setattr("luce.models.curvature.GRAM_COLUMNS", 1)
+    case = objectives.drawn(7, rows=200, form=form, l2=l2, **pair)
+    parameters = 0.1 * case.rng.normal(size=case.objective.size)
+    point = case.objective.at(parameters)
+    solve = point.preconditioner("weak" if route == "weak" else "strong")
+    inverse = np.stack([solve(row) for row in np.eye(case.objective.size)])
+    np.testing.assert_allclose(inverse, inverse.T, atol=1e-6 * np.abs(inverse).max())  # built in single precision
+    assert np.linalg.eigvalsh(inverse).min() > 0
+    hessian = point.hessian()
+    free = np.eye(len(hessian))
+    if pair == {"loss": "softmax", "coordinates": "whole"}:  # singular along shifts of all classes, without a penalty
+        free = np.linalg.eigh(hessian)[1][:, 4:]
+    ratio = np.linalg.eigvals(np.linalg.inv(free.T @ np.linalg.inv(inverse) @ free) @ free.T @ hessian @ free).real
+    assert ratio.max() / ratio.min() < {"whole": 1.01, "blocks": 6, "weak": 20, "diagonals": 50}[route]
+    assert point.strong_preconditioner_cost > 1
+
+
+def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40000, 3)) + 5
+    codes = np.concatenate([np.full(30, 2), rng.integers(0, 2, 39970)])
+    weight = rng.uniform(0.5, 2, 40000)
+    objective = built(X, codes, 3, weight, 0.1)
+    assert objective.has_samples
+    samples = list(objective.samples())
+    assert [len(sample.loss.target) for sample in samples] == [pytest.approx(5000, abs=30)]
+    sample = samples[0]
+    assert np.bincount(sample.loss.target)[2] == 20
+    assert sample.design.centre is objective.design.centre and sample.ridge is objective.ridge
+    np.testing.assert_allclose(sample.design.share.sum(), 1)
+    np.testing.assert_allclose(sample.class_shares, objective.class_shares, rtol=0.1)  # 20 rows stand for 30
+    parameters = 0.3 * rng.normal(size=objective.size)
+    assert sample.at(parameters).value == pytest.approx(objective.at(parameters).value, rel=0.03)
+    soft = np.eye(3)[codes]
+    built_soft = LinearObjective(objective.design, SoftmaxLoss(soft, 3, n_threads=1), SumZero(3), l2=0.1)
+    sample = next(built_soft.samples())
+    assert sample.loss.target.shape == (5000, 3)
+    assert sample.at(parameters).value == pytest.approx(objective.at(parameters).value, rel=0.03)
+    assert not built(X[:10000], codes[:10000], 3).has_samples

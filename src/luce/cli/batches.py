@@ -29,8 +29,8 @@ class Batches:
 
     Attributes
     ----------
-    names : list of str
-        The columns.
+    columns : list of str
+        Their names.
     total : int
         What `read` counts up to: bytes of text, rows of Parquet.
     separator : str or None
@@ -49,14 +49,14 @@ class Batches:
         with reading(path):
             if path.suffix.lower() in PARQUET_KINDS:
                 table = pl.scan_parquet(path)
-                self.names = table.collect_schema().names()
+                self.columns = table.collect_schema().names()
                 self.total = int(table.select(pl.len()).collect().item())
             else:
                 with open(path, "rb") as file, _text(file) as text:
                     form = form_of(text, path)
-                self.names, self.separator = list(form.names), form.separator
+                self.columns, self.separator = list(form.names), form.separator
                 self.total = path.stat().st_size
-        if not self.names:
+        if not self.columns:
             raise Failure(f"{path}: the table is empty")
 
     def read(
@@ -84,7 +84,7 @@ class Batches:
             raise Failure(f"{self.path}: the table has a header and no rows")
 
     def _parquet(self) -> Iterator[tuple[int, pl.DataFrame]]:
-        table, length = pl.scan_parquet(self.path), max(CELLS // len(self.names), 1)
+        table, length = pl.scan_parquet(self.path), max(CELLS // len(self.columns), 1)
         for first in range(0, self.total, length):
             yield min(first + length, self.total), table.slice(first, length).collect()
 

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from luce.cli.failure import Failure
-
 __all__ = ["fit"]
 
 
@@ -42,10 +40,17 @@ def fit(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write the report as a page, too.")
     ] = None,
-    C: Annotated[float, typer.Option("--C", help="Inverse strength of the penalty; inf for none.")] = 1.0,
+    C: Annotated[
+        list[float] | None,
+        typer.Option("--C", help="Inverse strength of the penalty, 1 by default; inf for none (repeatable: --cv)."),
+    ] = None,
     l1_ratio: Annotated[
-        float, typer.Option("--l1-ratio", help="The L1 norm's share in the penalty; 0 is L2 alone, 1 is L1 alone.")
-    ] = 0.0,
+        list[float] | None,
+        typer.Option("--l1-ratio", help="The L1 norm's share in the penalty, 0 (L2 alone) to 1 (repeatable: --cv)."),
+    ] = None,
+    cv: Annotated[
+        bool, typer.Option("--cv", help="Choose --C, and --l1-ratio of several, by cross-validation.")
+    ] = False,
     model: Annotated[
         str, typer.Option("--model", metavar="softmax|sigmoid", help="sigmoid: each class against the rest.")
     ] = "softmax",
@@ -75,7 +80,9 @@ def fit(
     imputed and marked; the report says what was done with each column.
     """
     from luce.cli.batches import Batches
+    from luce.cli.choice import chooser
     from luce.cli.model_file import Model, save_model
+    from luce.cli.options import check_options
     from luce.cli.progress import Progress
     from luce.cli.replacing import check_places
     from luce.cli.reporting import publish
@@ -85,51 +92,44 @@ def fit(
     from luce.cli.train_stream import train_stream
     from luce.models.classifier import SoftmaxClassifier
 
-    if not C > 0:
-        raise Failure(f"--C must be positive, got {C:g}")
-    if not 0 <= l1_ratio <= 1:
-        raise Failure(f"--l1-ratio must be in [0, 1], got {l1_ratio:g}")
-    if folds is not None and (folds < 0 or folds == 1):
-        raise Failure(f"--folds must be 0 or at least 2, got {folds}")
-    if model not in ("softmax", "sigmoid"):
-        raise Failure(f"--model must be softmax or sigmoid, got {model!r}")
-    if standard_errors and l1_ratio:
-        raise Failure("--standard-errors: a model with an L1 penalty has none; leave --l1-ratio out")
-    if stream:
-        asked = {"--folds": folds is not None, "--l1-ratio": l1_ratio > 0, "--standard-errors": standard_errors}
-        for option in (option for option, given in asked.items() if given):
-            raise Failure(f"{option} and --stream exclude each other: it needs all rows at once")
-        if table is None:
-            raise Failure("--stream needs a table")
-    elif share is not None:
-        raise Failure("--held-out goes with --stream; without it, rows are held out by --folds")
-    if share is not None and not 0 <= share < 1:
-        raise Failure(f"--held-out must be in [0, 1), got {share:g}")
+    check_options(
+        C=C,
+        l1_ratio=l1_ratio,
+        cv=cv,
+        model=model,
+        standard_errors=standard_errors,
+        folds=folds,
+        stream=stream,
+        share=share,
+        table=table,
+        target=target,
+        soft_target=soft_target,
+    )
     if table is None:
-        if target not in (None, "species") or soft_target is not None:
-            raise Failure("--target goes with a table; without one, Iris is used, whose target is 'species'")
         target = "species"
     source = str(table or "iris (built in)")
     place = output or Path(f"{table.stem if table else 'iris'}.luce")
     check_places(read={"table": table}, written={"model": place, "report": report})
-    parameters: dict[str, Any] = {"C": C, "l1_ratio": l1_ratio, "loss": model, "max_iter": max_iter}
+    Cs, l1_ratios = C or [1.0], l1_ratio or [0.0]
+    parameters: dict[str, Any] = {"C": Cs[0], "l1_ratio": l1_ratios[0], "loss": model, "max_iter": max_iter}
+    classifier = SoftmaxClassifier(**parameters, standard_errors=standard_errors)
     with Progress(quiet) as progress:
         progress.say(f"reading {source}")
         data = Batches(table) if stream and table else table_to_learn(table)
-        parts = roles(
-            data.names if isinstance(data, Batches) else data.columns,
-            source,
-            target=target,
-            soft_target=soft_target,
-            weights=weights,
-            drop=drop or (),
-        )
-        classifier = SoftmaxClassifier(**parameters, standard_errors=standard_errors)
+        parts = roles(data.columns, source, target=target, soft_target=soft_target, weights=weights, drop=drop or ())
         if isinstance(data, Batches):
             held = 0.1 if share is None else share
             training = train_stream(data, parts, classifier, parameters, share=held, seed=seed, progress=progress)
         else:
-            folds = 0 if quiet and not (json or report) else 5 if folds is None else folds
-            training = train(data, parts, classifier, parameters, folds=folds, seed=seed, progress=progress)
+            training = train(
+                data,
+                parts,
+                classifier,
+                parameters,
+                chooser=chooser(C, l1_ratios, classifier, seed, soft=bool(parts.soft)) if cv else None,
+                folds=0 if quiet and not (json or report) else 5 if folds is None else folds,
+                seed=seed,
+                progress=progress,
+            )
     save_model(place, Model(None if parts.soft else parts.target, training.columns, training.pipeline))
     publish(training, model=place, page=report, json=json, quiet=quiet)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from luce import __version__
+from luce.cli.choice import Choice
 from luce.cli.curve import curve
 from luce.cli.training import Training
 from luce.report.facts import Column, Facts, HeldOut
@@ -26,6 +27,7 @@ MOST_COLUMNS = 24  # shown one by one; beyond, columns of the same treatment sha
 MATRIX_CLASSES = 12
 MOST_CONFUSIONS = 10
 MOST_COEFFICIENTS = 20
+TIGHT = 0.01  # of the loss: a bound that is larger says little
 
 
 def print_report(training: Training, facts: Facts, written: Sequence[Path]) -> None:
@@ -35,6 +37,8 @@ def print_report(training: Training, facts: Facts, written: Sequence[Path]) -> N
     plain = not (console.encoding or "").lower().startswith("utf")
     _print_data(console, training, facts)
     _print_training(console, training, facts, plain)
+    if training.choice is not None:
+        _print_choice(console, training.choice)
     if facts.coefficients.standard_errors is not None:
         _print_coefficients(console, training, facts)
     if facts.held_out is not None:
@@ -75,7 +79,10 @@ def _print_training(console: Console, training: Training, facts: Facts, plain: b
     model = facts.model
     _heading(console, "Training")
     took = _many(model.n_iter, "batch" if training.streamed else "iteration")
-    bound = "" if model.gap is None or not np.isfinite(model.gap) else f", within {model.gap:.0e} of the minimum"
+    if model.gap is not None and model.gap < TIGHT * model.loss_curve[-1]:
+        bound = f", within {model.gap:.0e} of the minimum"
+    else:
+        bound = f", gradient {model.grad_norm_curve[-1]:.0e}" if len(model.grad_norm_curve) else ""
     console.print(f"  {model.solver}, {took}, {model.seconds:.2f} s{bound}")
     if len(training.curve) > 1:
         console.print()
@@ -87,6 +94,27 @@ def _print_training(console: Console, training: Training, facts: Facts, plain: b
         console.print(f"  {what}", style="dim")
         for line in curve(training.curve.tolist(), width=min(48, console.width - 16), height=6, plain=plain):
             console.print(Text("  " + line), soft_wrap=True)
+
+
+def _print_choice(console: Console, choice: Choice) -> None:
+    _heading(console, "Choice of the penalty")
+    ratio = f", l1_ratio {choice.l1_ratio:g}" if len(choice.l1_ratios) > 1 else ""
+    console.print(f"  C {choice.C:.4g}{ratio}: the lowest log loss over the folds of a cross-validation")
+    console.print()
+    table = _table()
+    table.add_column("C", justify="right")
+    for ratio in choice.l1_ratios:
+        table.add_column(f"l1_ratio {ratio:g}", justify="right")
+    for j, C in enumerate(choice.Cs):
+        cells = [
+            Text(
+                f"{choice.log_loss[i, j]:.4f} ± {choice.error[i, j]:.4f}",
+                "bold green" if (C, ratio) == (choice.C, choice.l1_ratio) else "",
+            )
+            for i, ratio in enumerate(choice.l1_ratios)
+        ]
+        table.add_row(f"{C:.4g}", *cells)
+    console.print(Padding(table, INDENT, expand=False))
 
 
 def _print_coefficients(console: Console, training: Training, facts: Facts) -> None:

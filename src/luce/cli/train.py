@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
+from luce.cli.choice import choice_of
 from luce.cli.columns import converted, plan
 from luce.cli.failure import Failure
 from luce.cli.held_out import held_out
@@ -19,6 +21,7 @@ from luce.cli.preparation import preparation
 from luce.cli.progress import Progress
 from luce.cli.roles import Roles
 from luce.cli.training import Training
+from luce.models.selection import SoftmaxClassifierCV
 
 __all__ = ["scales_of", "train"]
 
@@ -29,11 +32,14 @@ def train(
     classifier: Any,
     parameters: Mapping[str, Any],
     *,
+    chooser: SoftmaxClassifierCV | None = None,
     folds: int,
     seed: int,
     progress: Progress,
 ) -> Training:
     """Train on all rows that have a target and a weight; judge by cross-validation where `folds` is not 0.
+
+    A `chooser` finds C and l1_ratio first; in the judgement it does so anew in every fold.
 
     Raises
     ------
@@ -52,17 +58,26 @@ def train(
     if not any(column.used for column in columns):
         raise Failure(f"{roles.source}: no column left to learn from")
     features = converted(data, columns, roles.source)
-    pipeline = Pipeline([("prepare", preparation(columns, len(data))), ("classify", classifier)])
+    prepare = preparation(columns, len(data))
+    choosing = None if chooser is None else Pipeline([("prepare", prepare), ("classify", chooser)])
+    pipeline = Pipeline([("prepare", prepare), ("classify", classifier)])
+    chosen = None
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            if choosing is not None:
+                progress.say("choosing C and l1_ratio")
+                chosen = choice_of(clone(choosing).fit(features, target, classify__sample_weight=weights)[-1])
+                found = {"C": chosen.C, "l1_ratio": chosen.l1_ratio}
+                classifier.set_params(**found)
+                parameters = {**parameters, **found}
             pipeline.fit(features, target, classify__sample_weight=weights, classify__callback=progress.iteration)
         except ValueError as error:
             raise Failure(f"{roles.source}: {error}") from error
     seconds = time.perf_counter() - begin
     notes = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
-    judged = held_out(pipeline, features, target, weights, folds, seed, progress.fold) if folds else None
+    judged = held_out(choosing or pipeline, features, target, weights, folds, seed, progress.fold) if folds else None
     if folds and judged is None:
         notes.append("Every class has a single row: none can be both learnt and held out.")
     fitted = pipeline[-1]
@@ -84,6 +99,7 @@ def train(
         judged,
         data[at],
         numbers[at],
+        choice=chosen,
         notes=notes,
     )
 

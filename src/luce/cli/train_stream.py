@@ -136,12 +136,12 @@ class _FirstPass:
 
     def __init__(self, batches: Batches, roles: Roles, share: float, seed: int, progress: Progress) -> None:
         self.batches, self.roles, self.seed = batches, roles, seed
-        most = max(min(SAMPLED_ROWS, SAMPLED_CELLS // len(batches.names)), 100)
+        most = max(min(SAMPLED_ROWS, SAMPLED_CELLS // len(batches.columns)), 100)
         self.held, self.sample = Sample(most), Sample(most)
         self.without_target = self.without_weight = 0
         counts: Counter[Any] = Counter()
         numeric = [*roles.soft, *([roles.weights] if roles.weights else [])]
-        as_text = [name for name in batches.names if name not in numeric]
+        as_text = [name for name in batches.columns if name not in numeric]
         number = 1
         for batch in batches.read(as_text=as_text, each=partial(progress.batch, "first pass")):
             numbers = np.arange(number, number + len(batch))

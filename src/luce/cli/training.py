@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from luce.cli.choice import Choice
 from luce.cli.held_out import HeldOut, calibrated, gain
 from luce.cli.preparation import feature_names
 from luce.cli.roles import Roles
@@ -47,7 +48,7 @@ class Training:
         The rows that were judged, as they were read, in the order of `judged`.
     numbers : (n,) array
         Their numbers in the table, from 1.
-    choice : object
+    choice : Choice or None
         How C and l1_ratio were chosen, where they were.
     notes : sequence of str
     streamed : bool
@@ -68,7 +69,7 @@ class Training:
     judged: HeldOut | None
     table: pl.DataFrame
     numbers: Array
-    choice: Any = None
+    choice: Choice | None = None
     notes: Sequence[str] = ()
     streamed: bool = False
 

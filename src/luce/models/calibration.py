@@ -19,8 +19,8 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     r"""Return the T that minimises the mean cross-entropy of logits / T.
 
     Newton's method on β = 1/T, in which the loss is convex:
-    L'(β) = Σ r z·(p − t), L''(β) = Σ r zᵀ(diag p − p pᵀ)z, both by the exact kernels; steps that leave the bracket of
-    the minimum are halved back into it.
+    L'(β) = Σ r z·(p − t), L''(β) = Σ r zᵀ(diag p − p pᵀ)z, both by the exact kernels. A step that leaves the bracket of
+    the minimum, or is not half as long as the one before, goes to the middle of the bracket instead.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     """
     low, high = float(np.exp(RANGE[0])), float(np.exp(RANGE[1]))
     z = logits.astype(np.float64)
-    beta = 1.0
+    beta, moved = 1.0, np.inf
     for _ in range(100):
         _, grad = cross_entropy_and_grad(beta * z, target, sample_weight=weights)
         slope = float(np.vdot(grad, z))
@@ -53,8 +53,9 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
             low = beta
         curvature = float(np.vdot(cross_entropy_hvp(beta * z, target, z, sample_weight=weights), z))
         ahead = beta - slope / curvature if curvature > 0 else np.inf
-        ahead = ahead if low < ahead < high else float(np.sqrt(low * high))
+        if not low < ahead < high or abs(ahead - beta) > 0.5 * moved:
+            ahead = float(np.sqrt(low * high))
         if abs(ahead - beta) <= 1e-12 * beta or high / low < 1 + 1e-12:
             break
-        beta = ahead
+        beta, moved = ahead, abs(ahead - beta)
     return 1 / beta

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from luce.models.prediction import LinearClassifier
 from luce.models.problem import SOLVER_NAMES, Problem, Solution
 from luce.models.progress import LiveLine
 from luce.models.solvers import Iterate
-from luce.models.statistics import Summary, information
+from luce.models.statistics import information
 from luce.models.stream import Stream
 from luce.models.targets import Targets, is_table, targets
 
@@ -188,7 +189,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            probabilities that do not sum to 1, negative weights.
+            probabilities that do not sum to 1, negative weights; with `standard_errors`, for collinear columns or
+            separable classes without a penalty.
 
         Warns
         -----
@@ -224,6 +226,12 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(problem, solution)
         return self
 
+    def _without_l1(self) -> bool:
+        if self.l1_ratio:
+            raise AttributeError("partial_fit has no L1 penalty, set l1_ratio=0")
+        return True
+
+    @available_if(_without_l1)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
@@ -248,13 +256,18 @@ class SoftmaxClassifier(LinearClassifier):
         Raises
         ------
         ValueError
-            For a first call without classes, labels that are not among them, other classes than before, an L1 penalty,
+            For a first call without classes, labels that are not among them, other classes than before,
             ``class_weight="balanced"``, whose weights no batch knows.
+        AttributeError
+            With an L1 penalty.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the tolerance was not reached on this batch.
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
-        if self.l1_ratio:
-            raise ValueError("partial_fit has no L1 penalty, set l1_ratio=0")
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
         known = self._known_classes(classes, y, first)
@@ -263,77 +276,8 @@ class SoftmaxClassifier(LinearClassifier):
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
         self._keep(solution, found.classes, is_table(y) and self.loss == "sigmoid", X.dtype)
         self._stream = stream
+        self._warn(None, solution)
         return self
-
-    def summary(self, *, reference: Any = None, level: float = 0.95) -> Summary:
-        """Return coefficients with standard errors, z, p and confidence intervals, and measures of the fit.
-
-        Parameters
-        ----------
-        reference : label or None
-            A class whose coefficients are subtracted from the others', as statsmodels' ``MNLogit`` has them; None for
-            coefficients that sum to 0 over the classes. With two classes the table is that of the log-odds.
-        level : float
-            Of the confidence intervals.
-
-        Returns
-        -------
-        Summary
-            Prints as a table; `to_frame` makes a pandas DataFrame of it.
-
-        Raises
-        ------
-        ValueError
-            If the model was fitted without `standard_errors`, the reference is no class, or the level no probability.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from luce.models.classifier import SoftmaxClassifier
-        >>> X, y = load_iris(return_X_y=True, as_frame=True)
-        >>> summary = SoftmaxClassifier(standard_errors=True).fit(X, y).summary()
-        >>> round(summary.mcfadden, 3)
-        0.891
-        """
-        check_is_fitted(self)
-        if not hasattr(self, "covariance_"):
-            raise ValueError("summary needs the covariance: fit with standard_errors=True")
-        if not 0 < level < 1:
-            raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
-        rows, columns = self.coef_.shape
-        coefficients = np.hstack([self.coef_, self.intercept_[:, None]]).astype(np.float64)
-        labels = [str(label) for label in self.classes_.tolist()]
-        covariance, named, against = self.covariance_, labels, None
-        if rows == 1:
-            named, against = labels[1:], labels[0]
-            if reference is not None and str(reference) != against:
-                raise ValueError(f"reference: with two classes it is the first, {labels[0]!r}, got {reference!r}")
-        elif reference is not None:
-            if str(reference) not in labels:
-                raise ValueError(f"reference must be one of the classes {labels}, got {reference!r}")
-            at = labels.index(str(reference))
-            change = np.delete(np.eye(rows) - np.eye(rows)[at], at, axis=0)
-            wide = np.kron(change, np.eye(columns + 1))
-            coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
-            named, against = labels[:at] + labels[at + 1 :], labels[at]
-        errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
-        terms = [str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(columns)])]
-        if self.fit_intercept:
-            terms.append("intercept")
-        else:
-            coefficients, errors = coefficients[:, :-1], errors[:, :-1]
-        return Summary(
-            named,
-            terms,
-            coefficients,
-            errors,
-            level,
-            against,
-            self.log_likelihood_,
-            self.null_log_likelihood_,
-            self.degrees_of_freedom_,
-            self.observations_,
-        )
 
     def __sklearn_tags__(self) -> Any:
         """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
@@ -433,6 +377,8 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
 
     def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
+        if np.isinf(self.C) and (kind := problem.separation(solution)):
+            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
         found = information(solution.last.point, problem.total)
         self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
@@ -445,11 +391,11 @@ class SoftmaxClassifier(LinearClassifier):
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
 
-    def _warn(self, problem: Problem, solution: Solution) -> None:
+    def _warn(self, problem: Problem | None, solution: Solution) -> None:
         last = solution.last
         if last.status == "interrupted":
             text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
-        elif np.isinf(self.C) and (kind := problem.separation(solution)):
+        elif problem is not None and np.isinf(self.C) and (kind := problem.separation(solution)):
             text = (
                 f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
                 f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from luce import _core
 from luce.models.sparse import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
@@ -24,7 +25,9 @@ Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-BLOCK_ENTRIES = 2**19  # numbers of X and of the logits in one block of rows, 4 MiB in float64
+BLOCK_ENTRIES = 2**22  # numbers of X and of the scores in one block of rows, 32 MiB in float64
+WRITTEN_ENTRIES = 2**19  # numbers of the blocks that a Hessian is summed up from, 4 MiB
+NARROW = 256  # classes up to which the compiled products are faster than a BLAS
 MOMENT_ENTRIES = 2**16  # and in the blocks whose moments are taken, which are written: 512 KiB
 LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64
 GRAM_COLUMNS = 3000  # widest Gram matrix that is formed; beyond, its diagonal stands for it
@@ -36,8 +39,8 @@ class Matrix(Protocol):
     shape: tuple[int, int]
     dtype: np.dtype[Any]
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows, (n, K), with coef (K, D) of X's dtype."""
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows, (n, K), with coef (K, D) of X's dtype."""
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows, (K, D)."""
@@ -56,20 +59,39 @@ class Matrix(Protocol):
 
 
 class DenseMatrix:
-    """A float32 or float64 array in either memory order."""
+    """A float32 or float64 array in either memory order.
 
-    def __init__(self, X: Array) -> None:
-        self.X = X
+    Row by row and with few classes the compiled products read X at the speed of memory; a BLAS, made for square
+    matrices, takes two to three times as long.
+    """
+
+    def __init__(self, X: Array, n_threads: int | None = None) -> None:
+        self.X, self.n_threads = X, n_threads
+        self._by_rows = X.flags.c_contiguous
         self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows."""
-        return np.asarray(np.matmul(self.X[rows], coef.T, out=out))
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows."""
+        X = self.X[rows]
+        if not self._by_rows or len(coef) > NARROW:
+            scores = np.asarray(np.matmul(X, coef.T, out=out))
+            scores += intercept
+            return scores
+        if out is None:
+            out = np.empty((len(X), len(coef)), self.dtype)
+        coef, intercept = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        _core.narrow_scores(X, coef, intercept, out, self.n_threads)
+        return out
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
-        return np.asarray(piece.T @ self.X[rows])
+        X = self.X[rows]
+        if not self._by_rows or piece.shape[1] > NARROW:
+            return np.asarray(piece.T @ X)
+        total = np.empty((piece.shape[1], X.shape[1]))
+        _core.narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
+        return total
 
     def pull_back_squares(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ (X ∘ X) for a block of rows."""
@@ -81,7 +103,7 @@ class DenseMatrix:
 
     def take(self, rows: Indices) -> DenseMatrix:
         """Return a matrix of these rows."""
-        return DenseMatrix(self.X[rows])
+        return DenseMatrix(self.X[rows], self.n_threads)
 
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return means and deviations in one pass, from sums about a first guess of the means."""
@@ -91,7 +113,9 @@ class DenseMatrix:
             few = self.X[:: max(1, rows // 256)][:512]
             guess = few.mean(axis=0, dtype=np.float64)
         first, second = self._sums(guess, share)
-        if centred and (np.square(first) > 0.5 * second).any():  # a guess far off: about the mean itself, then
+        with np.errstate(over="ignore", invalid="ignore"):
+            far_off = centred and bool((np.square(first) > 0.5 * second).any())
+        if far_off:  # about the mean itself, then
             guess = guess + first
             first, second = self._sums(guess, share)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -131,14 +155,17 @@ class SparseMatrix:
 
     def __init__(self, X: Any, n_threads: int | None = None) -> None:
         self.X = sparse.csr_array(X)
+        if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
+            self.X = self.X.copy()
+            self.X.sum_duplicates()
         self.shape: tuple[int, int] = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
         self._products = SparseRows(self.X, n_threads=n_threads)
 
-    def scores(self, rows: slice, coef: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ for a block of rows."""
-        return self._products.scores(np.ascontiguousarray(coef.T), rows=rows, out=out)
+    def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
+        """Return X coefᵀ + intercept for a block of rows."""
+        return self._products.scores(np.ascontiguousarray(coef.T), np.ascontiguousarray(intercept), rows=rows, out=out)
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
@@ -166,23 +193,24 @@ class SparseMatrix:
         centre: Vector = np.zeros(columns)
         if centred:
             centre = np.bincount(X.indices, weights * X.data, columns).astype(np.float64)
-        there = np.bincount(X.indices, weights, columns)
+        full = np.bincount(X.indices, minlength=columns) == len(share)
+        absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, weights, columns), 0))
         deviation = X.data - centre[X.indices]
         largest = np.zeros(columns)
         np.maximum.at(largest, X.indices, np.abs(deviation))
-        np.maximum(largest, np.where(there < 1, np.abs(centre), 0), out=largest)
+        np.maximum(largest, np.where(full, 0, np.abs(centre)), out=largest)
         if largest.max(initial=0.0) > LARGEST_DEVIATION:
             worst = int(np.argmax(largest))
             raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
         inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
         square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
-        square += np.maximum(1 - there, 0) * np.square(centre * inverse)
+        square += absent * np.square(centre * inverse)
         return centre, np.sqrt(square) * largest
 
 
 def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
     """Return the data as a `Matrix`; nothing is copied but CSC, which becomes CSR."""
-    return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X)
+    return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X, n_threads)
 
 
 class Design:
@@ -243,7 +271,7 @@ class Design:
     def blocks(self, n_scores: int) -> Iterator[slice]:
         """Yield the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
         width = n_scores + (self.n_columns if isinstance(self.matrix, DenseMatrix) else 0)
-        step = int(np.clip(BLOCK_ENTRIES // width, 128, 16384 if isinstance(self.matrix, DenseMatrix) else 2**40))
+        step = max(128, BLOCK_ENTRIES // width)
         for first in range(0, self.n_rows, step):
             yield slice(first, min(first + step, self.n_rows))
 
@@ -263,9 +291,7 @@ class Design:
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return W x + b for a block of rows; (W, b) already has X's dtype."""
-        scores = self.matrix.scores(rows, coef, out)
-        scores += intercept
-        return scores
+        return self.matrix.scores(rows, coef, intercept, out)
 
     def pull_back(self, pieces: Iterator[tuple[slice, Array]], n_scores: int) -> Vector:
         """Return Σ Gᵀx̃' (K, n_columns), given the derivatives G in the scores block by block."""
@@ -274,8 +300,11 @@ class Design:
             weights += self.matrix.pull_back(rows, piece)
             intercepts += piece.sum(axis=0, dtype=np.float64)
         inner = np.empty((n_scores, self.n_columns))
-        np.subtract(weights, np.outer(intercepts, self.centre), out=inner[:, : self.n_features])
-        inner[:, : self.n_features] *= self.unit
+        moved = np.empty(self.n_features)
+        for k in range(n_scores):  # one class at a time stays in the cache
+            np.multiply(self.centre, -intercepts[k], out=moved)
+            moved += weights[k]
+            np.multiply(moved, self.unit, out=inner[k, : self.n_features])
         if self.fit_intercept:
             inner[:, -1] = intercepts
         return inner

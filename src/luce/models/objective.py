@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luce.models.certificate import gap
-from luce.models.coordinates import Coordinates
+from luce.models.coordinates import Coordinates, SumZero
 from luce.models.curvature import (
     Precondition,
     Strength,
@@ -33,7 +33,7 @@ from luce.models.curvature import (
     preconditioner,
     strong_cost,
 )
-from luce.models.design import BLOCK_ENTRIES, Design
+from luce.models.design import WRITTEN_ENTRIES, Design
 from luce.models.losses import Loss
 
 __all__ = ["LinearObjective", "Point"]
@@ -221,7 +221,7 @@ class Point:
         if self._filled and self._kept is not None:
             return np.asarray(self._kept[rows])
         part = self.objective.design.matrix.take(rows)
-        return np.asarray(part.scores(slice(0, len(rows)), self._coef) + self._intercept)
+        return part.scores(slice(0, len(rows)), self._coef, self._intercept)
 
     def hvp(self, vector: Vector) -> Vector:
         """Return H·vector in one pass over the rows; H is never formed."""
@@ -238,29 +238,31 @@ class Point:
     def hessian(self) -> Vector:
         """Return H (P, P)."""
         objective, columns = self.objective, self.objective.design.n_columns
-        rows_of_weights = objective.coordinates.n_rows
-        hessian: Vector = np.zeros((objective.size, objective.size))
-        for rows, scores in self.scores(max(16, BLOCK_ENTRIES // objective.size)):
+        coupled, rows_of_weights = objective.loss.coupled, objective.coordinates.n_rows
+        hessian: Vector = np.zeros(((objective.loss.n_scores - coupled) * columns,) * 2)
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // objective.size)):
             block = objective.design.standardised(rows)
             add_hessian(
                 hessian,
                 block * np.sqrt(objective.design.share[rows])[:, None],
                 objective.loss.probabilities(scores),
-                coupled=objective.loss.coupled,
+                coupled=coupled,
             )
-        hessian = in_coordinates(hessian, objective.coordinates, columns, coupled=objective.loss.coupled)
+        hessian = in_coordinates(hessian, objective.coordinates, columns, coupled=coupled)
         hessian[np.diag_indices(objective.size)] += np.tile(objective.ridge, rows_of_weights)
         return hessian
 
     def hessian_among(self, chosen: npt.NDArray[np.intp]) -> Vector:
-        """Return the rows and columns of H that belong to some parameters; for `Whole` and `LogOdds` coordinates."""
+        """Return the rows and columns of H that belong to some parameters, the others' never formed where avoidable."""
         objective, columns = self.objective, self.objective.design.n_columns
+        if isinstance(objective.coordinates, SumZero):  # each parameter is a mixture of all classes
+            return np.asarray(self.hessian()[np.ix_(chosen, chosen)])
         first = objective.loss.n_scores - objective.coordinates.n_rows
         classes, features = chosen // columns + first, chosen % columns
         hessian: Vector = np.zeros((len(chosen), len(chosen)))
         same = classes[:, None] == classes
         used, places = np.unique(features, return_inverse=True)
-        for rows, scores in self.scores(max(16, BLOCK_ENTRIES // max(len(chosen), 1))):
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(len(chosen), 1))):
             block = objective.design.standardised(rows)[:, used][:, places]
             block *= np.sqrt(objective.design.share[rows])[:, None]
             p = objective.loss.probabilities(scores)[:, classes]

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from luce.models.calibration import temperature
+from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
 from luce.softmax import log_softmax, softmax
 
@@ -27,11 +28,17 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     loss: str
     n_threads: int | None
+    fit_intercept: bool
     classes_: Array
     coef_: Any
     intercept_: Array
     temperature_: float
     multilabel_: bool
+    covariance_: Array
+    log_likelihood_: float
+    null_log_likelihood_: float
+    degrees_of_freedom_: float
+    observations_: float
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
@@ -122,6 +129,76 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         finally:
             self.temperature_ = before
         return self
+
+    def summary(self, *, reference: Any = None, level: float = 0.95) -> Summary:
+        """Return coefficients with standard errors, z, p and confidence intervals, and measures of the fit.
+
+        Parameters
+        ----------
+        reference : label or None
+            A class whose coefficients are subtracted from the others', as statsmodels' ``MNLogit`` has them; None for
+            coefficients that sum to 0 over the classes. With two classes the table is that of the log-odds.
+        level : float
+            Of the confidence intervals.
+
+        Returns
+        -------
+        Summary
+            Prints as a table; `to_frame` makes a pandas DataFrame of it.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without `standard_errors`, the reference is no class, or the level no probability.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from luce.models.classifier import SoftmaxClassifier
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> summary = SoftmaxClassifier(standard_errors=True).fit(X, y).summary()
+        >>> round(summary.mcfadden, 3)
+        0.891
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "covariance_"):
+            raise ValueError("summary needs the covariance: fit with standard_errors=True")
+        if not 0 < level < 1:
+            raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
+        rows, columns = self.coef_.shape
+        coefficients = np.hstack([self.coef_, self.intercept_[:, None]]).astype(np.float64)
+        labels = [str(label) for label in self.classes_.tolist()]
+        covariance, named, against = self.covariance_, labels, None
+        if rows == 1:
+            named, against = labels[1:], labels[0]
+            if reference is not None and str(reference) != against:
+                raise ValueError(f"reference: with two classes it is the first, {labels[0]!r}, got {reference!r}")
+        elif reference is not None:
+            if str(reference) not in labels:
+                raise ValueError(f"reference must be one of the classes {labels}, got {reference!r}")
+            at = labels.index(str(reference))
+            change = np.delete(np.eye(rows) - np.eye(rows)[at], at, axis=0)
+            wide = np.kron(change, np.eye(columns + 1))
+            coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
+            named, against = labels[:at] + labels[at + 1 :], labels[at]
+        errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
+        terms = [str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(columns)])]
+        if self.fit_intercept:
+            terms.append("intercept")
+        else:
+            coefficients, errors = coefficients[:, :-1], errors[:, :-1]
+        return Summary(
+            named,
+            terms,
+            coefficients,
+            errors,
+            level,
+            against,
+            self.log_likelihood_,
+            self.null_log_likelihood_,
+            self.degrees_of_freedom_,
+            self.observations_,
+        )
 
     def sparsify(self: Self) -> Self:
         """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""

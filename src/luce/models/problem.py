@@ -28,8 +28,8 @@ Array = npt.NDArray[Any]
 
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
-HESSIAN_WORK = 1e8  # and the multiplications in forming it up to which it does
-SERIAL_WORK = 1e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
+HESSIAN_WORK = 2e7  # and the multiplications in forming it up to which it does
+SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Problem:
         else:
             self._coordinates = SumZero(self.n_classes) if softmax and not l1_ratio else Whole(self.n_classes)
         self._sums_to_zero = softmax and not self.binary
+        self._row_space = None
+        if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
+            self._row_space = RowSpace(X, found.weights, fit_intercept)
+            X = self._row_space.rows
         self._serial = _entries(X) * self.n_classes < SERIAL_WORK
         with self._threads():
-            self._row_space = None
-            if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
-                self._row_space = RowSpace(X, found.weights, fit_intercept)
-                X = self._row_space.rows
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
 
     def objective(self, C: float) -> LinearObjective:
@@ -179,24 +179,28 @@ class Problem:
     def separation(self, solution: Solution) -> str | None:
         """Say whether the classes are separable at the end of a walk, completely or but for rows on the boundary.
 
-        Complete separation shows in the scores: every row's class has the largest one. Otherwise the walk goes on along
+        Complete separation shows in the scores: every row's class has the largest one, or, for sigmoids, some class has
+        all its own rows above 0 and all others below. Otherwise the walk goes on along
         the Newton step, which then lowers no row's margin and raises some (Albert & Anderson 1984, "On the existence of
         maximum likelihood estimates in logistic regression models", Biometrika 71).
         """
         point, target = solution.last.point, self._loss.target
-        if target.ndim > 1:
+        if target.ndim > 1 or self._loss.smoothing:
             return None
-        if min(_margins(scores, target[rows]).min() for rows, scores in point.scores()) > 0:
+        margins = _margins if self._loss.coupled else _signed
+        least = np.min([margins(scores, target[rows]).min(axis=0) for rows, scores in point.scores()], axis=0)
+        if least.max() > 0:
             return "linearly separable"
         objective = point.objective
         if objective.size > FULL_HESSIAN:
             return None
         direction, _ = SOLVERS["newton"]().direction(point, 0.0)
         coef, intercept = (part.astype(self.design.matrix.dtype) for part in objective.coefficients(direction))
-        margins = np.concatenate(
-            [_margins(self.design.scores(rows, coef, intercept), target[rows]) for rows, _ in point.scores()]
+        moved = np.concatenate(
+            [margins(self.design.scores(rows, coef, intercept), target[rows]) for rows, _ in point.scores()]
         )
-        if margins.max() > 0.1 and margins.min() > -1e-3 * margins.max():
+        most = moved.max(axis=0)
+        if ((most > 0.1) & (moved.min(axis=0) > -1e-3 * most)).any():
             return "separable but for rows on the boundary between them (quasi-separable)"
         return None
 
@@ -223,12 +227,18 @@ class Problem:
 
 
 def _margins(scores: Array, codes: Array) -> Array:
-    """Return each row's score of its class less the best other one."""
+    """Return each row's score of its class less the best other one, (n, 1)."""
     rows = np.arange(len(scores))
     chosen = scores[rows, codes]
     others = scores.copy()
     others[rows, codes] = -np.inf
-    return np.asarray(chosen - others.max(axis=1))
+    return np.asarray(chosen - others.max(axis=1))[:, None]
+
+
+def _signed(scores: Array, codes: Array) -> Array:
+    """Return each score, with the other sign where it is not the row's class, (n, K)."""
+    own = codes[:, None] == np.arange(scores.shape[1])
+    return np.where(own, scores, -scores)
 
 
 @cache

@@ -56,8 +56,8 @@ def information(point: Point, total: float) -> Statistics:
     Raises
     ------
     ValueError
-        If there is an L1 part, the parameters are too many, or the information is singular (collinear columns or
-        separable classes, without a penalty).
+        If there is an L1 part, the parameters are too many, or the information is singular (collinear columns without a
+        penalty).
     """
     objective, design, coordinates = point.objective, point.objective.design, point.objective.coordinates
     if objective.lasso.any():
@@ -81,8 +81,8 @@ def information(point: Point, total: float) -> Statistics:
         worst = 0.0
     if worst < 1e-13:
         raise ValueError(
-            "standard_errors: the Fisher information is singular: columns of X are collinear, or the classes are"
-            " separable; drop columns or set a finite C"
+            "standard_errors: the Fisher information is singular: columns of X are collinear;"
+            " drop some or set a finite C"
         )
     inner = linalg.cho_solve(factor, np.eye(objective.size)) * root * root[:, None]
     inner[~free] = inner[:, ~free] = 0
@@ -209,9 +209,9 @@ class Summary:
         return f"{facts}<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
     def _facts(self) -> list[str]:
-        which = "all classes, summing to 0" if self.reference is None else f"against {self.reference}"
+        which = "of all classes, summing to 0" if self.reference is None else f"against {self.reference}"
         return [
-            f"Softmax classifier: coefficients of {which}",
+            f"Softmax classifier: coefficients {which}",
             f"{self.observations:g} observations, {self.degrees_of_freedom:.6g} degrees of freedom",
             f"log-likelihood {self.log_likelihood:.4f}, of the class shares alone {self.null_log_likelihood:.4f}, "
             f"McFadden's R² {self.mcfadden:.4f}",

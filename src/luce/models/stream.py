@@ -61,6 +61,11 @@ class Stream:
             self.minimum = np.zeros(objective.size)
             penalty = np.zeros(columns)
             penalty[: self.n_features] = np.square(problem.design.unit) / C
+            shares = objective.class_shares
+            if ((shares <= 0) | (shares >= 1)).any():
+                # a class that is still to come: its intercept would run off to where no later batch finds it; so there
+                # is a prior as strong as one row of no class in particular
+                penalty[self.n_features :] = 1 / self.n_classes
             self.curvature = self._empty(rows, columns)
             self._add_diagonal(np.tile(penalty, rows))
         batch = _Batch(objective, problem.total, self.minimum, self)

@@ -81,6 +81,8 @@ def targets(
         For labels that are no classes, fewer than two classes, probabilities outside [0, 1] or not summing to 1, class
         weights that are not positive.
     """
+    if not (class_weight is None or isinstance(class_weight, Mapping) or class_weight == "balanced"):
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
     rows = None
     if sample_weight is not None and not (sample_weight > 0).all():
         rows = np.flatnonzero(sample_weight > 0)
@@ -148,7 +150,6 @@ def _weighted(
     weights = np.ones(len(table)) if weights is None else weights
     masses = weights @ table
     if isinstance(class_weight, str):
-        _balanced(class_weight)
         if not (masses > 0).all():
             raise ValueError("class_weight='balanced' needs every class to have some probability in some row")
         factors = masses.sum() / (len(classes) * masses)
@@ -161,17 +162,9 @@ def _weighted(
 
 def _class_weights(class_weight: Any, classes: Array, codes: Array, weights: Array) -> Array:
     if isinstance(class_weight, str):
-        _balanced(class_weight)
         return np.asarray(weights.sum() / (len(classes) * np.bincount(codes, weights=weights)))
-    if not isinstance(class_weight, Mapping):
-        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
     factors = compute_class_weight(dict(class_weight), classes=classes, y=classes[codes])
     return _positive(np.asarray(factors), class_weight)
-
-
-def _balanced(class_weight: str) -> None:
-    if class_weight != "balanced":
-        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}")
 
 
 def _positive(factors: Array, given: Any) -> Array:
