@@ -96,3 +96,32 @@ def test_equal_confidences_share_a_bin_whatever_the_order():
     assert len(set(bins.confidence.round(12))) == len(bins.rows)
     assert np.array_equal(bins.rows, shuffled.rows)
     assert np.array_equal(bins.accuracy, shuffled.accuracy)
+
+
+def test_a_weight_counts_a_row_as_often():
+    """Whole weights are repeated rows: all measures agree, and of the errors those that rows of weight 1 give."""
+    rng = np.random.default_rng(5)
+    true, p, weights = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60).round(1) + 0.01, rng.integers(1, 4, 60)
+    p /= p.sum(axis=1, keepdims=True)
+    again = np.repeat(np.arange(60), weights)
+    for one, other in zip(scores(true, p, weights)[:-1], scores(true[again], p[again])[:-1], strict=True):
+        assert one.value == pytest.approx(other.value, rel=1e-12)
+        assert one.error > other.error  # a row counted twice is no second witness
+    for one, other in zip(per_class(true, p, weights), per_class(true[again], p[again]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    for one, other in zip(scores(true, p, np.full(60, 7.5)), scores(true, p), strict=True):
+        assert one == pytest.approx(other, rel=1e-12)  # the unit of the weights does not matter
+
+
+def test_shares_of_the_classes_count_a_row_as_each_of_them():
+    rng = np.random.default_rng(6)
+    shares, p, weights = rng.dirichlet(np.ones(3), 40), rng.dirichlet(np.ones(3), 40), rng.uniform(0.5, 2, 40)
+    result = scores(shares, p, weights)
+    losses = -(shares * np.log(p)).sum(axis=1)
+    mean = np.average(losses, weights=weights)
+    assert result.log_loss.value == pytest.approx(mean, rel=1e-12)
+    right = shares[np.arange(40), p.argmax(axis=1)]
+    assert result.accuracy.value == pytest.approx(np.average(right, weights=weights), rel=1e-12)
+    hard = np.eye(3)[rng.integers(0, 3, 40)]
+    for one, other in zip(scores(hard, p, weights), scores(hard.argmax(axis=1), p, weights), strict=True):
+        assert one == pytest.approx(other, rel=1e-12)

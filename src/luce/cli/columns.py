@@ -1,52 +1,51 @@
-"""What becomes of each column of a table: the plan, the conversion to numbers and text, and scikit-learn's pipeline."""
+"""What becomes of each column of a table: the plan, and the conversion to numbers and text."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from luce.cli.failure import Failure
-from luce.models.classifier import SoftmaxClassifier
+from luce.report.facts import Column
 
-__all__ = ["Column", "classes_of", "converted", "pipeline_for", "plan", "present"]
+__all__ = [
+    "MOST_LEVELS",
+    "NUMBERS",
+    "check_classes",
+    "class_values",
+    "classes_of",
+    "converted",
+    "listed",
+    "plan",
+    "present",
+    "rare",
+]
 
 MOST_LEVELS = 256  # one-hot columns that one text column may become
 LARGEST = 1e150  # its square is still a number
 MANY_DISTINCT = 10  # rows from which on "no value twice" tells an identifier
+MANY_CLASSES = 1000  # beyond, a target that is mostly distinct is taken for an identifier
 
 NUMBERS = "number", "boolean", "date", "duration"
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, what it holds (`kind`), and what is done with it; `used` is False for a dropped one."""
-
-    name: str
-    kind: str
-    done: str
-    used: bool = True
-
-
-def plan(table: pl.DataFrame, target: str, drop: Collection[str]) -> list[Column]:
-    """Decide from the whole table, the target aside, what is done with each column.
+def plan(table: pl.DataFrame, apart: Collection[str], drop: Collection[str], numbers: Any = None) -> list[Column]:
+    """Decide from the whole table, targets and weights `apart`, what is done with each column.
 
     Numbers, booleans (0 and 1), dates (days) and durations (seconds) are standardised, missing values imputed with the
     median and marked by a column of their own. Text is one-hot encoded, with rare levels pooled. What can't help is
-    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types.
+    dropped: constants, empty columns, text that never repeats, integers that count the rows, nested types. `numbers`
+    are those of the rows, where the table is a sample of a larger one.
     """
+    places = pl.Series(range(len(table)) if numbers is None else numbers)
     return [
         Column(series.name, _kind(series.dtype), "dropped: asked for", used=False)
         if series.name in drop
-        else _planned(series)
+        else _planned(series, places)
         for series in table
-        if series.name != target
+        if series.name not in apart
     ]
 
 
@@ -61,34 +60,14 @@ def converted(table: pl.DataFrame, columns: Collection[Column], source: str) -> 
     used = [column for column in columns if column.used]
     absent = [column.name for column in used if column.name not in table.columns]
     if absent:
-        what = f"column {absent[0]!r}" if len(absent) == 1 else f"{len(absent)} columns ({_listed(absent)})"
-        raise Failure(f"{source}: {what} of the model not found; the table has {_listed(table.columns)}")
+        what = f"column {absent[0]!r}" if len(absent) == 1 else f"{len(absent)} columns ({listed(absent)})"
+        raise Failure(f"{source}: {what} of the model not found; the table has {listed(table.columns)}")
     data = pl.DataFrame([_converted(table[column.name], column, source) for column in used])
     for series in data:
         if series.dtype.is_float() and (series.abs() > LARGEST).any():
             example = series.filter(series.abs() > LARGEST)[0]
             raise Failure(f"{source}: column {series.name!r} holds {example:g}; numbers may be {LARGEST:g} at most")
     return data
-
-
-def pipeline_for(columns: Collection[Column], rows: int, classifier: SoftmaxClassifier) -> Any:
-    """Return scikit-learn's pipeline from the converted columns to the classifier."""
-    numbers = [column.name for column in columns if column.used and column.kind in NUMBERS]
-    texts = [column.name for column in columns if column.used and column.kind == "text"]
-    number = Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
-            ("standardise", StandardScaler()),
-        ]
-    )
-    text = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        min_frequency=_rare(rows),
-        max_categories=MOST_LEVELS,
-        sparse_output=False,
-    )
-    preparation = ColumnTransformer([("numbers", number, numbers), ("text", text, texts)])
-    return Pipeline([("prepare", preparation), ("classify", classifier)])
 
 
 def present(column: pl.Series) -> pl.Series:
@@ -102,7 +81,23 @@ def classes_of(column: pl.Series, source: str) -> Any:
     Raises
     ------
     Failure
-        If it holds real numbers, nested values or fewer than two classes.
+        If it holds real numbers, nested values, fewer than two classes, or what looks like an identifier.
+    """
+    column = class_values(column, source)
+    check_classes(
+        column.name, column.unique(maintain_order=True).head(2).to_list(), column.n_unique(), len(column), source
+    )
+    values = column.to_numpy()
+    return values.astype(str) if column.dtype == pl.String else values
+
+
+def class_values(column: pl.Series, source: str) -> pl.Series:
+    """Return the target as integers, booleans or text.
+
+    Raises
+    ------
+    Failure
+        If it holds real numbers or nested values.
     """
     if column.dtype.is_decimal():
         column = column.cast(pl.Float64)
@@ -111,16 +106,33 @@ def classes_of(column: pl.Series, source: str) -> Any:
         if len(fractions) or not column.is_finite().all():
             example = fractions[0] if len(fractions) else "inf"
             raise Failure(f"{source}: column {column.name!r} holds real numbers ({example}, …), not classes")
-        column = column.cast(pl.Int64)
-    elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        return column.cast(pl.Int64)
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise Failure(f"{source}: column {column.name!r} is of type {column.dtype}, not classes")
-    elif not (column.dtype.is_integer() or column.dtype == pl.Boolean):
-        column = column.cast(pl.String)
-    if column.n_unique() < 2:
-        what = f"one class only ({column[0]!r})" if len(column) else "no value at all"
-        raise Failure(f"{source}: column {column.name!r} holds {what}; a classifier needs two classes or more")
-    values = column.to_numpy()
-    return values.astype(str) if column.dtype == pl.String else values
+    return column if column.dtype.is_integer() or column.dtype == pl.Boolean else column.cast(pl.String)
+
+
+def check_classes(name: str, some: Sequence[Any], distinct: int, rows: int, source: str) -> None:
+    """Raise `Failure` for fewer than two classes, or more than 1000 in fewer than twice as many rows."""
+    if distinct > MANY_CLASSES and 2 * distinct > rows:
+        raise Failure(
+            f"{source}: column {name!r} holds {distinct:,} distinct values in {rows:,} rows: "
+            "that looks like an identifier, not classes"
+        )
+    if distinct < 2:
+        what = f"one class only ({some[0]!r})" if some else "no value at all"
+        raise Failure(f"{source}: column {name!r} holds {what}; a classifier needs two classes or more")
+
+
+def rare(rows: int) -> int:
+    """Rows below which a level of text counts as rare: a hundredth of the table, at least 2, at most 10."""
+    return min(max(rows // 100, 2), 10)
+
+
+def listed(names: Collection[str], most: int = 6) -> str:
+    """Return the first of many names, and how many more there are."""
+    shown = ", ".join(repr(name) for name in list(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _kind(dtype: pl.DataType) -> str:
@@ -135,7 +147,7 @@ def _kind(dtype: pl.DataType) -> str:
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else str(dtype).lower()
 
 
-def _planned(series: pl.Series) -> Column:
+def _planned(series: pl.Series, places: pl.Series) -> Column:
     name, kind = series.name, _kind(series.dtype)
     if kind not in (*NUMBERS, "text"):
         return Column(name, "empty" if kind == "null" else kind, "dropped: " + _reason(series, kind), used=False)
@@ -148,7 +160,7 @@ def _planned(series: pl.Series) -> Column:
         return Column(name, kind, f"dropped: constant ({_shortened(series[0])})", used=False)
     if kind == "text":
         return _planned_text(name, present, missing, distinct)
-    if series.dtype.is_integer() and _counts_rows(values):
+    if series.dtype.is_integer() and _counts_rows(values, places):
         return Column(name, kind, f"dropped: counts the rows ({series[0]}, {series[1]}, …)", used=False)
     unit = {"date": "days since 1970, ", "duration": "seconds, ", "boolean": "0 and 1, "}.get(kind, "")
     filled = f"; {missing} missing: median {_number(present.median())} and a mark" if missing else ""
@@ -159,7 +171,7 @@ def _planned_text(name: str, present: pl.Series, missing: int, distinct: int) ->
     if distinct == len(present) >= MANY_DISTINCT:
         return Column(name, "text", f"dropped: no value twice, an identifier ({_shortened(present[0])}, …)", used=False)
     counts = present.value_counts()["count"].sort(descending=True)
-    frequent = int((counts >= _rare(len(present) + missing)).sum())
+    frequent = int((counts >= rare(len(present) + missing)).sum())
     kept = min(frequent, MOST_LEVELS - 1 if distinct > MOST_LEVELS else MOST_LEVELS)
     if not kept and not missing:
         return Column(name, "text", f"dropped: {distinct} levels, none of them frequent", used=False)
@@ -168,21 +180,15 @@ def _planned_text(name: str, present: pl.Series, missing: int, distinct: int) ->
     return Column(name, "text", f"one-hot, {kept} level{'s' if kept != 1 else ''}{pooled}{absent}")
 
 
-def _counts_rows(values: pl.Series) -> bool:
+def _counts_rows(values: pl.Series, places: pl.Series) -> bool:
     """Tell whether values run up through the rows, a few left out: 1, 2, 3, 5, …"""
     steps = values.diff().drop_nulls()
-    return bool(
-        len(steps) + 1 == len(values) >= MANY_DISTINCT and (steps > 0).all() and steps.sum() <= 1.1 * len(values)
-    )
+    rows = places[-1] - places[0] + 1
+    return bool(len(steps) + 1 == len(values) >= MANY_DISTINCT and (steps > 0).all() and steps.sum() <= 1.1 * rows)
 
 
 def _reason(series: pl.Series, kind: str) -> str:
     return "every value is missing" if kind == "null" else f"values of type {series.dtype} have no order and no levels"
-
-
-def _rare(rows: int) -> int:
-    """Rows below which a level of text counts as rare: a hundredth of the table, at least 2, at most 10."""
-    return min(max(rows // 100, 2), 10)
 
 
 def _converted(series: pl.Series, column: Column, source: str) -> pl.Series:
@@ -205,7 +211,9 @@ def _converted(series: pl.Series, column: Column, source: str) -> pl.Series:
 
 
 def _as_text(series: pl.Series) -> pl.Series:
-    return series.cast(pl.String)
+    """Return the column as text, whole numbers as such whatever their type: 1, not 1.0."""
+    text = series.cast(pl.String)
+    return text.str.replace(r"^(-?\d+)\.0$", "$1") if series.dtype.is_float() else text
 
 
 def _as_number(series: pl.Series, kind: str) -> pl.Series:
@@ -226,8 +234,3 @@ def _shortened(value: Any) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4g}"
-
-
-def _listed(names: Collection[str], most: int = 6) -> str:
-    shown = ", ".join(repr(name) for name in list(names)[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

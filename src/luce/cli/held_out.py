@@ -1,11 +1,10 @@
-"""How well the model does on rows that it did not see: stratified cross-validation beside the class shares."""
+"""What the model says about rows that it did not learn from: stratified cross-validation beside the class shares."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,84 +13,143 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 
-__all__ = ["HeldOut", "Score", "held_out"]
+from luce.models.calibration import temperature
+from luce.report.metrics import Score
+from luce.softmax import softmax
+
+__all__ = ["HeldOut", "calibrated", "gain", "held_out"]
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Score:
-    """Means over the held-out rows with their standard errors."""
+class HeldOut(NamedTuple):
+    """What was said about which rows.
 
-    accuracy: float
-    accuracy_error: float
-    log_loss: float
-    log_loss_error: float
+    Attributes
+    ----------
+    how : str
+        How they were held out.
+    rows : (n,) array of int
+        Their places in the table.
+    fold : (n,) array of int
+        Which of the folds each was in.
+    true : (n,) array of int or (n, K) array
+        Codes of the classes, or the share of each class.
+    weights : (n,) array or None
+    log_probabilities : (n, K) array
+        Of the model.
+    baseline : (n, K) array
+        Shares of the classes among the rows that were learnt from.
+    """
 
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The result of a cross-validation: `true` and `predicted` are class numbers of the `rows` that were held out."""
-
-    folds: int
-    rows: int
-    single_classes: int
-    model: Score
-    baseline: Score
+    how: str
+    rows: Array
+    fold: Array
     true: Array
-    predicted: Array
+    weights: Array | None
+    log_probabilities: Array
+    baseline: Array
 
 
 def held_out(
-    pipeline: Any, table: pl.DataFrame, target: Array, folds: int, seed: int, each: Callable[[int, int], None]
+    pipeline: Any,
+    table: pl.DataFrame,
+    target: Any,
+    weights: Array | None,
+    folds: int,
+    seed: int,
+    each: Callable[[int, int], None],
 ) -> HeldOut | None:
     """Train on all folds but one and predict that one, for each fold; None where no class has two rows.
 
     A class with fewer rows than folds is spread over as many folds as it has rows, so that every training set knows it.
-    A class with a single row can't be both learnt and tested: its row is always learnt from and never held out.
+    A class with a single row can't be both learnt and tested: its row is always learnt from and never held out. Rows
+    with soft targets are spread by their most probable class.
 
     Parameters
     ----------
     pipeline : estimator
         Cloned for each fold.
-    table, target : polars.DataFrame, array
-        Rows and their classes.
+    table, target : polars.DataFrame, array or polars.DataFrame
+        Rows and their classes, or the share of each class.
+    weights : array or None
+        Row weights.
     folds, seed : int
         Number of folds, at most the size of the largest class, and the seed of their shuffling.
     each : callable
         Called with the number of finished folds and of all folds.
     """
-    classes, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
+    soft = target.to_numpy() if isinstance(target, pl.DataFrame) else None
+    classes, codes, counts = np.unique(
+        target if soft is None else soft.argmax(axis=1), return_inverse=True, return_counts=True
+    )
+    shares = np.eye(len(classes))[codes] if soft is None else soft
     folds = min(folds, int(counts.max()))
     if folds < 2:
         return None
-    tested = np.flatnonzero(counts[codes] > 1)
-    truth, guessed, losses, shares_guessed, shares_losses = [], [], [], [], []
+    tested = np.flatnonzero(counts[codes] > 1) if soft is None else np.arange(len(codes))
+    mass = np.ones(len(codes)) if weights is None else weights
+    parts = []
     for number, rows in enumerate(_folds(tested, codes, folds, seed)):
         each(number, folds)
         learnt = np.setdiff1d(np.arange(len(codes)), rows)
+        options = {} if weights is None else {"classify__sample_weight": weights[learnt]}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-            fitted = clone(pipeline).fit(table[learnt], target[learnt])
-        logs = fitted.predict_log_proba(table[rows])
-        truth.append(codes[rows])
-        guessed.append(np.argmax(logs, axis=1))
-        losses.append(-logs[np.arange(len(rows)), codes[rows]])
-        known = np.bincount(codes[learnt], minlength=len(classes))
-        shares_guessed.append(np.full(len(rows), np.argmax(known)))
-        shares_losses.append(-np.log(known[codes[rows]] / len(learnt)))
+            fitted = clone(pipeline).fit(table[learnt], target[learnt], **options)
+        known = np.average(shares[learnt], axis=0, weights=mass[learnt])
+        parts.append((rows, np.full(len(rows), number), fitted.predict_log_proba(table[rows]), known))
     each(folds, folds)
-    true, predicted = np.concatenate(truth), np.concatenate(guessed)
+    alone = int((counts == 1).sum()) if soft is None else 0
+    how = f"stratified cross-validation, {folds} folds"
+    if alone:
+        how += f"; {alone} class{'es' if alone > 1 else ''} with a single row: learnt from, never held out"
+    held = np.concatenate([rows for rows, *_ in parts])
+    order = np.argsort(held)
+    held = held[order]
     return HeldOut(
-        folds,
-        len(true),
-        int((counts == 1).sum()),
-        _score(true == predicted, np.concatenate(losses)),
-        _score(true == np.concatenate(shares_guessed), np.concatenate(shares_losses)),
-        true,
-        predicted,
+        how,
+        held,
+        np.concatenate([fold for _, fold, *_ in parts])[order],
+        codes[held] if soft is None else soft[held],
+        None if weights is None else weights[held],
+        np.concatenate([logs for _, _, logs, _ in parts])[order],
+        np.concatenate([np.broadcast_to(known, logs.shape) for _, _, logs, known in parts])[order],
     )
+
+
+def calibrated(judged: HeldOut) -> tuple[Array, float]:
+    """Return each row's probabilities at the temperature that suits the other folds, and that of all rows.
+
+    Where the loss has no minimum in the temperature, as when every row is right, the temperature is 1.
+    """
+    found = np.empty(judged.log_probabilities.shape)
+    for fold in np.unique(judged.fold):
+        here = judged.fold == fold
+        found[here] = softmax(judged.log_probabilities[here].astype(np.float64) / _temperature(judged, ~here))
+    return found, _temperature(judged, np.ones(len(judged.fold), bool))
+
+
+def gain(judged: HeldOut) -> Score:
+    """Return how much lower the model's loss is than the baseline's, row by row: the mean and its standard error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        better = judged.log_probabilities - np.log(judged.baseline)
+        if judged.true.ndim == 2:
+            by_row = np.where(judged.true > 0, judged.true * better, 0.0).sum(axis=1)
+        else:
+            by_row = better[np.arange(len(better)), judged.true]
+    mass = np.ones(len(by_row)) if judged.weights is None else judged.weights
+    mean = float(np.average(by_row, weights=mass))
+    return Score(mean, float(np.sqrt(np.sum((mass * (by_row - mean)) ** 2)) / mass.sum()))
+
+
+def _temperature(judged: HeldOut, rows: Array) -> float:
+    logs, true = judged.log_probabilities[rows], judged.true[rows]
+    of_true = (logs * true).sum(axis=1) if true.ndim == 2 else logs[np.arange(len(logs)), true]
+    if (of_true >= logs.max(axis=1, initial=-np.inf)).all():
+        return 1.0
+    return temperature(logs, true, None if judged.weights is None else judged.weights[rows])
 
 
 def _folds(rows: Array, codes: Array, folds: int, seed: int) -> Iterator[Array]:
@@ -102,10 +160,3 @@ def _folds(rows: Array, codes: Array, folds: int, seed: int) -> Iterator[Array]:
     for _, test in splits:
         if len(test):
             yield rows[test]
-
-
-def _score(right: Array, losses: Array) -> Score:
-    root = np.sqrt(len(right))
-    return Score(
-        float(right.mean()), float(right.std() / root), float(losses.mean(dtype=np.float64)), float(losses.std() / root)
-    )

@@ -4,46 +4,58 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import skops.io
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import luce
-from luce.cli.columns import Column
 from luce.cli.failure import Failure
 from luce.cli.replacing import replacing
+from luce.report.facts import Column
 
 __all__ = ["Model", "load_model", "save_model"]
 
 FORMAT = "luce model 1"
 # beside what skops knows of scikit-learn and NumPy; a dtype is read off an empty array
 TRUSTED = {"luce.models.classifier.SoftmaxClassifier", "numpy.dtype"}
+LEFT_OUT = ("_stream", "covariance_")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained pipeline with the columns that it wants and the name of what it predicts."""
+    """A trained pipeline with the columns that it wants and the column that it predicts, None for soft targets."""
 
-    target: str
+    target: str | None
     columns: Sequence[Column]
     pipeline: Any
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file, whole or not at all."""
+    """Write a model file, whole or not at all; it holds what prediction needs and no more."""
     content = {
         "format": FORMAT,
         "luce": luce.__version__,
         "target": model.target,
         "columns": [[column.name, column.kind] for column in model.columns if column.used],
-        "pipeline": model.pipeline,
+        "pipeline": _for_prediction(model.pipeline),
     }
     with replacing(path) as file:
         file.write(skops.io.dumps(content, compression=zipfile.ZIP_DEFLATED))
+
+
+def _for_prediction(pipeline: Any) -> Any:
+    """Return the pipeline without what only training needs: the stream's quadratic, the covariance."""
+    classifier = copy(pipeline[-1])
+    for name in LEFT_OUT:
+        classifier.__dict__.pop(name, None)
+    classifier.standard_errors = False
+    return Pipeline([*pipeline.steps[:-1], (pipeline.steps[-1][0], classifier)])
 
 
 def load_model(path: Path) -> Model:

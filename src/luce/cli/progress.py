@@ -46,6 +46,11 @@ class Progress:
         detail = f"iteration {iterate.iteration}  loss {iterate.point.value:.5f}  gradient {iterate.gradient_norm:.1e}"
         self._bars.update(self._task, description="training", total=None, detail=detail)
 
+    def batch(self, what: str, done: int, total: int, rows: int) -> None:
+        """Show how much of a stream is done, of bytes or rows, and how many rows that is."""
+        detail = f"{rows:,} rows"
+        self._bars.update(self._task, description=what, total=total, completed=done, detail=detail)
+
     def fold(self, done: int, folds: int) -> None:
         """Show how many folds of the cross-validation are done."""
         detail = f"fold {min(done + 1, folds)} of {folds}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,25 @@ from typing import BinaryIO
 from luce.cli.failure import Failure
 from luce.whole_file import whole_file
 
-__all__ = ["check_writable", "replacing"]
+__all__ = ["check_places", "check_writable", "failing", "replacing"]
+
+
+def check_places(*, read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
+    """Raise `Failure` if a file could not be put at a place, or would overwrite another of this run.
+
+    Parameters
+    ----------
+    read, written : mapping
+        What each file is, and where; None for one that isn't asked for.
+    """
+    taken = {path.resolve(): what for what, path in read.items() if path is not None}
+    for what, path in written.items():
+        if path is None:
+            continue
+        check_writable(path)
+        if path.resolve() in taken:
+            raise Failure(f"{path}: the {what} would overwrite the {taken[path.resolve()]}")
+        taken[path.resolve()] = what
 
 
 def check_writable(path: Path) -> None:
@@ -31,8 +49,14 @@ def check_writable(path: Path) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to; at the end of the block it takes the place of `path`, unless the block failed."""
     check_writable(path)
+    with failing(path), whole_file(path) as file:
+        yield file
+
+
+@contextmanager
+def failing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into the `Failure` that says that `path` can't be written."""
     try:
-        with whole_file(path) as file:
-            yield file
+        yield
     except OSError as error:
         raise Failure(f"{path}: cannot be written, {error.strerror or error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,57 +13,58 @@ from rich.table import Table
 from rich.text import Text
 
 from luce import __version__
-from luce.cli.columns import Column
+from luce.cli.choice import Choice
 from luce.cli.curve import curve
-from luce.cli.held_out import HeldOut, Score
+from luce.cli.training import Training
+from luce.report.facts import Column, Facts, HeldOut
+from luce.report.metrics import Outcomes, Score, outcomes, scores
 
-__all__ = ["Training", "print_report"]
+__all__ = ["print_report"]
 
 WIDTH = 80
 INDENT = (0, 0, 0, 2)
 MOST_COLUMNS = 24  # shown one by one; beyond, columns of the same treatment share a line
 MATRIX_CLASSES = 12
 MOST_CONFUSIONS = 10
+MOST_COEFFICIENTS = 20
+TIGHT = 0.01  # of the loss: a bound that is larger says little
 
 
-@dataclass(frozen=True)
-class Training:
-    """What was trained on what."""
-
-    source: str
-    rows: int
-    rows_without_target: int
-    target: str
-    columns: Sequence[Column]
-    classifier: Any
-    seconds: float
-    notes: Sequence[str]
-
-
-def print_report(training: Training, judged: HeldOut | None, folds: int, place: Path) -> None:
-    """Print the report to standard output, at most 80 columns wide."""
+def print_report(training: Training, facts: Facts, written: Sequence[Path]) -> None:
+    """Print the report to standard output, at most 80 columns wide; `written` are the model's file and the page's."""
     console = Console(highlight=False)
     console.width = min(console.width, WIDTH)
     plain = not (console.encoding or "").lower().startswith("utf")
-    labels = [str(label) for label in training.classifier.classes_.tolist()]
-    _print_data(console, training, labels)
-    _print_training(console, training, plain)
-    if folds:
-        _print_held_out(console, training, judged, labels)
+    _print_data(console, training, facts)
+    _print_training(console, training, facts, plain)
+    if training.choice is not None:
+        _print_choice(console, training.choice)
+    if facts.coefficients.standard_errors is not None:
+        _print_coefficients(console, training, facts)
+    if facts.held_out is not None:
+        _print_held_out(console, facts.held_out, facts.data.classes)
+    for note in facts.model.notes:
+        console.print()
+        console.print(Padding(Text(f"Warning: {note}", style="yellow"), INDENT))
     console.print()
-    console.print(Text.assemble(("Saved", "bold"), f" to {place}"))
-    console.print(Text(f"Apply: luce predict {_quoted(place)} TABLE", style="dim"), soft_wrap=True)
+    for place in written:
+        console.print(Text.assemble(("Saved", "bold"), f" to {place}"), soft_wrap=True)
+    console.print(Text(f"Apply: luce predict {_quoted(written[0])} TABLE", style="dim"), soft_wrap=True)
 
 
-def _print_data(console: Console, training: Training, labels: Sequence[str]) -> None:
-    console.print(Text.assemble(("Luce", "bold"), f" {__version__}, softmax classifier"))
+def _print_data(console: Console, training: Training, facts: Facts) -> None:
+    data, labels = facts.data, facts.data.classes
+    console.print(Text.assemble(("Luce", "bold"), f" {__version__}, {facts.model.name}"))
     _heading(console, "Data")
-    counts = f"{_many(training.rows, 'row')}, {_many(len(training.columns), 'column')}, {_many(len(labels), 'class')}"
-    console.print(f"  {training.source}: {counts}", markup=False, soft_wrap=True)
+    counts = f"{_many(data.n_rows, 'row')}, {_many(len(training.columns), 'column')}, {_many(len(labels), 'class')}"
+    console.print(f"  {data.source}: {counts}", markup=False, soft_wrap=True)
     shown = ", ".join(labels[:6]) + (", …" if len(labels) > 6 else "")
-    console.print(Padding(Text(f"Classes of {training.target!r}: {shown}"), INDENT, expand=False))
-    if training.rows_without_target:
-        console.print(f"  {_many(training.rows_without_target, 'row')} dropped: no {training.target!r}", markup=False)
+    console.print(Padding(Text(f"Classes of {data.target!r}: {shown}"), INDENT, expand=False))
+    if training.without_target:
+        console.print(f"  {_many(training.without_target, 'row')} dropped: no {data.target!r}", markup=False)
+    if training.without_weight:
+        what = f"{training.roles.weights!r} is 0"
+        console.print(f"  {_many(training.without_weight, 'row')} dropped: {what}", markup=False)
     console.print()
     table = _table()
     table.add_column("column", overflow="fold", max_width=30)
@@ -75,48 +75,109 @@ def _print_data(console: Console, training: Training, labels: Sequence[str]) -> 
     console.print(Padding(table, INDENT, expand=False))
 
 
-def _print_training(console: Console, training: Training, plain: bool) -> None:
-    classifier = training.classifier
+def _print_training(console: Console, training: Training, facts: Facts, plain: bool) -> None:
+    model = facts.model
     _heading(console, "Training")
-    iterations = _many(len(classifier.loss_curve_) - 1, "iteration")
-    ended = "" if training.notes else f", converged (gradient {classifier.grad_norm_:.0e})"
-    console.print(f"  {classifier.solver_}, {iterations}, {training.seconds:.2f} s{ended}")
-    for note in training.notes:
-        console.print(Padding(Text(f"Warning: {note}", style="yellow"), INDENT))
+    took = _many(model.n_iter, "batch" if training.streamed else "iteration")
+    if model.gap is not None and model.gap < TIGHT * model.loss_curve[-1]:
+        bound = f", within {model.gap:.0e} of the minimum"
+    else:
+        bound = f", gradient {model.grad_norm_curve[-1]:.0e}" if len(model.grad_norm_curve) else ""
+    console.print(f"  {model.solver}, {took}, {model.seconds:.2f} s{bound}")
+    if len(training.curve) > 1:
+        console.print()
+        what = (
+            "loss of each batch before it was learnt (mean cross-entropy)"
+            if training.streamed
+            else "loss per iteration (mean cross-entropy with penalty)"
+        )
+        console.print(f"  {what}", style="dim")
+        for line in curve(training.curve.tolist(), width=min(48, console.width - 16), height=6, plain=plain):
+            console.print(Text("  " + line), soft_wrap=True)
+
+
+def _print_choice(console: Console, choice: Choice) -> None:
+    _heading(console, "Choice of the penalty")
+    ratio = f", l1_ratio {choice.l1_ratio:g}" if len(choice.l1_ratios) > 1 else ""
+    console.print(f"  C {choice.C:.4g}{ratio}: the lowest log loss over the folds of a cross-validation")
     console.print()
-    console.print("  loss per iteration (mean cross-entropy with penalty)", style="dim")
-    lines = curve(classifier.loss_curve_.tolist(), width=min(48, console.width - 16), height=6, plain=plain)
+    table = _table()
+    table.add_column("C", justify="right")
+    for ratio in choice.l1_ratios:
+        table.add_column(f"l1_ratio {ratio:g}", justify="right")
+    for j, C in enumerate(choice.Cs):
+        cells = [
+            Text(
+                f"{choice.log_loss[i, j]:.4f} ± {choice.error[i, j]:.4f}",
+                "bold green" if (C, ratio) == (choice.C, choice.l1_ratio) else "",
+            )
+            for i, ratio in enumerate(choice.l1_ratios)
+        ]
+        table.add_row(f"{C:.4g}", *cells)
+    console.print(Padding(table, INDENT, expand=False))
+
+
+def _print_coefficients(console: Console, training: Training, facts: Facts) -> None:
+    summary = training.pipeline[-1].summary()
+    _heading(console, "Coefficients")
+    which = f"log-odds of {summary.classes[0]}" if summary.reference else "of all classes, summing to 0"
+    lines = (
+        which,
+        f"log-likelihood {summary.log_likelihood:.4f}, of the class shares alone {summary.null_log_likelihood:.4f}",
+        f"McFadden's R² {summary.mcfadden:.4f}, AIC {summary.aic:.2f}, BIC {summary.bic:.2f}, "
+        f"{summary.degrees_of_freedom:.4g} degrees of freedom",
+    )
     for line in lines:
-        console.print(Text("  " + line), soft_wrap=True)
+        console.print(Padding(Text(line), INDENT, expand=False))
+    terms = [*facts.coefficients.feature_names, "intercept"]
+    z, p = summary.z, summary.p
+    rows = [(k, j) for k in range(len(summary.classes)) for j in range(len(terms))]
+    if len(rows) > MOST_COEFFICIENTS:
+        sizes = np.nan_to_num(np.abs(z).ravel())
+        rows = [rows[i] for i in np.sort(np.argsort(-sizes, kind="stable")[:MOST_COEFFICIENTS])]
+        console.print(f"  the {len(rows)} of {z.size:,} that are furthest from 0 by their errors:")
+    console.print()
+    table = _table()
+    table.add_column("class", max_width=14, no_wrap=True)
+    table.add_column("feature", max_width=24, no_wrap=True)
+    for name in ("coefficient", "std. error", "z", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for k, j in rows:
+        table.add_row(
+            Text(_cut(summary.classes[k], 14)),
+            Text(_cut(terms[j], 24)),
+            f"{summary.coefficient[k, j]:.4g}",
+            f"{summary.standard_error[k, j]:.3g}",
+            f"{z[k, j]:.2f}",
+            f"{p[k, j]:.3f}" if p[k, j] >= 0.0005 else "<0.001",
+        )
+    console.print(Padding(table, INDENT, expand=False))
 
 
-def _print_held_out(console: Console, training: Training, judged: HeldOut | None, labels: Sequence[str]) -> None:
+def _print_held_out(console: Console, judged: HeldOut, labels: Sequence[str]) -> None:
     _heading(console, "Held-out rows")
-    if judged is None:
-        console.print("  Every class has a single row: none can be both learnt and held out.")
-        return
-    console.print(f"  stratified cross-validation, {judged.folds} folds, {_many(judged.rows, 'row')}")
-    if judged.single_classes:
-        alone = _many(judged.single_classes, "class")
-        console.print(Padding(f"{alone} with a single row: learnt from, never held out", INDENT))
+    console.print(Padding(Text(f"{_many(len(judged.row_numbers), 'row')}, {judged.how}"), INDENT, expand=False))
     console.print()
     table = _table()
     table.add_column("")
     table.add_column("accuracy", justify="right")
     table.add_column("log loss", justify="right")
-    table.add_row("softmax classifier", *_cells(judged.model), style="bold")
-    table.add_row("class shares (baseline)", *_cells(judged.baseline))
+    table.add_row("model", *_cells(judged, judged.probabilities), style="bold")
+    if judged.calibrated is not None:
+        table.add_row(f"calibrated, temperature {judged.temperature:.3g}", *_cells(judged, judged.calibrated))
+    table.add_row("class shares (baseline)", *_cells(judged, judged.baseline))
     console.print(Padding(table, INDENT, expand=False))
     console.print()
+    met = outcomes(judged.true, judged.probabilities, judged.weights)
     if len(labels) <= MATRIX_CLASSES:
-        _print_matrix(console, judged, labels)
+        _print_matrix(console, met, labels)
     else:
-        _print_confusions(console, judged, labels)
+        _print_confusions(console, met, labels)
 
 
-def _print_matrix(console: Console, judged: HeldOut, labels: Sequence[str]) -> None:
-    matrix = np.zeros((len(labels), len(labels)), int)
-    np.add.at(matrix, (judged.true, judged.predicted), 1)
+def _print_matrix(console: Console, met: Outcomes, labels: Sequence[str]) -> None:
+    matrix = np.zeros((len(labels), len(labels)))
+    np.add.at(matrix, (met.true, met.probabilities.argmax(axis=1)), met.mass)
     room = (console.width - 28) // len(labels) - 2
     heads = [_cut(label, max(room, 3)) for label in labels]
     table = _table()
@@ -124,15 +185,17 @@ def _print_matrix(console: Console, judged: HeldOut, labels: Sequence[str]) -> N
     for head in heads:
         table.add_column(Text(head), justify="right", no_wrap=True)
     for k, row in enumerate(matrix):
-        cells = (Text(f"{count:,}" if count else "·", _shade(count, row.sum(), k == j)) for j, count in enumerate(row))
+        cells = (Text(_count(count) if count else "·", _shade(count, row.sum(), k == j)) for j, count in enumerate(row))
         table.add_row(Text(_cut(labels[k], 22)), *cells)
     console.print(Padding(table, INDENT, expand=False))
 
 
-def _print_confusions(console: Console, judged: HeldOut, labels: Sequence[str]) -> None:
-    wrong = judged.true != judged.predicted
-    pairs, counts = np.unique(np.stack([judged.true[wrong], judged.predicted[wrong]]), axis=1, return_counts=True)
-    totals = np.bincount(judged.true, minlength=len(labels))
+def _print_confusions(console: Console, met: Outcomes, labels: Sequence[str]) -> None:
+    predicted = met.probabilities.argmax(axis=1)
+    wrong = met.true != predicted
+    pairs, at = np.unique(np.stack([met.true[wrong], predicted[wrong]]), axis=1, return_inverse=True)
+    counts = np.bincount(at, met.mass[wrong])
+    totals = np.bincount(met.true, met.mass, minlength=len(labels))
     order = np.argsort(-counts, kind="stable")[:MOST_CONFUSIONS]
     if not len(order):
         console.print("  no confusion at all")
@@ -143,9 +206,9 @@ def _print_confusions(console: Console, judged: HeldOut, labels: Sequence[str]) 
     table.add_column("rows", justify="right")
     table.add_column("of its class", justify="right")
     for index in order:
-        true, predicted = pairs[:, index]
+        true, guess = pairs[:, index]
         share = f"{counts[index] / totals[true]:.0%}"
-        table.add_row(Text(_cut(labels[true], 26)), Text(_cut(labels[predicted], 26)), f"{counts[index]:,}", share)
+        table.add_row(Text(_cut(labels[true], 26)), Text(_cut(labels[guess], 26)), _count(counts[index]), share)
     console.print(Padding(table, INDENT, expand=False))
 
 
@@ -173,14 +236,20 @@ def _treatment(column: Column) -> str:
     return column.done.partition(";")[0] + ("; missing: median and a mark" if ";" in column.done else "")
 
 
-def _cells(score: Score) -> tuple[str, str]:
-    return (
-        f"{score.accuracy:.1%} ± {score.accuracy_error:.1%}",
-        f"{score.log_loss:.4f} ± {score.log_loss_error:.4f}",
-    )
+def _cells(judged: HeldOut, probabilities: Any) -> tuple[str, str]:
+    found = scores(judged.true, probabilities, judged.weights)
+
+    def cell(score: Score, form: str) -> str:
+        return f"{score.value:{form}} ± {score.error:{form}}"
+
+    return cell(found.accuracy, ".1%"), cell(found.log_loss, ".4f")
 
 
-def _shade(count: int, total: int, right: bool) -> str:
+def _count(count: float) -> str:
+    return f"{count:,.0f}" if count == round(count) else f"{count:,.1f}"
+
+
+def _shade(count: float, total: float, right: bool) -> str:
     if not count:
         return "dim"
     if right:
@@ -198,7 +267,7 @@ def _heading(console: Console, text: str) -> None:
 
 
 def _many(count: int, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith("s") else "s")
+    plural = noun + ("es" if noun.endswith(("s", "h")) else "s")
     return f"{count:,} {noun if count == 1 else plural}"
 
 

@@ -140,8 +140,8 @@ class HeldOut:
     ----------
     how : str
         How the rows were held out, for instance "5-fold stratified cross-validation".
-    true : (n,) array of int
-        Code of each row's class.
+    true : (n,) array of int, or (n, K) array
+        Code of each row's class, or the share of every class in it.
     probabilities : (n, K) array
         What the model gave each class.
     baseline : (n, K) or (K,) array
@@ -154,6 +154,8 @@ class HeldOut:
         What the logits were divided by.
     rows : mapping of str to (n,) sequence of str, optional
         The values of these rows as text, a column each.
+    weights : (n,) array, optional
+        What each row counts for; positive.
     """
 
     how: str
@@ -164,12 +166,17 @@ class HeldOut:
     calibrated: Array | None = None
     temperature: float | None = None
     rows: Mapping[str, Sequence[str]] | None = None
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.probabilities)
         if len(shape) != 2 or 0 in shape:
             raise ValueError(f"probabilities must be (rows, classes) with at least one of each, got shape {shape}")
-        _has_shape("true", self.true, shape[:1])
+        _has_shape("true", self.true, shape if np.ndim(self.true) == 2 else shape[:1])
+        if self.weights is not None:
+            _has_shape("weights", self.weights, shape[:1])
+            if not np.min(self.weights) > 0:
+                raise ValueError(f"weights must be positive, got {np.min(self.weights):g}")
         _has_shape("row_numbers", self.row_numbers, shape[:1])
         if np.shape(self.baseline) != shape[1:]:
             _has_shape("baseline", self.baseline, shape)
@@ -177,7 +184,10 @@ class HeldOut:
             given = getattr(self, name)
             if given is not None and not (np.min(given) >= 0 and np.max(given) <= 1 + 1e-5):
                 raise ValueError(f"{name} must be in [0, 1], got {np.min(given):g} to {np.max(given):g}")
-        if np.min(self.true) < 0 or np.max(self.true) >= shape[1]:
+        if np.ndim(self.true) == 2:
+            if not (np.min(self.true) >= 0 and np.max(self.true) <= 1 + 1e-5):
+                raise ValueError(f"shares must be in [0, 1], got {np.min(self.true):g} to {np.max(self.true):g}")
+        elif np.min(self.true) < 0 or np.max(self.true) >= shape[1]:
             raise ValueError(f"true must be in [0, {shape[1]}), got {np.min(self.true)} to {np.max(self.true)}")
         if (self.calibrated is None) != (self.temperature is None):
             raise ValueError("calibrated and temperature go together, got one of them")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_fscore_support
 
-__all__ = ["Bins", "PerClass", "Score", "Scores", "confidence_bins", "per_class", "scores"]
+__all__ = ["Bins", "Outcomes", "PerClass", "Score", "Scores", "confidence_bins", "outcomes", "per_class", "scores"]
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +39,19 @@ class Scores(NamedTuple):
     calibration_error: Score
 
 
+class Outcomes(NamedTuple):
+    """What happened, as classes with a mass: a row of known class is one outcome, a row of soft labels several.
+
+    `true` (m,) are codes of classes, `probabilities` (m, K) what the model gave, `mass` (m,) the row's weight times the
+    share of the class, `row` (m,) the number of the row.
+    """
+
+    true: Array
+    probabilities: Array
+    mass: Array
+    row: Array
+
+
 class PerClass(NamedTuple):
     """Measures of each class against all others, arrays of (K,); NaN where one is not defined."""
 
@@ -52,7 +65,8 @@ class PerClass(NamedTuple):
 class Bins(NamedTuple):
     """Rows in bins of equal counts by the probability of the class they were given.
 
-    `low` and `high` are the ends of Wilson's 95 % interval of the accuracy.
+    `low` and `high` are the ends of Wilson's 95 % interval of the accuracy; with weights it is that of the effective
+    number of rows, (Σ w)² / Σ w² (Kish 1965, "Survey sampling").
     """
 
     confidence: Array
@@ -62,21 +76,50 @@ class Bins(NamedTuple):
     rows: Array
 
 
-def scores(true: Array, probabilities: Array) -> Scores:
-    r"""Measure probabilities by what happened.
-
-    Each measure θ is to first order a mean over rows,
-    :math:`\hat\theta - \theta \approx \frac1n \sum_i \psi_i`, and its standard error is the root of the mean of ψ²
-    over n. For means over rows ψ is the row's deviation from the mean and the error the familiar one; for F1, AUC and
-    the calibration error it is the infinitesimal jackknife: what the bootstrap estimates by resampling, to first
-    order, without its noise (for the AUC of one class, DeLong's error).
+def outcomes(true: Array, probabilities: Array, weights: Array | None = None) -> Outcomes:
+    """Return what happened as `Outcomes`.
 
     Parameters
     ----------
-    true : (n,) array of int
-        Codes of the classes.
+    true : (n,) array of int, or (n, K) array
+        Codes of the classes, or the share of every class in each row.
+    probabilities : (n, K) array
+    weights : (n,) array, optional
+        Row weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from luce.report.metrics import outcomes
+    >>> outcomes(np.array([[0.25, 0.75], [1.0, 0.0]]), np.full((2, 2), 0.5), np.array([1.0, 2.0])).mass.tolist()
+    [0.25, 0.75, 2.0]
+    """
+    p = np.asarray(probabilities, np.float64)
+    mass = np.ones(len(p)) if weights is None else np.asarray(weights, np.float64)
+    if np.ndim(true) == 1:
+        return Outcomes(np.asarray(true), p, mass, np.arange(len(p)))
+    row, classes = np.nonzero(true)
+    return Outcomes(classes, p[row], mass[row] * np.asarray(true)[row, classes], row)
+
+
+def scores(true: Array, probabilities: Array, weights: Array | None = None) -> Scores:
+    r"""Measure probabilities by what happened.
+
+    Each measure θ is to first order a mean over rows,
+    :math:`\hat\theta - \theta \approx \sum_i w_i \psi_i / \sum_i w_i`, and its standard error is the root of
+    Σ (w ψ)² over Σ w. For means over rows ψ is the row's deviation from the mean and the error the familiar one; for
+    F1, AUC and the calibration error it is the infinitesimal jackknife: what the bootstrap estimates by resampling, to
+    first order, without its noise (for the AUC of one class, DeLong's error).
+
+    Parameters
+    ----------
+    true : (n,) array of int, or (n, K) array
+        Codes of the classes, or the share of every class in each row: such a row counts as one of each class, weighted
+        by its shares.
     probabilities : (n, K) array
         Probabilities of the classes.
+    weights : (n,) array, optional
+        Row weights.
 
     Returns
     -------
@@ -102,32 +145,35 @@ def scores(true: Array, probabilities: Array) -> Scores:
     >>> round(result.reciprocal_rank.value, 4), round(result.auc.value, 4)
     (0.875, 1.0)
     """
-    p = np.asarray(probabilities, np.float64)
+    met = outcomes(true, probabilities, weights)
+    true, p = met.true, met.probabilities
     of_true = np.take_along_axis(p, true[:, None], 1)[:, 0]
     with np.errstate(divide="ignore"):
         losses = -np.log(of_true)
     right = (p.argmax(axis=1) == true).astype(np.float64)
     missed = p - (np.arange(p.shape[1]) == true[:, None])
     return Scores(
-        _mean(right),
-        _mean(losses),
-        _mean((missed**2).sum(axis=1)),
-        _mean(1 / (p >= of_true[:, None]).sum(axis=1)),
-        _macro_f1(true, p.argmax(axis=1), p.shape[1]),
-        _macro_auc(true, p),
-        _calibration_error(right, p.max(axis=1)),
+        _mean(right, met),
+        _mean(losses, met),
+        _mean((missed**2).sum(axis=1), met),
+        _mean(1 / (p >= of_true[:, None]).sum(axis=1), met),
+        _macro_f1(met),
+        _macro_auc(met),
+        _calibration_error(right, met),
     )
 
 
-def per_class(true: Array, probabilities: Array) -> PerClass:
+def per_class(true: Array, probabilities: Array, weights: Array | None = None) -> PerClass:
     """Measure each class against all others.
 
     Parameters
     ----------
-    true : (n,) array of int
-        Codes of the classes.
+    true : (n,) array of int, or (n, K) array
+        As for `scores`.
     probabilities : (n, K) array
         Probabilities of the classes.
+    weights : (n,) array, optional
+        Row weights.
 
     Returns
     -------
@@ -142,15 +188,17 @@ def per_class(true: Array, probabilities: Array) -> PerClass:
     >>> result.precision.tolist(), result.support.tolist()
     ([0.5, 1.0, nan], [1, 2, 0])
     """
+    met = outcomes(true, probabilities, weights)
+    true, probabilities = met.true, met.probabilities
     classes = np.arange(probabilities.shape[1])
     precision, recall, f1, support = precision_recall_fscore_support(
-        true, probabilities.argmax(axis=1), labels=classes, zero_division=np.nan
+        true, probabilities.argmax(axis=1), labels=classes, zero_division=np.nan, sample_weight=met.mass
     )
-    auc = np.array([_auc(probabilities[:, k], true == k)[0] for k in classes])
+    auc = np.array([_auc(probabilities[:, k], true == k, met.mass)[0] for k in classes])
     return PerClass(precision, recall, f1, auc, support)
 
 
-def confidence_bins(right: Array, confidence: Array) -> Bins:
+def confidence_bins(right: Array, confidence: Array, mass: Array | None = None) -> Bins:
     """Put rows in bins of equal counts by confidence; equal confidences share a bin.
 
     Parameters
@@ -159,6 +207,8 @@ def confidence_bins(right: Array, confidence: Array) -> Bins:
         Whether the predicted class is the true one.
     confidence : (n,) array
         The probability of the predicted class.
+    mass : (n,) array, optional
+        Their weights.
 
     Returns
     -------
@@ -170,66 +220,77 @@ def confidence_bins(right: Array, confidence: Array) -> Bins:
     E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", J. Amer. Statist.
     Assoc. 22.
     """
+    mass = np.ones(len(confidence)) if mass is None else mass
     bins = _binned(confidence)
-    rows = np.bincount(bins)
-    accuracy = np.bincount(bins, right) / rows
-    z2 = NORMAL_95**2 / rows
+    total = np.bincount(bins, mass)
+    accuracy = np.bincount(bins, mass * right) / total
+    z2 = NORMAL_95**2 * np.bincount(bins, mass**2) / total**2
     middle = (accuracy + z2 / 2) / (1 + z2)
     half = np.sqrt(z2 * (accuracy * (1 - accuracy) + z2 / 4)) / (1 + z2)
-    return Bins(np.bincount(bins, confidence) / rows, accuracy, middle - half, middle + half, rows)
+    return Bins(np.bincount(bins, mass * confidence) / total, accuracy, middle - half, middle + half, np.bincount(bins))
 
 
-def _mean(values: Array) -> Score:
-    value = values.mean()
-    return _score(value, values - value) if np.isfinite(value) else Score(float(value), np.nan)
+def _mean(values: Array, met: Outcomes) -> Score:
+    value = np.average(values, weights=met.mass)
+    return _score(value, values - value, met) if np.isfinite(value) else Score(float(value), np.nan)
 
 
-def _score(value: float, psi: Array) -> Score:
-    return Score(float(value), float(np.sqrt((psi**2).mean() / len(psi))))
+def _score(value: float, psi: Array, met: Outcomes) -> Score:
+    of_rows = np.bincount(met.row, met.mass * psi)
+    return Score(float(value), float(np.sqrt((of_rows**2).sum()) / met.mass.sum()))
 
 
-def _macro_f1(true: Array, predicted: Array, n_classes: int) -> Score:
+def _macro_f1(met: Outcomes) -> Score:
     """F1 is the ratio of 2·[true = predicted = k] to [true = k] + [predicted = k], each summed over rows."""
-    n = len(true)
+    true, n_classes, mass = met.true, met.probabilities.shape[1], met.mass
+    predicted = met.probabilities.argmax(axis=1)
     right = true == predicted
-    support = np.bincount(true, minlength=n_classes)
-    total = np.maximum(support + np.bincount(predicted, minlength=n_classes), 1)
-    f1 = np.where(support > 0, 2 * np.bincount(true[right], minlength=n_classes) / total, 0.0)
+    support = np.bincount(true, mass, minlength=n_classes)
+    total = support + np.bincount(predicted, mass, minlength=n_classes)
+    total[total == 0] = 1
+    f1 = 2 * np.bincount(true[right], mass[right], minlength=n_classes) / total
     occur = (support > 0).sum()
-    psi = n / occur * ((2 * right - f1[true]) / total[true] - f1[predicted] / total[predicted])
-    return _score(f1.sum() / occur, psi)
+    psi = mass.sum() / occur * ((2 * right - f1[true]) / total[true] - f1[predicted] / total[predicted])
+    return _score(f1.sum() / occur, psi, met)
 
 
-def _macro_auc(true: Array, p: Array) -> Score:
-    psi, values = np.zeros(len(true)), []
-    for k in range(p.shape[1]):
-        value, deviations = _auc(p[:, k], true == k)
+def _macro_auc(met: Outcomes) -> Score:
+    psi, values = np.zeros(len(met.true)), []
+    for k in range(met.probabilities.shape[1]):
+        value, deviations = _auc(met.probabilities[:, k], met.true == k, met.mass)
         if np.isfinite(value):
             values.append(value)
             psi += deviations
-    return _score(float(np.mean(values)), psi / len(values)) if values else Score(np.nan, np.nan)
+    return _score(float(np.mean(values)), psi / len(values), met) if values else Score(np.nan, np.nan)
 
 
-def _auc(score: Array, positive: Array) -> tuple[float, Array]:
+def _auc(score: Array, positive: Array, mass: Array) -> tuple[float, Array]:
     """Return the share of pairs in the right order (a tie counts half) and its ψ; NaN where one side is empty."""
-    n, n_positive = len(score), int(positive.sum())
-    if n_positive in (0, n):
-        return np.nan, np.zeros(n)
-    above = np.sort(score[positive])
-    less, upto = np.searchsorted(above, score[~positive], "left"), np.searchsorted(above, score[~positive], "right")
-    share = np.empty(n)  # of the other side, in the right order with this row
-    share[~positive] = 1 - (less + upto) / (2 * n_positive)
-    beaten = [np.bincount(ranks, minlength=n_positive + 1).cumsum()[:n_positive] for ranks in (less, upto)]
-    share[np.flatnonzero(positive)[np.argsort(score[positive], kind="stable")]] = sum(beaten) / (2 * (n - n_positive))
-    value = float(share[positive].mean())
-    return value, (share - value) * np.where(positive, n / n_positive, n / (n - n_positive))
+    n_positive, n_negative = mass[positive].sum(), mass[~positive].sum()
+    if not (n_positive and n_negative):
+        return np.nan, np.zeros(len(score))
+    share = np.empty(len(score))  # of the other side, in the right order with this row
+    share[positive] = _share_below(score[positive], score[~positive], mass[~positive])
+    share[~positive] = 1 - _share_below(score[~positive], score[positive], mass[positive])
+    value = float(np.average(share[positive], weights=mass[positive]))
+    total = n_positive + n_negative
+    return value, (share - value) * np.where(positive, total / n_positive, total / n_negative)
 
 
-def _calibration_error(right: Array, confidence: Array) -> Score:
+def _share_below(score: Array, others: Array, mass: Array) -> Array:
+    """Return the share of the mass of `others` that is below each score, of ties half."""
+    order = np.argsort(others, kind="stable")
+    upto = np.append(0, np.cumsum(mass[order]))
+    ranks = [np.searchsorted(others[order], score, side) for side in ("left", "right")]
+    return np.asarray((upto[ranks[0]] + upto[ranks[1]]) / (2 * upto[-1]))
+
+
+def _calibration_error(right: Array, met: Outcomes) -> Score:
+    confidence = met.probabilities.max(axis=1)
     bins = _binned(confidence)
     excess = right - confidence
-    signed = np.sign(np.bincount(bins, excess))[bins] * excess
-    return _mean(signed)
+    signed = np.sign(np.bincount(bins, met.mass * excess))[bins] * excess
+    return _mean(signed, met)
 
 
 def _binned(confidence: Array) -> Array:

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from scipy.special import xlogy
 
 from luce import __version__
 from luce.report.facts import Coefficients, Column, Data, Facts, HeldOut, Model
 from luce.report.figures import bar, descent, interval, reliability
-from luce.report.metrics import NORMAL_95, Score, Scores, confidence_bins, per_class, scores
+from luce.report.metrics import NORMAL_95, Outcomes, Score, Scores, confidence_bins, outcomes, per_class, scores
 from luce.whole_file import whole_file
 
 __all__ = ["page", "write_page"]
@@ -174,19 +175,23 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any
 
 
 def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
-    true, given = np.asarray(judged.true), np.asarray(judged.probabilities, np.float64)
+    true, given, weights = np.asarray(judged.true), np.asarray(judged.probabilities, np.float64), judged.weights
     n, K = given.shape
-    predicted = given.argmax(axis=1)
-    model, baseline = scores(true, given), scores(true, np.broadcast_to(judged.baseline, given.shape))
+    met = outcomes(true, given, weights)
+    predicted = met.probabilities.argmax(axis=1)
+    model, baseline = (scores(true, p, weights) for p in (given, np.broadcast_to(judged.baseline, given.shape)))
     calibrated = None if judged.calibrated is None else np.asarray(judged.calibrated, np.float64)
-    stages = [("as trained", given, model.calibration_error)]
+    stages = [("as trained", met, model.calibration_error)]
     columns: list[tuple[str, Scores]] = [("model", model)]
     if calibrated is not None:
-        after = scores(true, calibrated)
+        after = scores(true, calibrated, weights)
         columns.append(("calibrated", after))
-        stages.append((f"calibrated, temperature {_number(judged.temperature)}", calibrated, after.calibration_error))
+        name = f"calibrated, temperature {_number(judged.temperature)}"
+        stages.append((name, outcomes(true, calibrated, weights), after.calibration_error))
     columns.append(("class shares", baseline))
-    wrong = predicted != true
+    wrong = predicted != met.true
+    counts = np.zeros((K, K))
+    np.add.at(counts, (met.true, predicted), met.mass)
     return {
         "how": judged.how,
         "n": n,
@@ -197,36 +202,39 @@ def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
             (name, hint, [_within(getattr(column, key), share) for _, column in columns])
             for key, (name, hint, share) in MEASURES.items()
         ],
-        "n_wrong": int(wrong.sum()),
-        "matrix": _matrix(true, predicted, K) if K <= MATRIX_CLASSES else None,
-        "confusions": _confusions(true[wrong], predicted[wrong], np.bincount(true, minlength=K)),
-        "reliabilities": _reliabilities(true, stages),
-        "by_class": _by_class(true, given),
+        "n_wrong": met.mass[wrong].sum(),
+        "total": met.mass.sum(),
+        "matrix": _matrix(counts) if K <= MATRIX_CLASSES else None,
+        "confusions": _confusions(counts),
+        "reliabilities": _reliabilities(stages),
+        "by_class": _by_class(judged),
         "hardest": list(_hardest(judged, true, given)),
         "classes": classes,
     }
 
 
-def _matrix(true: Array, predicted: Array, K: int) -> list[list[tuple[int, float]]]:
+def _matrix(counts: Array) -> list[list[tuple[float, float]]]:
     """Return the count and the share of its row for each cell of the confusion matrix."""
-    counts = np.zeros((K, K), int)
-    np.add.at(counts, (true, predicted), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.where(totals > 0, totals, 1)
     return [list(zip(*row, strict=True)) for row in zip(counts.tolist(), shares.tolist(), strict=True)]
 
 
-def _confusions(true: Array, predicted: Array, support: Array) -> list[tuple[int, int, int, float]]:
-    pairs, counts = np.unique(np.stack([true, predicted]), axis=1, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:MOST_SHOWN]
-    return [(*pairs[:, i], counts[i], counts[i] / support[pairs[0, i]]) for i in order]
+def _confusions(counts: Array) -> list[tuple[int, int, float, float]]:
+    """Return the true and the predicted class, the count and its share of the class for the most frequent ones."""
+    true, predicted = np.nonzero(counts * (1 - np.eye(len(counts))))
+    found = counts[true, predicted]
+    order = np.argsort(-found, kind="stable")[:MOST_SHOWN]
+    return [(true[i], predicted[i], found[i], found[i] / counts[true[i]].sum()) for i in order]
 
 
-def _reliabilities(true: Array, stages: Sequence[tuple[str, Array, Score]]) -> list[tuple[str, Score, Markup]]:
+def _reliabilities(stages: Sequence[tuple[str, Outcomes, Score]]) -> list[tuple[str, Score, Markup]]:
     """Return the name, the calibration error and the diagram of each stage, all on the same axes."""
     drawn = []
-    for name, given, error in stages:
-        right, sure = (given.argmax(axis=1) == true).astype(np.float64), given.max(axis=1)
-        drawn.append((name, error, confidence_bins(right, sure), right, sure))
+    for name, met, error in stages:
+        given = met.probabilities
+        right, sure = (given.argmax(axis=1) == met.true).astype(np.float64), given.max(axis=1)
+        drawn.append((name, error, confidence_bins(right, sure, met.mass), right, sure))
     lowest = min(float(min(bins.low.min(), sure.min())) for _, _, bins, _, sure in drawn)
     return [
         (name, error, reliability(bins, right, sure, lowest, f"reliability diagram, {name}"))
@@ -234,9 +242,9 @@ def _reliabilities(true: Array, stages: Sequence[tuple[str, Array, Score]]) -> l
     ]
 
 
-def _by_class(true: Array, given: Array) -> dict[str, Any]:
+def _by_class(judged: HeldOut) -> dict[str, Any]:
     """Return the classes in their order where they are few, else the weakest first and the others folded away."""
-    table = per_class(true, given)
+    table = per_class(judged.true, judged.probabilities, judged.weights)
     K = len(table.f1)
     order = np.arange(K) if K <= MATRIX_CLASSES else np.argsort(table.f1, kind="stable")  # NaN comes last
     rows = [(k, *(column[k] for column in table)) for k in order]
@@ -250,18 +258,20 @@ def _by_class(true: Array, given: Array) -> dict[str, Any]:
 
 
 def _hardest(judged: HeldOut, true: Array, given: Array) -> Iterator[dict[str, Any]]:
-    of_true = np.take_along_axis(given, true[:, None], 1)[:, 0]
-    for i in np.argsort(of_true, kind="stable")[:HARDEST]:
+    if true.ndim == 2:  # what is shown as a row's own class is the largest share
+        losses, true = -xlogy(true, given).sum(axis=1), true.argmax(axis=1)
+    else:
+        with np.errstate(divide="ignore"):
+            losses = -np.log(np.take_along_axis(given, true[:, None], 1)[:, 0])
+    for i in np.argsort(-losses, kind="stable")[:HARDEST].tolist():
         likeliest = np.argsort(-given[i], kind="stable")[:LIKELIEST].tolist()
         if true[i] not in likeliest:
             likeliest[-1] = int(true[i])
-        with np.errstate(divide="ignore"):
-            loss = -np.log(of_true[i])
         yield {
             "number": judged.row_numbers[i],
             "true": int(true[i]),
             "predicted": int(given[i].argmax()),
-            "loss": loss,
+            "loss": losses[i],
             "classes": [(k, given[i, k]) for k in likeliest],
             "values": [(name, values[i]) for name, values in islice((judged.rows or {}).items(), MOST_VALUES)],
             "left": max(len(judged.rows or {}) - MOST_VALUES, 0),
@@ -282,13 +292,14 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _count(number: int) -> str:
-    return f"{number:,}"
+def _count(number: float) -> str:
+    """Return a count; with one decimal where weights make it no whole number."""
+    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
 
 
-def _many(number: int, noun: str) -> str:
+def _many(number: float, noun: str) -> str:
     plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
+    return f"{_count(number)} {noun if number == 1 else plural}"
 
 
 def _number(value: Any) -> str:

@@ -1,0 +1,28 @@
+"""The reports of a training run: on the terminal, as a page, as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from luce.cli.as_json import as_json
+from luce.cli.replacing import failing
+from luce.cli.report import print_report
+from luce.cli.training import Training, facts_of
+from luce.report.page import write_page
+
+__all__ = ["publish"]
+
+
+def publish(training: Training, *, model: Path, page: Path | None, json: bool, quiet: bool) -> None:
+    """Write the page where one is asked for, and print the report, or its JSON, or nothing."""
+    if quiet and not json and page is None:
+        return
+    facts = facts_of(training)
+    if page is not None:
+        with failing(page):
+            write_page(page, facts)
+    written = {"model": model} | ({} if page is None else {"report": page})
+    if json:
+        print(as_json(training, facts, written))
+    elif not quiet:
+        print_report(training, facts, list(written.values()))
