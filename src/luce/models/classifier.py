@@ -95,6 +95,8 @@ class SoftmaxClassifier(LinearClassifier):
         Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty.
     solver_ : str
         The solver that ran.
+    fit_seconds_ : float
+        Time that it took, in seconds.
     multilabel_ : bool
         Whether each class is a label of its own.
     temperature_ : float
@@ -378,6 +380,7 @@ class SoftmaxClassifier(LinearClassifier):
         self.grad_norm_ = solution.last.gradient_norm
         self.gap_ = solution.last.point.gap
         self.solver_ = solution.solver
+        self.fit_seconds_ = solution.seconds
 
     def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
