@@ -32,6 +32,13 @@ FILES = {
     "fake.luce": "not a model",
     "table.xlsx": "?",
     "headless.csv": "1,2.5\n2,3\n",
+    "inf.csv": "a,y\n1,1\n2,inf\n3,2\n",
+    "ids.csv": "a,y\n" + "".join(f"{k % 7},user {k}\n" for k in range(1500)),
+    "weights.csv": "a,y,w,v,t,z\n1,u,1,1,x,0\n2,v,-0.5,,1,0\n3,u,2,1,1,0\n4,v,1,1,1,0\n",
+    "soft.csv": "a,p_u,p_v\n1,0.5,0.5\n2,0.5,0.4\n3,1,0\n",
+    "part.csv": "a,p_u,p_v\n1,0.5,0.5\n2,,0.4\n3,1,0\n",
+    "over.csv": "a,p_u,p_v\n1,0.5,0.5\n2,1.5,-0.5\n3,1,0\n",
+    "alone.csv": "a,p_u,p_\n1,0.5,0.5\n2,0.5,0.5\n",
 }
 
 
@@ -80,6 +87,55 @@ def folder(luce):
         ("fit --C nan", "--C must be positive, got nan"),
         ("fit --folds 1", "--folds must be 0 or at least 2"),
         ("fit --target kind", "--target goes with a table"),
+        ("fit inf.csv -t y", "'y' holds real numbers (inf, …), not classes"),
+        ("fit ids.csv -t y", "1,500 distinct values in 1,500 rows: that looks like an identifier"),
+        ("fit ids.csv -t y --stream", "1,340 distinct values in 1,340 rows: that looks like an identifier"),
+        ("fit good.csv -t y --weights z", "no column 'z' for --weights"),
+        ("fit good.csv -t y --weights y", "can't be both the target and the weights"),
+        ("fit weights.csv -t y --weights w", "row 2: column 'w' holds -0.5; a weight must be a number from 0 up"),
+        ("fit weights.csv -t y --weights w --stream", "row 2: column 'w' holds -0.5"),
+        ("fit weights.csv -t y --weights v", "row 2: column 'v' holds no value"),
+        ("fit weights.csv -t y --weights t", "row 1: column 't' holds 'x'"),
+        ("fit weights.csv -t y --weights z", "every row with a target has weight 0"),
+        ("fit weights.csv -t y --weights z --stream", "every row with a target has weight 0"),
+        ("fit weights.csv -t y --weights w --drop w", "column 'w' is the target or the weights"),
+        ("fit good.csv -t y --drop y", "column 'y' is the target or the weights"),
+        ("fit soft.csv --soft-target q_", "two columns or more that begin with 'q_'; none does"),
+        ("fit soft.csv --soft-target p_u", "two columns or more that begin with 'p_u'; only 'p_u' does"),
+        ("fit soft.csv --soft-target p_ -t p_u", "--target and --soft-target exclude each other"),
+        ("fit soft.csv --soft-target p_", "row 2: the probabilities in 'p_'… sum to 0.9, not 1"),
+        ("fit soft.csv --soft-target p_ --stream", "row 2: the probabilities in 'p_'… sum to 0.9, not 1"),
+        ("fit part.csv --soft-target p_", "row 2: column 'p_u' holds no value"),
+        ("fit over.csv --soft-target p_", "row 2: column 'p_u' holds 1.5; a probability is needed"),
+        ("fit alone.csv --soft-target p_", "the name of column 'p_' leaves no class"),
+        ("fit soft.csv --soft-target p_ --model sigmoid", "exclude each other"),
+        ("fit --l1-ratio 2", "--l1-ratio must be in [0, 1], got 2"),
+        ("fit --C 1 --C 2", "--C is given 2 times: --cv chooses among several"),
+        ("fit --l1-ratio 0 --l1-ratio 1", "--l1-ratio is given 2 times"),
+        ("fit --model probit", "--model must be softmax or sigmoid"),
+        ("fit --standard-errors --l1-ratio 0.5", "a model with an L1 penalty has none"),
+        ("fit --report no/page.html", "there is no folder"),
+        ("fit --report iris.luce", "the report would overwrite the model"),
+        ("fit good.csv -t y --report good.csv", "the report would overwrite the table"),
+        ("fit --stream", "--stream needs a table"),
+        ("fit good.csv -t y --stream --cv", "--cv and --stream exclude each other"),
+        ("fit good.csv -t y --stream --folds 3", "--folds and --stream exclude each other"),
+        ("fit good.csv -t y --stream --l1-ratio 1", "--l1-ratio and --stream exclude each other"),
+        ("fit good.csv -t y --stream --standard-errors", "--standard-errors and --stream exclude each other"),
+        ("fit good.csv -t y --held-out 0.2", "--held-out goes with --stream"),
+        ("fit good.csv -t y --stream --held-out 1", "--held-out must be in [0, 1), got 1"),
+        ("fit header.csv -t y --stream", "a header and no rows"),
+        ("fit empty.csv -t y --stream", "the table is empty"),
+        ("fit one.csv -t y --stream", "one class only ('u')"),
+        ("fit idle.csv -t y --stream", "no column left to learn from"),
+        ("fit ragged.csv -t y --stream", "row 2 has 3 fields, the header has 2"),
+        ("fit zero.csv -t y --stream", "not a text file"),
+        ("fit latin.csv -t y --stream", "not UTF-8 text"),
+        ("fit fake.parquet -t y --stream", "fake.parquet: not a table that can be read"),
+        ("fit nowhere.csv -t y --stream", "nowhere.csv: no such file"),
+        ("predict numbers.luce numbers.parquet -o numbers.parquet", "the predictions would overwrite the table"),
+        ("predict numbers.luce good.csv -o ./good.csv", "the predictions would overwrite the table"),
+        ("predict numbers.luce text.csv --stream", "'u' holds text ('wide') where the model saw numbers"),
         ("predict nowhere.luce good.csv", "nowhere.luce: no such file"),
         ("predict fake.luce good.csv", "fake.luce: not a Luce model file"),
         ("predict zip.luce good.csv", "zip.luce: not a Luce model file"),
@@ -151,6 +207,29 @@ def test_a_missing_extra_is_named(tmp_path, missing):
     assert f"needs {missing}" in done.stderr
     assert 'pip install "luce[cli]"' in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_instruction_set_is_one_line():
+    program = "import sys; from luce_command import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "show-config"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LUCE_ISA": "foo"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("luce: LUCE_ISA: instruction-set level 'foo'") and done.stderr.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_is_one_line(luce, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("luce.whole_file.os.replace", full)
+    result = luce("fit", "--report", "page.html")
+    assert (result.code, result.out) == (2, "")
+    assert "cannot be written, No space left on device" in result.err and result.err.count("\n") == 1
+    assert not list(Path().iterdir())
 
 
 def test_other_import_errors_are_not_hidden(monkeypatch):

@@ -93,3 +93,36 @@ def test_accuracy_whatever_the_classes_look_like(luce, classes):
     assert "40 rows with a known 'y': 100.0%" in luce("predict", "t.luce", "new.csv").err
     rows = 45 if isinstance(classes[2], str) else 40
     assert f"{rows} rows with a known 'y': 100.0%" in luce("predict", "t.luce", "t.parquet").err
+
+
+def test_levels_never_seen_are_told(luce):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 100)
+    pl.DataFrame({"u": rng.normal(size=100), "c": np.array(["p", "q"])[y], "y": y}).write_csv("t.csv")
+    luce("fit", "t.csv", "-t", "y", "-q")
+    Path("new.csv").write_text("c,u\nstrange,1\np,2\nalien,3\n,4\n")
+    result = luce("predict", "t.luce", "new.csv", "-o", "out.csv")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "luce: warning: new.csv: column 'c': 2 values that training never saw, taken as rare\n"
+
+
+@pytest.mark.parametrize("spelling", ["1", "1.0"])
+def test_text_levels_that_are_numbers_elsewhere(luce, spelling):
+    """A column of text in training may be one of floats or integers in Parquet later: the levels stay the same."""
+    levels = [spelling, "x", spelling, "x"] * 10
+    pl.DataFrame({"c": levels, "y": [0, 1, 0, 1] * 10}).write_csv("t.csv")
+    assert luce("fit", "t.csv", "-t", "y", "-q").code == 0
+    pl.DataFrame({"c": [spelling]}).write_parquet("text.parquet")
+    expected = luce("predict", "t.luce", "text.parquet")
+    for value in (1, 1.0):
+        pl.DataFrame({"c": [value]}).write_parquet("number.parquet")
+        assert luce("predict", "t.luce", "number.parquet") == expected
+    assert expected.err == ""
+
+
+def test_the_model_is_not_overwritten(luce, trained):
+    before = Path("m.luce").read_bytes()
+    Path("m.csv").symlink_to("m.luce")
+    result = luce("predict", "m.luce", "train.csv", "-o", "m.csv")
+    assert result.code == 2 and "the predictions would overwrite the model" in result.err
+    assert Path("m.luce").read_bytes() == before

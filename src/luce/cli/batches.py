@@ -92,7 +92,7 @@ class Batches:
         with open(self.path, "rb") as file, _text(file) as text:
             form, rows, rest = form_of(text, self.path), 1, ""
             while True:
-                piece = self._decoded(text)
+                piece = text.read(CHARACTERS)
                 whole, rest = _cut(rest + piece) if piece else (rest, "")
                 if whole.strip("\r\n"):
                     batch = parsed(whole, form, self.path, as_text, rows)
@@ -102,13 +102,6 @@ class Batches:
                     return
                 if len(rest) > LONGEST:
                     raise Failure(f"{self.path}: row {rows} has no end: a quote is not closed")
-
-    def _decoded(self, text: TextIO) -> str:
-        try:
-            return text.read(CHARACTERS)
-        except UnicodeDecodeError as error:
-            what = f"byte 0x{error.object[error.start]:02X}"
-            raise Failure(f"{self.path}: not UTF-8 text ({what}); convert it first, for example with iconv") from error
 
 
 def _text(file: BinaryIO) -> TextIO:

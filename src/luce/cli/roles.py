@@ -65,6 +65,10 @@ class Roles:
         targeted = self.with_target(table)
         return targeted, targeted if weights is None else targeted & (weights > 0)
 
+    def weightless(self) -> Failure:
+        """Say that no row counts."""
+        return Failure(f"{self.source}: every row with a target has weight 0 in {self.weights!r}")
+
     def weights_of(self, table: pl.DataFrame, first: int = 1) -> Array | None:
         """Return the row weights, `first` the number of the first row in errors.
 

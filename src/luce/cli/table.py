@@ -42,6 +42,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Failure(f"{path}: cannot be read, {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{error.object[error.start]:02X} at position {error.start}"
+        raise Failure(f"{path}: not UTF-8 text ({what}); convert it first, for example with iconv") from error
     except pl.exceptions.PolarsError as error:
         raise Failure(f"{path}: not a table that can be read: {str(error).splitlines()[0]}") from error
 
@@ -89,11 +92,7 @@ def _read_text(path: Path, as_text: Collection[str]) -> pl.DataFrame:
 
 def _decoded(path: Path) -> str:
     raw = path.read_bytes()
-    try:
-        text = raw.decode(encoding_of(raw))
-    except UnicodeDecodeError as error:
-        what = f"byte 0x{raw[error.start]:02X} at position {error.start}"
-        raise Failure(f"{path}: not UTF-8 text ({what}); convert it first, for example with iconv") from error
+    text = raw.decode(encoding_of(raw))
     if "\0" in text:
         raise Failure(f"{path}: not a text file, it holds zero bytes")
     return text

@@ -51,7 +51,7 @@ def train(
     numbers = np.flatnonzero(counting) + 1
     data = table[numbers - 1]
     if targeted.any() and not len(data):
-        raise Failure(f"{roles.source}: every row with a target has weight 0 in {roles.weights!r}")
+        raise roles.weightless()
     weights = roles.weights_of(data)
     target = roles.targets_of(data, numbers)
     columns = plan(data, roles.apart, roles.drop, numbers)

@@ -163,6 +163,8 @@ class _FirstPass:
             learnt = drawn >= share
             self.sample.add(batch.filter(learnt), 1 - drawn[learnt], numbers[learnt])
         table, _ = self.held.taken()
+        if self.without_weight and not len(table) + len(self.sample.taken()[0]):
+            raise roles.weightless()
         self.limit = min(share, self.held.limit)
         self.text_classes = False
         self.counts = {} if roles.soft else self._counts(counts, table)
