@@ -263,6 +263,7 @@ class Design:
         part: Design = object.__new__(Design)
         part.__dict__.update(self.__dict__)
         part.__dict__.pop("gram", None)
+        part.__dict__.pop("single", None)
         part.matrix, part.n_rows = self.matrix.take(rows), len(rows)
         part.share = (weights / weights.sum()).astype(self.matrix.dtype)
         return part
@@ -330,6 +331,15 @@ class Design:
         np.subtract(dense, self.centre, out=inside, casting="same_kind")
         inside *= self.unit.astype(block.dtype)
         return block
+
+    @cached_property
+    def single(self) -> Design:
+        """A copy in single precision, which takes half the time in a wide product."""
+        part: Design = object.__new__(Design)
+        part.__dict__.update(self.__dict__)
+        part.matrix = DenseMatrix(self.matrix.dense(slice(0, self.n_rows)).astype(np.float32))
+        part.share = self.share.astype(np.float32)
+        return part
 
     @cached_property
     def gram(self) -> Vector:

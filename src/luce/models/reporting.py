@@ -129,7 +129,7 @@ def _on_test_rows(
     baseline = np.average(shares, axis=0, weights=learnt_weights)
     fold = np.random.default_rng(seed).integers(0, 5, len(logs))
     return HeldOut(
-        f"{len(logs):,} test rows",
+        "test rows",
         np.arange(len(logs)),
         fold,
         found.target,
