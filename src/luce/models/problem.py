@@ -28,6 +28,7 @@ Array = npt.NDArray[Any]
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
 HESSIAN_WORK = 2e7  # and the multiplications in forming it up to which it does
+ROWS_PER_PARAMETER = 20  # from which on the Hessian of a sample of the rows is close to that of all of them
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
@@ -216,7 +217,7 @@ class Problem:
             return ProximalNewton.name
         if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:
             return "newton"
-        return "quasi-newton" if objective.has_samples else "newton-cg"
+        return "quasi-newton" if self.design.n_rows >= ROWS_PER_PARAMETER * objective.size else "newton-cg"
 
     def _threads(self) -> AbstractContextManager[Any]:
         return blas_threads(1 if self._serial else self.n_threads)
