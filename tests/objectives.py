@@ -62,9 +62,10 @@ def drawn(
     form="dense",
     spread=2.0,
     offset=3.0,
+    uneven=0.0,
     dtype=np.float64,
 ):
-    """Draw rows whose columns have units e^±spread and lie up to some `offset` widths off 0."""
+    """Draw rows whose columns have units e^±spread and lie some `offset` widths off 0, a share `uneven` of class 0."""
     rng = np.random.default_rng(seed)
     classes = 2 if coordinates == "log odds" else classes
     units = np.exp(rng.uniform(-spread, spread, columns))
@@ -73,6 +74,8 @@ def drawn(
         X[rng.random(X.shape) < 0.5] = 0
     X = X.astype(dtype)
     codes = rng.integers(0, classes, rows)
+    if uneven:
+        codes = np.where(np.arange(rows) < uneven * rows, 0, np.arange(rows) % classes)
     table = np.eye(classes)[codes]
     if "table" in target:
         table = rng.dirichlet(np.ones(classes), rows) if loss == "softmax" else rng.random((rows, classes))

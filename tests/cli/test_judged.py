@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from luce.cli.held_out import HeldOut, calibrated, gain
 from luce.cli.model_file import load_model
 from luce.models.calibration import temperature
+from luce.models.held_out import HeldOut, calibrated, gain
 from luce.softmax import softmax
 
 

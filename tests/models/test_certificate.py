@@ -68,6 +68,19 @@ def test_it_is_a_bound_everywhere(penalty, loss, coordinates, fit_intercept, cla
     assert any(0 < above < 1e-6 and gap < 1e-2 for above, gap in near)
 
 
+@pytest.mark.parametrize(("loss", "coordinates"), PAIRS)
+@pytest.mark.parametrize("l2", [0.05, 1e3])
+@pytest.mark.parametrize("uneven", [0.3, 0.8])
+def test_it_is_a_bound_where_classes_are_uneven_and_intercepts_all_there_is(loss, coordinates, l2, uneven):
+    case = objectives.drawn(5, loss=loss, coordinates=coordinates, l2=l2, uneven=uneven, spread=0.0)
+    best, least = minimum(case)
+    for place in places(case, best):
+        intercepts = place.reshape(-1, 4).copy()
+        intercepts[:, :3] = best.reshape(-1, 4)[:, :3]
+        for there in (place, intercepts.ravel()):
+            assert case.objective.at(there).gap >= case.value(there) - least - 1e-13
+
+
 @pytest.mark.parametrize("coordinates", ["sum zero", "whole", "log odds"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_for_l2_alone_it_is_the_bound_of_strong_convexity(coordinates, fit_intercept):

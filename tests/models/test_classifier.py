@@ -221,6 +221,13 @@ def test_a_warm_start_begins_where_the_last_fit_ended():
         np.testing.assert_allclose(model.coef_, coef, rtol=1e-5, atol=1e-8)
 
 
+def test_a_warm_start_from_other_classes_or_columns_is_a_cold_one():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(warm_start=True).fit(X[y < 2], y[y < 2])
+    assert model.fit(X[y > 0], y[y > 0]).loss_curve_[0] == pytest.approx(np.log(2))
+    assert model.fit(X[y > 0][:, :2], y[y > 0]).loss_curve_[0] == pytest.approx(np.log(2))
+
+
 def test_callback_and_verbose_tell_each_iteration(capsys):
     X, y = load_iris(return_X_y=True)
     seen = []
@@ -466,6 +473,27 @@ def test_frames_name_features_and_pass_through_pipelines(library):
     table = module.DataFrame(dict(zip(["x", "y", "z"], np.eye(3)[y].T, strict=True)))
     soft = SoftmaxClassifier().fit(frame, table)
     assert soft.classes_.tolist() == ["x", "y", "z"] and soft.predict(frame)[0] == "x"
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+@pytest.mark.parametrize("form", [np.zeros, sparse.csr_array])
+def test_data_that_say_nothing(form, l1_ratio, fit_intercept):
+    y = np.array([0, 0, 0, 1, 2, 2])
+    model = SoftmaxClassifier(l1_ratio=l1_ratio, fit_intercept=fit_intercept, tol=1e-10).fit(form((6, 3)), y)
+    assert (model.coef_ == 0).all()
+    expected = [3 / 6, 1 / 6, 2 / 6] if fit_intercept else [1 / 3, 1 / 3, 1 / 3]
+    np.testing.assert_allclose(model.predict_proba(np.ones((1, 3)))[0], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("solver", ["auto", *SOLVERS])
+@pytest.mark.parametrize("C", [1e-5, 1e-8, 1e-12])
+def test_a_penalty_that_leaves_nothing_leaves_the_intercepts(solver, C):
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxClassifier(C=C, solver=solver, tol=1e-9).fit(StandardScaler().fit_transform(X), y)
+    shares = np.bincount(y) / len(y)
+    np.testing.assert_allclose(np.exp(model.intercept_) / np.exp(model.intercept_).sum(), shares, atol=500 * C + 1e-7)
+    assert 0 < np.abs(model.coef_).max() < 100 * C
 
 
 def test_sparse_coefficients_predict_the_same():

@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 import objectives
 from luce.models.coordinates import SumZero
+from luce.models.curvature import _chosen
 from luce.models.design import Design, as_matrix
 from luce.models.losses import SoftmaxLoss
 from luce.models.objective import LinearObjective
@@ -234,7 +235,7 @@ def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
     codes = np.concatenate([np.full(30, 2), rng.integers(0, 2, 39970)])
     weight = rng.uniform(0.5, 2, 40000)
     objective = built(X, codes, 3, weight, 0.1)
-    assert objective.has_samples
+    assert objective.has_samples and objective.class_shares.sum() == pytest.approx(1)
     samples = list(objective.samples())
     assert [len(sample.loss.target) for sample in samples] == [pytest.approx(5000, abs=30)]
     sample = samples[0]
@@ -242,6 +243,7 @@ def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
     assert sample.design.centre is objective.design.centre and sample.ridge is objective.ridge
     np.testing.assert_allclose(sample.design.share.sum(), 1)
     np.testing.assert_allclose(sample.class_shares, objective.class_shares, rtol=0.1)  # 20 rows stand for 30
+    np.testing.assert_allclose(sample.class_shares, np.bincount(sample.loss.target, sample.design.share))
     parameters = 0.3 * rng.normal(size=objective.size)
     assert sample.at(parameters).value == pytest.approx(objective.at(parameters).value, rel=0.03)
     soft = np.eye(3)[codes]
@@ -250,3 +252,16 @@ def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
     assert sample.loss.target.shape == (5000, 3)
     assert sample.at(parameters).value == pytest.approx(objective.at(parameters).value, rel=0.03)
     assert not built(X[:10000], codes[:10000], 3).has_samples
+
+
+@pytest.mark.parametrize("most", [50, 300, 3000])
+def test_chosen_rows_stand_for_all_of_them(most):
+    weights = np.random.default_rng(0).lognormal(sigma=2, size=2000)
+    rows, factors = _chosen(weights, most)
+    assert len(rows) == len(np.unique(rows)) <= most + 1
+    assert factors @ weights[rows] == pytest.approx(weights.sum(), rel=3 / np.sqrt(most))
+    assert (factors >= 1).all()
+    certain = np.flatnonzero(weights * most >= weights.sum())
+    assert np.isin(certain, rows).all() and (factors[np.isin(rows, certain)] == 1).all()
+    nothing, ones = _chosen(np.array([0.0, 1.0, 0.0, 2.0]), most)
+    assert nothing.tolist() == [1, 3] and ones.tolist() == [1, 1]

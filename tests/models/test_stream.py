@@ -111,6 +111,17 @@ def test_tables_of_labels_and_soft_labels(form):
     np.testing.assert_allclose(streamed(X, table, 5).predict_proba(X), whole.predict_proba(X), atol=0.02)
 
 
+def test_names_of_a_tables_columns_keep_their_order():
+    X, y = drawn(600)
+    names = np.array(["z", "a", "m"])
+    model = SoftmaxClassifier().partial_fit(X[:300], np.eye(3)[y[:300]], names)
+    assert model.classes_.tolist() == names.tolist()
+    assert (model.predict(X) == names[y]).mean() > 0.6
+    model.partial_fit(X[300:], names[y[300:]])  # and labels among them
+    assert (model.predict(X) == names[y]).mean() > 0.6
+    assert model.calibrate(X, names[y]).temperature_ == pytest.approx(1, abs=0.3)
+
+
 def test_a_pickle_midway_goes_on(form):
     X, y = drawn(600)
     model = SoftmaxClassifier().partial_fit(X[:300], y[:300], [0, 1, 2])
@@ -168,6 +179,7 @@ def test_class_weights_by_name():
     factors = {0: 2.0, 2: 0.5}
     by_class = streamed(X, y, 4, class_weight=factors)
     by_row = streamed(X, y, 4, np.array([2.0, 1.0, 0.5])[y])
+    SoftmaxClassifier(class_weight=factors).partial_fit(X[y > 0], y[y > 0], [0, 1, 2])  # a class that is not there yet
     np.testing.assert_allclose(by_class.coef_, by_row.coef_, rtol=1e-9)
 
 

@@ -48,6 +48,13 @@ def test_known_classes_are_kept_whether_or_not_they_occur():
     assert got.target.tolist() == [2, 1] and got.classes.tolist() == [1, 3, 5, 9]
 
 
+def test_known_classes_come_in_any_order():
+    classes = np.array(["c", "a", "b"])
+    assert found(["a", "b", "c", "a"], classes=classes).target.tolist() == [1, 2, 0, 1]
+    with pytest.raises(ValueError, match=r"'d'\)?, which is not among"):
+        found(["a", "d"], classes=classes)
+
+
 @pytest.mark.parametrize("stranger", [0, 4, 10])
 def test_a_label_not_among_the_known_is_named(stranger):
     with pytest.raises(ValueError, match=f"y holds .*{stranger}.* not among the classes"):

@@ -4,6 +4,7 @@ import html
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -26,7 +27,7 @@ def browser():
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         missing = f"no browser to open the page in: none of {', '.join(BROWSERS)} on the PATH"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        pytest.fail(missing) if os.environ.get("CI") and sys.platform == "linux" else pytest.skip(missing)
     return found
 
 

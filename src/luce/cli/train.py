@@ -16,11 +16,11 @@ from sklearn.pipeline import Pipeline
 from luce.cli.choice import choice_of
 from luce.cli.columns import converted, plan
 from luce.cli.failure import Failure
-from luce.cli.held_out import held_out
 from luce.cli.preparation import preparation
 from luce.cli.progress import Progress
 from luce.cli.roles import Roles
 from luce.cli.training import Training
+from luce.models.held_out import held_out
 from luce.models.selection import SoftmaxClassifierCV
 
 __all__ = ["scales_of", "train"]
@@ -77,7 +77,10 @@ def train(
             raise Failure(f"{roles.source}: {error}") from error
     seconds = time.perf_counter() - begin
     notes = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
-    judged = held_out(choosing or pipeline, features, target, weights, folds, seed, progress.fold) if folds else None
+    named = {"weights_name": "classify__sample_weight"}
+    judged = None
+    if folds:
+        judged = held_out(choosing or pipeline, features, target, weights, folds, seed, progress.fold, **named)
     if folds and judged is None:
         notes.append("Every class has a single row: none can be both learnt and held out.")
     fitted = pipeline[-1]

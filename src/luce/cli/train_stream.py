@@ -21,7 +21,6 @@ from sklearn.pipeline import Pipeline
 from luce.cli.batches import Batches
 from luce.cli.columns import check_classes, class_values, converted, plan
 from luce.cli.failure import Failure
-from luce.cli.held_out import HeldOut
 from luce.cli.preparation import preparation
 from luce.cli.progress import Progress
 from luce.cli.roles import Roles
@@ -29,6 +28,7 @@ from luce.cli.sample import Sample, draws
 from luce.cli.text_table import retyped
 from luce.cli.train import scales_of
 from luce.cli.training import Training
+from luce.models.held_out import HeldOut
 
 __all__ = ["train_stream"]
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.cli.choice import Choice
-from luce.cli.held_out import HeldOut, calibrated, gain
 from luce.cli.preparation import feature_names
 from luce.cli.roles import Roles
+from luce.models.held_out import HeldOut
+from luce.models.reporting import held_out_facts, no_better
 from luce.report import facts
 from luce.report.facts import Column, Facts
 
@@ -81,12 +82,7 @@ def facts_of(training: Training) -> Facts:
     notes = list(training.notes)
     judged = training.judged and _held_out(training, training.judged)
     if training.judged is not None:
-        better = gain(training.judged)
-        if not better.value > 2 * better.error:
-            notes.append(
-                "No better than the class shares alone: on held-out rows the log loss is lower by "
-                f"{better.value:.4f} ± {better.error:.4f}."
-            )
+        notes += no_better(training.judged)
     errors = getattr(classifier, "standard_errors_", None)
     return Facts(
         title=f"{roles.shown} of {roles.source}",
@@ -122,20 +118,9 @@ def facts_of(training: Training) -> Facts:
 
 
 def _held_out(training: Training, judged: HeldOut) -> facts.HeldOut:
-    classifier = training.pipeline[-1]
-    after, temperature = calibrated(judged) if classifier.loss == "softmax" else (None, None)
     weighted = f", weighted by {training.roles.weights!r}" if training.roles.weights else ""
-    return facts.HeldOut(
-        how=judged.how + weighted,
-        true=judged.true,
-        probabilities=np.exp(judged.log_probabilities.astype(np.float64)),
-        baseline=judged.baseline,
-        row_numbers=training.numbers,
-        calibrated=after,
-        temperature=temperature,
-        rows={series.name: _texts(series) for series in training.table},
-        weights=judged.weights,
-    )
+    rows = {series.name: _texts(series) for series in training.table}
+    return held_out_facts(judged, training.pipeline[-1].loss, training.numbers, rows, weighted)
 
 
 def _texts(series: pl.Series) -> Any:

@@ -46,11 +46,13 @@ def gap(point: Point) -> float:
     A, gamma = weights[:, :features], slopes[:, :features]
     rest, reach = 0.0, np.zeros((len(A), 1))  # `reach` is how far off γ may be
     if design.fit_intercept:
-        shares = objective.class_shares
-        s, entropy = _mixture(slopes[:, -1], shares, objective.loss.coupled)
+        shares, v = objective.class_shares, slopes[:, -1].copy()
+        if objective.loss.coupled:
+            v[0] = -v[1:].sum()  # which `LogOdds` leaves out
+        s, entropy = _mixture(v, shares, objective.loss.coupled)
         if not s < 1:
             return float("inf")
-        rest = s * (point.loss - entropy) + (1 - s) * float(slopes[:, -1] @ weights[:, -1])
+        rest = s * (point.loss - entropy) + (1 - s) * float(v @ weights[:, -1])
         gamma, reach = (1 - s) * gamma, s * np.sqrt(shares)[:, None]
     alone = (ridge == 0) & (lasso > 0)
     if alone.any():

@@ -95,6 +95,8 @@ class SoftmaxClassifier(LinearClassifier):
         Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty.
     solver_ : str
         The solver that ran.
+    fit_seconds_ : float
+        Time that it took, in seconds.
     multilabel_ : bool
         Whether each class is a label of its own.
     temperature_ : float
@@ -245,7 +247,8 @@ class SoftmaxClassifier(LinearClassifier):
             The scale of its columns is taken from the first batch, which should be no mere handful of rows.
         y : (n,) labels, or (n, K) table
         classes : (K,) array-like or None
-            All labels that will ever occur; needed at the first call where y holds labels.
+            All labels that will ever occur, or the names of a table's columns; needed at the first call where y holds
+            labels.
         sample_weight : (n,) array-like or None
 
         Returns
@@ -342,7 +345,9 @@ class SoftmaxClassifier(LinearClassifier):
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
-            return getattr(self, "classes_", None) if classes is None else np.unique(classes)
+            if classes is None:
+                return getattr(self, "classes_", None)
+            return np.asarray(classes) if is_table(y) else np.unique(classes)  # a table's columns have an order
         if classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
             raise ValueError(f"classes: {classes!r} are not those of the first call, {self.classes_!r}")
         known: Array = self.classes_
@@ -375,6 +380,7 @@ class SoftmaxClassifier(LinearClassifier):
         self.grad_norm_ = solution.last.gradient_norm
         self.gap_ = solution.last.point.gap
         self.solver_ = solution.solver
+        self.fit_seconds_ = solution.seconds
 
     def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
         if np.isinf(self.C) and (kind := problem.separation(solution)):

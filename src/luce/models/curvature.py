@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
+from luce.models.blas import blas_threads
 from luce.models.coordinates import Coordinates
 from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES
 
@@ -39,6 +40,7 @@ WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a precondit
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
 FASTER = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
 ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built, at least
+SMALL_BLOCK = 400  # columns below which one thread factors a block fastest
 CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is in fewer rows
 
 
@@ -152,24 +154,35 @@ def _class_blocks(point: Point) -> Precondition:
         p = objective.loss.probabilities(scores)
         np.multiply(p * (1 - p), design.share[rows, None], out=curvatures[rows])
     inverses = np.empty((classes, columns, columns), np.float32)
-    for k in range(classes):
-        chosen, factors = _chosen(curvatures[:, k], CLASS_ROWS * columns)
-        roots = np.sqrt(curvatures[chosen, k] * factors)
-        block = np.zeros((columns, columns), np.float32)
-        step = max(64, 2 * WRITTEN_ENTRIES // columns)
-        for first in range(0, len(chosen), step):
-            part = slice(first, first + step)
-            piece = design.standardised(chosen[part], np.float32) * roots[part, None].astype(np.float32)
-            block += piece.T @ piece
-        factor = _factored(block.astype(np.float64), objective.ridge, float(np.finfo(np.float32).eps))
-        inverse, _ = linalg.lapack.dpotri(factor[0], lower=True)
-        inverses[k] = np.tril(inverse) + np.tril(inverse, -1).T
+    with blas_threads(1 if columns < SMALL_BLOCK else None):
+        for k in range(classes):
+            _invert_block(point, curvatures[:, k], inverses[k])
 
     def solve(vector: Vector) -> Vector:
         inner = objective.spread(vector).astype(np.float32)
         return objective.coordinates.gather(np.matmul(inverses, inner[:, :, None])[:, :, 0].astype(np.float64)).ravel()
 
     return solve
+
+
+def _invert_block(point: Point, curvature: Array, inverse: Array) -> None:
+    """Write the inverse of a class's block, built on some ten times as many rows as carry its weight."""
+    objective, design = point.objective, point.objective.design
+    columns = design.n_columns
+    total = float(curvature.sum(dtype=np.float64))
+    carrying = total**2 / max(float(np.square(curvature, dtype=np.float64).sum()), np.finfo(np.float64).tiny)
+    most = int(min(CLASS_ROWS * columns, columns + 10 * carrying))
+    chosen, factors = _chosen(curvature, most)
+    roots = np.sqrt(curvature[chosen] * factors)
+    block = np.zeros((columns, columns), np.float32)
+    step = max(64, 2 * WRITTEN_ENTRIES // columns)
+    for first in range(0, len(chosen), step):
+        part = slice(first, first + step)
+        piece = design.standardised(chosen[part], np.float32) * roots[part, None].astype(np.float32)
+        block += piece.T @ piece
+    factor = _factored(block.astype(np.float64), objective.ridge, float(np.finfo(np.float32).eps))
+    lower, _ = linalg.lapack.dpotri(factor[0], lower=True)
+    inverse[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
 def _diagonals(point: Point) -> Precondition:

@@ -204,8 +204,7 @@ class SparseMatrix:
             raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
         inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
         square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
-        square += absent * np.square(centre * inverse)
-        return centre, np.sqrt(square) * largest
+        return centre, np.sqrt(square + absent * np.square(centre * inverse)) * largest
 
 
 def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
@@ -264,6 +263,7 @@ class Design:
         part: Design = object.__new__(Design)
         part.__dict__.update(self.__dict__)
         part.__dict__.pop("gram", None)
+        part.__dict__.pop("single", None)
         part.matrix, part.n_rows = self.matrix.take(rows), len(rows)
         part.share = (weights / weights.sum()).astype(self.matrix.dtype)
         return part
@@ -331,6 +331,15 @@ class Design:
         np.subtract(dense, self.centre, out=inside, casting="same_kind")
         inside *= self.unit.astype(block.dtype)
         return block
+
+    @cached_property
+    def single(self) -> Design:
+        """A copy in single precision, which takes half the time in a wide product."""
+        part: Design = object.__new__(Design)
+        part.__dict__.update(self.__dict__)
+        part.matrix = DenseMatrix(self.matrix.dense(slice(0, self.n_rows)).astype(np.float32))
+        part.share = self.share.astype(np.float32)
+        return part
 
     @cached_property
     def gram(self) -> Vector:

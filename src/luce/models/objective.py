@@ -33,7 +33,7 @@ from luce.models.curvature import (
     preconditioner,
     strong_cost,
 )
-from luce.models.design import WRITTEN_ENTRIES, Design
+from luce.models.design import WRITTEN_ENTRIES, DenseMatrix, Design
 from luce.models.losses import Loss
 
 __all__ = ["LinearObjective", "Point"]
@@ -43,6 +43,7 @@ Vector = npt.NDArray[np.float64]
 
 KEPT_CLASSES = 1000  # scores are kept at a point below that many classes; from there on products compute them again
 KEPT_SCORES = 2**25  # and up to that many (256 MiB in float64)
+CANCELLED = 1e3  # digits that offset columns may cost, as a factor, for products in single precision
 SMALLEST_SAMPLE = 2000
 SAMPLE_STEP = 8  # from one sample of the rows to the next larger one
 
@@ -203,9 +204,11 @@ class Point:
         self.value: float = loss + 0.5 * float(parameters @ decay)
         self.gradient: Vector = gradient + decay
 
-    def scores(self, most_rows: int = 2**62) -> Iterator[tuple[slice, Array]]:
+    def scores(self, most_rows: int = 2**62, design: Design | None = None) -> Iterator[tuple[slice, Array]]:
         """Yield blocks of rows with their scores, kept from the first pass where there is room."""
-        design = self.objective.design
+        design = self.objective.design if design is None else design
+        coef = self._coef.astype(design.matrix.dtype, copy=False)
+        intercept = self._intercept.astype(design.matrix.dtype, copy=False)
         for whole in design.blocks(self.objective.loss.n_scores):
             step = max(1, min(most_rows, whole.stop - whole.start))
             for first in range(whole.start, whole.stop, step):
@@ -214,7 +217,7 @@ class Point:
                     yield rows, self._kept[rows]
                 else:
                     out = None if self._kept is None else self._kept[rows]
-                    yield rows, design.scores(rows, self._coef, self._intercept, out)
+                    yield rows, design.scores(rows, coef, intercept, out)
 
     def scores_of(self, rows: npt.NDArray[np.intp]) -> Array:
         """Return the scores of some rows."""
@@ -224,16 +227,31 @@ class Point:
         return part.scores(slice(0, len(rows)), self._coef, self._intercept)
 
     def hvp(self, vector: Vector) -> Vector:
-        """Return H·vector in one pass over the rows; H is never formed."""
-        objective = self.objective
-        coef, intercept = self._in_dtype(vector)
+        """Return H·vector in one pass over the rows; H is never formed.
+
+        With very many classes it is in single precision: a direction need not be exact, the gradient it answers is.
+        """
+        objective, design = self.objective, self._product_design
+        dtype = design.matrix.dtype
+        coef, intercept = (part.astype(dtype, copy=False) for part in objective.coefficients(vector))
 
         def derivatives() -> Iterator[tuple[slice, Array]]:
-            for rows, scores in self.scores():
-                tangent = objective.design.scores(rows, coef, intercept)
-                yield rows, objective.loss.hvp(scores, rows, objective.design.share[rows], tangent)
+            for rows, scores in self.scores(design=design):
+                tangent = design.scores(rows, coef, intercept)
+                yield rows, objective.loss.hvp(scores, rows, design.share[rows], tangent)
 
-        return self._pulled_back(derivatives()) + self._decay(vector)
+        return self._pulled_back(derivatives(), design) + self._decay(vector)
+
+    @property
+    def _product_design(self) -> Design:
+        design = self.objective.design
+        wide = (
+            self.objective.loss.n_scores >= KEPT_CLASSES
+            and isinstance(design.matrix, DenseMatrix)
+            and design.matrix.dtype == np.float64
+        )
+        exact_enough = design.resolution < CANCELLED * np.finfo(np.float64).eps
+        return design.single if wide and exact_enough else design
 
     def hessian(self) -> Vector:
         """Return H (P, P)."""
@@ -322,9 +340,9 @@ class Point:
         dtype = self.objective.design.matrix.dtype
         return coef.astype(dtype, copy=False), intercept.astype(dtype, copy=False)
 
-    def _pulled_back(self, pieces: Iterator[tuple[slice, Array]]) -> Vector:
+    def _pulled_back(self, pieces: Iterator[tuple[slice, Array]], design: Design | None = None) -> Vector:
         objective = self.objective
-        full = objective.design.pull_back(pieces, objective.loss.n_scores)
+        full = (design or objective.design).pull_back(pieces, objective.loss.n_scores)
         return objective.coordinates.gather(full).ravel()
 
     def _decay(self, vector: Vector) -> Vector:

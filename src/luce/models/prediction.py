@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     intercept_: Array
     temperature_: float
     multilabel_: bool
+    solver_: str
+    fit_seconds_: float
+    n_iter_: Array
+    loss_curve_: Array
+    grad_norm_curve_: Array
+    gap_: float
+    n_features_in_: int
     covariance_: Array
     log_likelihood_: float
     null_log_likelihood_: float
@@ -199,6 +207,53 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.degrees_of_freedom_,
             self.observations_,
         )
+
+    def report(
+        self,
+        path: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        test: Sequence[Any] | None = None,
+        folds: int = 5,
+        seed: int = 0,
+        title: str = "Softmax classifier",
+    ) -> None:
+        """Write a page about the model: one HTML file that opens offline.
+
+        It shows what the model learnt from, how it does on rows that it did not see beside the class shares alone, the
+        way to the optimum, confusions, reliability before and after calibration, the strongest coefficients (with
+        intervals, if there are standard errors), and the rows with the largest loss.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; it appears whole or not at all.
+        X, y, sample_weight
+            What the model was fitted to.
+        test : (X, y) or (X, y, sample_weight), optional
+            Rows to judge the model on; without them copies of it are judged by cross-validation.
+        folds, seed : int
+            Of the cross-validation; 0 folds to judge nothing.
+        title : str
+            Of the page.
+
+        Raises
+        ------
+        ImportError
+            Without Jinja2: ``pip install 'luce[report]'``.
+        ValueError
+            For a model of several labels a row, or labels that the model does not know.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        try:
+            from luce.models.reporting import report
+        except ModuleNotFoundError as error:
+            raise ImportError(f"report needs {error.name}: pip install 'luce[report]'") from error
+        report(self, path, X, y, sample_weight, test, folds, seed, title)
 
     def sparsify(self: Self) -> Self:
         """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""

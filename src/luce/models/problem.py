@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from luce.models.blas import blas_threads
 from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
 from luce.models.design import Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss
@@ -219,11 +218,8 @@ class Problem:
             return "newton"
         return "quasi-newton" if objective.has_samples else "newton-cg"
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        limit = 1 if self._serial else self.n_threads
-        with nullcontext() if limit is None else _pools().limit(limits=limit, user_api="blas"):
-            yield
+    def _threads(self) -> AbstractContextManager[Any]:
+        return blas_threads(1 if self._serial else self.n_threads)
 
 
 def _margins(scores: Array, codes: Array) -> Array:
@@ -239,11 +235,6 @@ def _signed(scores: Array, codes: Array) -> Array:
     """Return each score, with the other sign where it is not the row's class, (n, K)."""
     own = codes[:, None] == np.arange(scores.shape[1])
     return np.where(own, scores, -scores)
-
-
-@cache
-def _pools() -> Any:
-    return ThreadpoolController()
 
 
 def _entries(X: Any) -> float:

@@ -142,7 +142,7 @@ def softmax_path(
     >>> from luce.models.selection import softmax_path
     >>> path = softmax_path(*load_iris(return_X_y=True), Cs=[0.01, 0.1, 1.0], l1_ratio=1.0)
     >>> path.n_nonzero.tolist()
-    [0, 3, 6]
+    [1, 2, 4]
     """
     model = SoftmaxClassifier(**parameters)
     model._check_parameters()

@@ -107,7 +107,8 @@ def targets(
         if classes is None:
             classes, codes = np.unique(labels, return_inverse=True)
         else:
-            codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+            order = np.argsort(classes)  # the names of a table's columns come in any order
+            codes = order[np.searchsorted(classes, labels, sorter=order).clip(0, len(classes) - 1)]
             if not np.array_equal(classes[codes], labels):
                 stranger = labels[classes[codes] != labels][0]
                 raise ValueError(f"y holds {stranger!r}, which is not among the classes {classes!r}")

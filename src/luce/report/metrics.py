@@ -186,7 +186,7 @@ def per_class(true: Array, probabilities: Array, weights: Array | None = None) -
     >>> from luce.report.metrics import per_class
     >>> result = per_class(np.array([0, 1, 1]), np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]]))
     >>> result.precision.tolist(), result.support.tolist()
-    ([0.5, 1.0, nan], [1, 2, 0])
+    ([0.5, 1.0, nan], [1.0, 2.0, 0.0])
     """
     met = outcomes(true, probabilities, weights)
     true, probabilities = met.true, met.probabilities

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import _safe_indexing
 
 from luce.models.calibration import temperature
+from luce.models.targets import is_table
 from luce.report.metrics import Score
 from luce.softmax import softmax
 
@@ -52,13 +53,15 @@ class HeldOut(NamedTuple):
 
 
 def held_out(
-    pipeline: Any,
-    table: pl.DataFrame,
-    target: Any,
+    estimator: Any,
+    X: Any,
+    y: Any,
     weights: Array | None,
     folds: int,
     seed: int,
-    each: Callable[[int, int], None],
+    each: Callable[[int, int], None] = lambda done, folds: None,
+    *,
+    weights_name: str = "sample_weight",
 ) -> HeldOut | None:
     """Train on all folds but one and predict that one, for each fold; None where no class has two rows.
 
@@ -68,9 +71,9 @@ def held_out(
 
     Parameters
     ----------
-    pipeline : estimator
+    estimator : estimator
         Cloned for each fold.
-    table, target : polars.DataFrame, array or polars.DataFrame
+    X, y : array, sparse matrix or data frame
         Rows and their classes, or the share of each class.
     weights : array or None
         Row weights.
@@ -78,11 +81,12 @@ def held_out(
         Number of folds, at most the size of the largest class, and the seed of their shuffling.
     each : callable
         Called with the number of finished folds and of all folds.
+    weights_name : str
+        What the estimator's `fit` calls the weights.
     """
-    soft = target.to_numpy() if isinstance(target, pl.DataFrame) else None
-    classes, codes, counts = np.unique(
-        target if soft is None else soft.argmax(axis=1), return_inverse=True, return_counts=True
-    )
+    soft = np.asarray(y, float) if is_table(y) else None
+    labels = np.asarray(y) if soft is None else soft.argmax(axis=1)
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     shares = np.eye(len(classes))[codes] if soft is None else soft
     folds = min(folds, int(counts.max()))
     if folds < 2:
@@ -93,13 +97,13 @@ def held_out(
     for number, rows in enumerate(_folds(tested, codes, folds, seed)):
         each(number, folds)
         learnt = np.setdiff1d(np.arange(len(codes)), rows)
-        options = {} if weights is None else {"classify__sample_weight": weights[learnt]}
+        options = {} if weights is None else {weights_name: weights[learnt]}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-            fitted = clone(pipeline).fit(table[learnt], target[learnt], **options)
+            fitted = clone(estimator).fit(_safe_indexing(X, learnt), _safe_indexing(y, learnt), **options)
         known = np.average(shares[learnt], axis=0, weights=mass[learnt])
-        parts.append((rows, np.full(len(rows), number), fitted.predict_log_proba(table[rows]), known))
+        parts.append((rows, np.full(len(rows), number), fitted.predict_log_proba(_safe_indexing(X, rows)), known))
     each(folds, folds)
     alone = int((counts == 1).sum()) if soft is None else 0
     how = f"stratified cross-validation, {folds} folds"
