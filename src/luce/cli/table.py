@@ -43,7 +43,8 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise Failure(f"{path}: cannot be read, {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        what = f"byte 0x{error.object[error.start]:02X} at position {error.start}"
+        whole = len(error.object) == path.stat().st_size  # else the position is that in a piece of the file
+        what = f"byte 0x{error.object[error.start]:02X}" + f" at position {error.start}" * whole
         raise Failure(f"{path}: not UTF-8 text ({what}); convert it first, for example with iconv") from error
     except pl.exceptions.PolarsError as error:
         raise Failure(f"{path}: not a table that can be read: {str(error).splitlines()[0]}") from error
