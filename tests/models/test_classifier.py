@@ -657,7 +657,7 @@ def test_the_solver_that_is_chosen(many_rows, monkeypatch):
     assert SoftmaxClassifier().fit(X, y).solver_ == "newton"
     monkeypatch.setattr("luce.models.problem.HESSIAN_WORK", 1)
     assert SoftmaxClassifier().fit(X, y).solver_ == "quasi-newton"
-    assert SoftmaxClassifier().fit(X[:1000], y[:1000]).solver_ == "newton-cg"
+    assert SoftmaxClassifier().fit(X[:100], y[:100]).solver_ == "newton-cg"
     assert SoftmaxClassifier(l1_ratio=0.1).fit(X[:1000], y[:1000]).solver_ == "proximal-newton"
 
 

@@ -107,8 +107,8 @@ def in_coordinates(hessian: Vector, coordinates: Coordinates, columns: int, *, c
     basis = coordinates.spread(np.eye(coordinates.n_rows))
     change = basis[:-1] - basis[-1] if coupled else basis
     classes, size = len(change), coordinates.n_rows * columns
-    if classes == 1 or np.array_equal(change, np.eye(classes)):  # ±1 on both sides, or nothing to change
-        return hessian
+    if np.array_equal(np.abs(change), np.ones((1, 1))) or np.array_equal(change, np.eye(classes)):
+        return hessian  # ±1 on both sides, or nothing to change
     half = np.tensordot(change, hessian.reshape(classes, columns, classes, columns), (0, 0))
     return np.ascontiguousarray(np.tensordot(half, change, (2, 0)).swapaxes(2, 3)).reshape(size, size)
 
