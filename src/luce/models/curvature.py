@@ -109,8 +109,8 @@ def in_coordinates(hessian: Vector, coordinates: Coordinates, columns: int, *, c
     classes, size = len(change), coordinates.n_rows * columns
     if np.array_equal(np.abs(change), np.ones((1, 1))) or np.array_equal(change, np.eye(classes)):
         return hessian  # ±1 on both sides, or nothing to change
-    half = np.tensordot(change, hessian.reshape(classes, columns, classes, columns), (0, 0))
-    return np.ascontiguousarray(np.tensordot(half, change, (2, 0)).swapaxes(2, 3)).reshape(size, size)
+    half = change.T @ hessian.reshape(classes, -1)
+    return np.asarray(np.matmul(change.T, half.reshape(-1, classes, columns)).reshape(size, size))
 
 
 def _average(point: Point) -> Precondition:

