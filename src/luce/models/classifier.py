@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from luce.models.prediction import LinearClassifier
 from luce.models.problem import SOLVER_NAMES, Problem, Solution
@@ -282,13 +281,6 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(None, solution)
         return self
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_label = self.loss == "sigmoid"
-        return tags
-
     def _check_parameters(self) -> None:
         if not (isinstance(self.C, Real) and self.C > 0):
             raise ValueError(f"C must be a positive number or inf, got {self.C!r}")
@@ -314,22 +306,8 @@ class SoftmaxClassifier(LinearClassifier):
     def _data(
         self, X: Any, y: Any, sample_weight: Any, classes: Array | None = None, reset: bool = True
     ) -> tuple[Any, Targets]:
-        given = y
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse=["csr", "csc"],
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            multi_output=is_table(y),
-        )
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        table = given if hasattr(given, "columns") and is_table(given) else y
-        found = targets(table, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
+        X, y, weights = self._checked(X, y, sample_weight, reset=reset)
+        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
         return X, found
 
     def _options(self) -> dict[str, Any]:

@@ -268,6 +268,31 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.coef_ = self.coef_.toarray()
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = self.loss == "sigmoid"
+        return tags
+
+    def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> tuple[Any, Any, Array | None]:
+        """Return the data as arrays, a frame of probabilities as it is, and the weights."""
+        given = y
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse=["csr", "csc"],
+            accept_large_sparse=True,
+            dtype=[np.float64, np.float32],
+            multi_output=is_table(y),
+        )
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return X, given if hasattr(given, "columns") and is_table(given) else y, weights
+
     def _sigmoids(self) -> bool:
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 

@@ -23,7 +23,6 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from luce.cross_entropy import cross_entropy
 from luce.models.classifier import SoftmaxClassifier
@@ -267,20 +266,7 @@ class SoftmaxClassifierCV(LinearClassifier):
             raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
         for ratio in ratios:
             self._model(1.0, float(ratio))._check_parameters()
-        given = y
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            multi_output=is_table(y),
-        )
-        y = given if hasattr(given, "columns") and is_table(given) else y
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        X, y, weights = self._checked(X, y, sample_weight)
         routed_split, routed_score = self._routed(sample_weight, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
@@ -332,13 +318,6 @@ class SoftmaxClassifierCV(LinearClassifier):
                 method_mapping=MethodMapping().add(caller="fit", callee="score"),
             )
         return router
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.classifier_tags.multi_label = self.loss == "sigmoid"
-        return tags
 
     def _model(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
         return SoftmaxClassifier(
