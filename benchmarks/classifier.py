@@ -13,7 +13,8 @@ SHORT, LONG = 1.0, 10.0  # seconds: fits below are timed in turns, fits above on
 REFERENCES = ("luce", "newton-cholesky", "newton-cg", "saga")  # the first that answers gives the first optimum known
 TIGHT = 1e-12
 AT_LEAST, AT_LEAST_BADLY_SCALED, AT_LEAST_SAGA, AT_LEAST_MEDIAN = 1.0, 10.0, 3.0, 5.0
-BLOCK = 4 << 20
+PATIENCE = 1.5  # times the limit that a program's fits at all tolerances may take together
+BLOCK = 32 << 20  # what luce holds of X and scores at a time
 
 
 def run(names, limit, shrink):
@@ -48,6 +49,10 @@ class Ladder:
                 return
             self.tried.append(answer)
             if _gap(answer, best) <= WITHIN:
+                return
+            spent = sum(rung["seconds"] for rung in self.tried)
+            if spent > PATIENCE * limit:
+                self.ended = f"not within {spent:.0f} s over {len(self.tried)} tolerances"
                 return
         self.ended = "at no tolerance"
 
