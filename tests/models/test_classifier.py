@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -17,6 +19,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from luce.models.classifier import SoftmaxClassifier
 
@@ -688,3 +691,145 @@ def test_the_data_are_left_alone():
             SoftmaxClassifier().fit(rows, target, weight).calibrate(rows, target, weight)
         assert abs(rows - before).max() == 0
     assert (weight == np.linspace(0, 1, len(y))).all() and (table == np.eye(3)[y]).all()
+
+
+def peak(work):
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_sparse_rows_stay_sparse_with_l1_and_in_streams():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((3000, 6000), density=1e-3, rng=rng, format="csr")
+    y = rng.integers(0, 3, 3000)
+    dense = X.shape[0] * X.shape[1] * 8
+    assert peak(lambda: SoftmaxClassifier(C=0.05, l1_ratio=1.0).fit(X, y)) < dense / 4
+    narrow = sparse.random_array((40000, 300), density=0.01, rng=rng, format="csr")
+    labels = rng.integers(0, 3, 40000)
+    assert peak(lambda: SoftmaxClassifier().partial_fit(narrow, labels, classes=[0, 1, 2])) < 40000 * 300 * 8 / 2
+
+
+def test_columns_of_a_table_are_known_by_their_names():
+    pandas = pytest.importorskip("pandas")
+    X, y = load_iris(return_X_y=True)
+    soft = pandas.DataFrame(0.9 * np.eye(3)[y] + 0.1 / 3, columns=["a", "b", "c"])
+    model = SoftmaxClassifier().partial_fit(X, soft).partial_fit(X, soft[["c", "a", "b"]])
+    straight = SoftmaxClassifier().partial_fit(X, soft).partial_fit(X, soft)
+    np.testing.assert_allclose(model.coef_, straight.coef_)
+    assert model.score(X, soft[["b", "c", "a"]]) == pytest.approx(model.score(X, soft))
+    with pytest.raises(ValueError, match="y has the columns"):
+        model.partial_fit(X, soft.rename(columns={"a": "d"}))
+    numbers = soft.set_axis([3, 4, 5], axis=1)
+    assert SoftmaxClassifier().fit(X, numbers).classes_.tolist() == [3, 4, 5]
+
+
+def test_a_score_needs_as_many_targets_as_rows_and_classes():
+    X, y = load_iris(return_X_y=True)
+    soft = np.eye(3)[y]
+    model = SoftmaxClassifier().fit(X, soft)
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.score(X[:10], soft)
+    with pytest.raises(ValueError, match="4 columns for 3 classes"):
+        model.score(X, np.eye(4)[y])
+
+
+def test_limits_on_the_blas_are_put_back_when_fits_overlap():
+    X, y = load_iris(return_X_y=True)
+    inside, done = threading.Event(), threading.Event()
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    wait = threading.Thread(
+        target=lambda: SoftmaxClassifier().fit(X, y, callback=lambda _: (inside.set(), done.wait(10)))
+    )
+    with threadpool_limits(2, user_api="blas"):
+        two = threads()
+        wait.start()
+        assert inside.wait(10)
+        SoftmaxClassifier().fit(X, y)
+        done.set()
+        wait.join()
+        assert threads() == two
+    assert threads() == before
+
+
+def test_a_warm_start_knows_labels_from_several_labels():
+    X, y = load_iris(return_X_y=True)
+    several = np.column_stack([y > 0, y > 1]).astype(int)
+    model = SoftmaxClassifier(loss="sigmoid", warm_start=True).fit(X, several)
+    assert model.fit(X, y > 0).coef_.shape == (1, 4)
+
+
+def test_what_a_stream_began_with_must_stay():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier().partial_fit(X, y, classes=[0, 1, 2])
+    for changed in ({"fit_intercept": False}, {"loss": "sigmoid"}, {"C": 2.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(changed))}: partial_fit began with"):
+            pickle.loads(pickle.dumps(model)).set_params(**changed).partial_fit(X, y)
+    with pytest.raises(ValueError, match="standard_errors need all rows"):
+        SoftmaxClassifier(standard_errors=True).partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_labels_written_as_a_table_are_separable_too():
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="quasi-separable"):
+        SoftmaxClassifier(C=np.inf).fit(X, np.eye(3)[y])
+
+
+def test_a_class_weight_for_no_class_is_told():
+    X, y = load_iris(return_X_y=True)
+    for target in (y, np.eye(3)[y]):
+        with pytest.raises(ValueError, match="class_weight names 7, which is no class"):
+            SoftmaxClassifier(class_weight={0: 1.0, 7: 2.0}).fit(X, target)
+
+
+def test_an_interrupt_is_not_replaced_by_a_complaint_about_statistics():
+    X, y = load_iris(return_X_y=True)
+
+    def stop(iterate):
+        if iterate.iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SoftmaxClassifier(C=np.inf, standard_errors=True).fit(X, y, callback=stop)
+
+
+@pytest.mark.parametrize("unit", [1e-45, 1e45])
+def test_units_beyond_single_precision(unit):
+    X, y = load_digits(return_X_y=True)
+    plain = SoftmaxClassifier(C=np.inf, max_iter=8, solver="newton-cg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        expected, found = plain.fit(X, y).loss_curve_, clone(plain).fit(X * unit, y).loss_curve_
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
+def test_the_bound_is_never_above_the_objective():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 5))
+    X[:, 0] = 1.7e9 + 1e7 * X[:, 0]
+    model = SoftmaxClassifier().fit(X, rng.integers(0, 2, 600))
+    assert model.gap_ <= model.loss_curve_[-1]
+
+
+def test_the_null_model_of_sigmoids_is_theirs():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 2)), rng.integers(0, 3, 300)
+    summary = SoftmaxClassifier(loss="sigmoid", C=np.inf, standard_errors=True).fit(X, y).summary()
+    shares = np.bincount(y) / 300
+    null = 300 * np.sum(shares * np.log(shares) + (1 - shares) * np.log(1 - shares))
+    assert summary.null_log_likelihood == pytest.approx(null)
+    assert 0 < summary.mcfadden < 0.1
+
+
+def test_sparse_coefficients_have_a_summary():
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxClassifier(standard_errors=True).fit(X, y)
+    before = str(model.summary())
+    assert str(model.sparsify().summary()) == before

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import luce
 from luce.models.problem import Problem
 from luce.models.row_space import RowSpace, pays
 from luce.models.targets import targets
@@ -77,10 +78,11 @@ def test_float32_stays():
 
 
 def test_where_it_pays():
-    assert pays(np.empty((10, 20))) and not pays(np.empty((11, 20)))
-    assert not pays(np.empty((4001, 0)).reshape(4001, 0)) and not pays(
-        np.lib.stride_tricks.as_strided(np.zeros(1), (4001, 9000), (0, 0))
-    )
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(11, 20))
+    assert pays(X[:10], None, True) and not pays(X, None, True)
+    assert not pays(np.lib.stride_tricks.as_strided(X, (4001, 9000), (0, 0)), None, True)
+    assert pays(X[:10] * 1e9, None, False) and not pays(X[:10] * np.logspace(0, 4, 20), None, True)
 
 
 def test_the_penalty_that_is_no_norm_and_sparse_rows_stay_where_they_are():
@@ -88,3 +90,15 @@ def test_the_penalty_that_is_no_norm_and_sparse_rows_stay_where_they_are():
     found = targets(y, None, None, loss="softmax", dtype=X.dtype)
     assert Problem(X, found, l1_ratio=0.5).design.n_features == 100
     assert Problem(X, found).design.n_features < 31
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_a_column_of_another_unit_is_not_lost(unit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 200))
+    y = (X @ rng.normal(size=200) > 0).astype(int)
+    X[:, 0] *= unit
+    model = luce.SoftmaxClassifier(tol=1e-9).fit(X, y)
+    P = model.predict_proba(X)[:, 1] - y
+    np.testing.assert_allclose((P @ X + model.coef_[0]) / X.std(axis=0), 0, atol=1e-5)
+    assert model.score(X, y) == 1

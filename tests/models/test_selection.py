@@ -157,3 +157,63 @@ def test_the_choice_agrees_with_scikit_learns_on_the_same_grid():
     exact = {"tol": 1e-9, "max_iter": 9999}
     theirs = [cross_val_score(LogisticRegression(C=C, **exact), X, y, cv=3, scoring="neg_log_loss") for C in CS]
     np.testing.assert_allclose(ours.scores_[0].mean(axis=1), np.mean(theirs, axis=1), atol=1e-5)
+
+
+def test_a_refit_forgets_the_statistics_of_the_fit_before():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifierCV(Cs=[0.1, 1.0], cv=3, standard_errors=True).fit(X, y)
+    model.set_params(standard_errors=False).fit(X, y)
+    with pytest.raises(ValueError, match="standard_errors=True"):
+        model.summary()
+
+
+def test_rows_of_weight_zero_count_as_absent():
+    X, y = load_iris(return_X_y=True)
+    weight = (y != 1).astype(float)
+    model = SoftmaxClassifierCV(Cs=CS, cv=3).fit(X, y, weight)
+    np.testing.assert_allclose(model.scores_, SoftmaxClassifierCV(Cs=CS, cv=3).fit(X[y != 1], y[y != 1]).scores_)
+
+
+def test_balanced_weights_where_a_fold_lacks_a_class():
+    X, y = load_iris(return_X_y=True)
+    X, y = np.vstack([X, X[:1] + 3]), np.append(y, 3)
+    for target in (y, np.eye(4)[y]):
+        folds = [(np.arange(150), np.arange(145, 151)), (np.arange(1, 151), np.arange(5))]
+        model = SoftmaxClassifierCV(Cs=[1.0], cv=folds, class_weight="balanced", scoring="accuracy")
+        if target.ndim == 2:
+            model.set_params(scoring=None)
+        assert np.isfinite(model.fit(X, target).scores_).all()
+
+
+def test_scores_that_are_no_numbers_are_not_chosen():
+    X, y = load_iris(return_X_y=True)
+
+    def scoring(model, X, y):
+        return np.nan if abs(model.coef_).max() > 1 else abs(model.coef_).max()
+
+    assert SoftmaxClassifierCV(Cs=CS, cv=3, scoring=scoring).fit(X, y, np.ones(150)).C_ == 0.01
+    with pytest.raises(ValueError, match="NaN"):
+        SoftmaxClassifierCV(Cs=CS, cv=3, scoring=lambda model, X, y: np.nan).fit(X, y)
+
+
+def test_an_interrupt_ends_the_path(monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    solve, begun = luce.models.problem.Problem.solve, []
+
+    def stopped(self, C, **options):
+        begun.append(C)
+        return solve(self, C, callback=stop, **options)
+
+    def stop(iterate):
+        if iterate.iteration == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("luce.models.problem.Problem.solve", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        softmax_path(X, y, Cs=CS)
+    assert len(begun) == 1
+
+
+def test_a_path_takes_no_single_strength():
+    with pytest.raises(TypeError, match="takes Cs"):
+        softmax_path(*load_iris(return_X_y=True), C=1.0)

@@ -62,9 +62,9 @@ def gap(point: Point) -> float:
         gamma, reach = (1 - tau) * gamma, (1 - tau) * reach
     rest += float(np.sum(reach * np.abs(A)))
     # the rest is convex in γ, so it is largest at an end of the interval in which γ lies
-    return max(rest, 0.0) + float(
-        np.sum(np.maximum(*(_slack(A, gamma + end, ridge, lasso) for end in (-reach, reach))))
-    )
+    ends = (_slack(A, gamma + end, ridge, lasso) for end in (-reach, reach))
+    bound = max(rest, 0.0) + float(np.sum(np.maximum(*ends)))
+    return min(bound, point.value + float(objective.lasso @ np.abs(point.parameters)))  # the minimum is not below 0
 
 
 def _slack(A: Vector, gamma: Vector, ridge: Vector, lasso: Vector) -> Vector:

@@ -16,13 +16,22 @@ from luce.models.prediction import LinearClassifier
 from luce.models.problem import SOLVER_NAMES, Problem, Solution
 from luce.models.progress import LiveLine
 from luce.models.solvers import Iterate
-from luce.models.statistics import information
+from luce.models.statistics import Statistics, check_size, information
 from luce.models.stream import Stream
 from luce.models.targets import Targets, is_table, targets
 
 __all__ = ["SoftmaxClassifier"]
 
 Array = npt.NDArray[Any]
+
+STATISTICS = (  # what only a fit with standard errors leaves
+    "covariance_",
+    "standard_errors_",
+    "log_likelihood_",
+    "null_log_likelihood_",
+    "degrees_of_freedom_",
+    "observations_",
+)
 
 
 class SoftmaxClassifier(LinearClassifier):
@@ -49,7 +58,7 @@ class SoftmaxClassifier(LinearClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" makes every class weigh the same in total.
     label_smoothing : float, default=0.0
-        Share of each target that is spread evenly over all classes.
+        Share of each target that is spread evenly: over all classes, or over 0 and 1 with the sigmoid loss.
     loss : {"softmax", "sigmoid"}, default="softmax"
         "sigmoid" trains one binary cross-entropy a class on the same scores: one-vs-rest for labels, and independent
         labels where y is a table of zeros and ones. For labels of two classes it is the same model as "softmax".
@@ -71,7 +80,8 @@ class SoftmaxClassifier(LinearClassifier):
         (Ctrl-C) then ends the fit with the coefficients reached, and a warning; without `verbose` the interrupt passes
         on, and the estimator is fitted all the same.
     n_threads : int or None, default=None
-        Threads of the loss kernels and of the matrix products; None leaves both at their own settings.
+        Threads of the kernels and, where they are large, of the matrix products; None leaves both at their own
+        settings.
 
     Attributes
     ----------
@@ -79,10 +89,10 @@ class SoftmaxClassifier(LinearClassifier):
         Class labels, sorted; the names of y's columns, or 0 … K−1, where y is a table. A class whose rows all have
         weight 0 is not among them.
     coef_ : (K, D) array, (1, D) for two classes
-        Coefficients, of X's dtype; without an L1 penalty each column sums to 0 over three and more classes, to
-        rounding.
+        Coefficients, of X's dtype; with the softmax loss and no L1 penalty each column sums to 0 over three and more
+        classes, to rounding.
     intercept_ : (K,) array, (1,) for two classes
-        Intercepts; for three and more classes they sum to 0. Zeros without `fit_intercept`.
+        Intercepts; with the softmax loss and three and more classes they sum to 0. Zeros without `fit_intercept`.
     n_iter_ : (1,) int32 array
         Iterations taken (at least 1).
     loss_curve_, grad_norm_curve_ : float64 arrays
@@ -91,7 +101,8 @@ class SoftmaxClassifier(LinearClassifier):
     grad_norm_ : float
         The last of them.
     gap_ : float
-        Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty.
+        Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty, and after
+        `partial_fit`.
     solver_ : str
         The solver that ran.
     fit_seconds_ : float
@@ -202,6 +213,9 @@ class SoftmaxClassifier(LinearClassifier):
         self._check_parameters()
         X, found = self._data(X, y, sample_weight)
         problem = Problem(X, found, in_row_space=not self.standard_errors, **self._options())
+        if self.standard_errors:
+            check_size(problem.objective(self.C).size)
+        multilabel = is_table(y) and self.loss == "sigmoid"
         live = LiveLine() if self.verbose else None
 
         def tell(iterate: Iterate) -> None:
@@ -215,14 +229,15 @@ class SoftmaxClassifier(LinearClassifier):
             solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
-            start=self._start(found, X.shape[1]),
+            start=self._start(found, X.shape[1], multilabel),
             callback=tell if live is not None or callback is not None else None,
         )
-        multilabel = is_table(y) and self.loss == "sigmoid"
+        interrupted = solution.last.status == "interrupted"
+        statistics = self._statistics(problem, solution) if self.standard_errors and not interrupted else None
         self._keep(solution, found.classes, multilabel, X.dtype)
-        if self.standard_errors:
-            self._keep_statistics(problem, solution)
-        if solution.last.status == "interrupted" and not self.verbose:
+        if statistics is not None:
+            self._keep_statistics(statistics)
+        if interrupted and not self.verbose:
             raise KeyboardInterrupt
         self._warn(problem, solution)
         return self
@@ -259,7 +274,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For a first call without classes, labels that are not among them, other classes than before,
-            ``class_weight="balanced"``, whose weights no batch knows.
+            other C, loss or intercept than before, ``class_weight="balanced"``, whose weights no batch knows, or
+            `standard_errors`.
         AttributeError
             With an L1 penalty.
 
@@ -272,6 +288,8 @@ class SoftmaxClassifier(LinearClassifier):
         first = getattr(self, "_stream", None) is None
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
+        if self.standard_errors:
+            raise ValueError("standard_errors need all rows at once: partial_fit has none, set standard_errors=False")
         known = self._known_classes(classes, y, first)
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
@@ -331,20 +349,20 @@ class SoftmaxClassifier(LinearClassifier):
         known: Array = self.classes_
         return known
 
-    def _start(self, found: Targets, columns: int) -> tuple[Array, Array] | None:
+    def _start(self, found: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
         fits = (
             self.warm_start
             and hasattr(self, "coef_")
             and np.array_equal(self.classes_, found.classes)
+            and self.multilabel_ == multilabel
             and self.coef_.shape[1] == columns
         )
         if not fits:
             return None
-        self.densify()
-        return self.coef_.astype(np.float64), self.intercept_.astype(np.float64)
+        return self.dense_coef().astype(np.float64), self.intercept_.astype(np.float64)
 
     def _keep(self, solution: Solution, classes: Array, multilabel: bool, dtype: Any) -> None:
-        for name in ("covariance_", "standard_errors_", "log_likelihood_", "null_log_likelihood_"):
+        for name in STATISTICS:
             self.__dict__.pop(name, None)
         self._stream = None
         self.classes_ = classes
@@ -360,10 +378,12 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
         self.fit_seconds_ = solution.seconds
 
-    def _keep_statistics(self, problem: Problem, solution: Solution) -> None:
+    def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
             raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
-        found = information(solution.last.point, problem.total)
+        return information(solution.last.point, problem.total)
+
+    def _keep_statistics(self, found: Statistics) -> None:
         self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
         if not self.fit_intercept:  # a column of zeros stands for it

@@ -37,6 +37,7 @@ Strength = Literal["weak", "strong"]
 Precondition = Callable[[Vector], Vector]
 
 WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a preconditioner
+CURVATURES = 2**26  # most curvatures p(1 − p) that are held to choose a class's rows by
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
 FASTER = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
 ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built, at least
@@ -64,7 +65,7 @@ def strong_cost(point: Point) -> float:
     rows = min(objective.design.n_rows, CLASS_ROWS * columns)
     if objective.size <= WHOLE_HESSIAN:
         building = _sample_rows(point) * float(objective.size) ** 2 + objective.size**3 / 3
-    elif classes * columns**2 <= BLOCK_NUMBERS:
+    elif classes * columns**2 <= BLOCK_NUMBERS and objective.design.n_rows * classes <= CURVATURES:
         building = classes * columns**2 * float(rows + columns)
     else:
         return float("inf")
@@ -229,7 +230,7 @@ def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[A
     inside = np.diag_indices(len(matrix))
     matrix[inside] += diagonal
     largest = max(float(matrix[inside].max()), np.finfo(np.float64).tiny)
-    empty = matrix[inside] <= np.finfo(np.float64).eps * largest
+    empty = matrix[inside] <= np.finfo(np.float64).tiny
     matrix[inside] = np.where(empty, largest, matrix[inside] * (1 + ridge))
     ridge = max(ridge, 1e-9)
     while ridge < 1e3:

@@ -45,11 +45,8 @@ class Matrix(Protocol):
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows, (K, D)."""
 
-    def pull_back_squares(self, rows: slice, piece: Array) -> Array:
-        """Return pieceᵀ (X ∘ X) for a block of rows, (K, D)."""
-
-    def dense(self, rows: slice | Indices) -> Array:
-        """Return the rows as a dense array."""
+    def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
+        """Return the rows, or some columns of them, as a dense array."""
 
     def take(self, rows: Indices) -> Matrix:
         """Return a matrix of these rows."""
@@ -93,13 +90,10 @@ class DenseMatrix:
         _core.narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
         return total
 
-    def pull_back_squares(self, rows: slice, piece: Array) -> Array:
-        """Return pieceᵀ (X ∘ X) for a block of rows."""
-        return np.asarray(piece.T @ np.square(self.X[rows]))
-
-    def dense(self, rows: slice | Indices) -> Array:
-        """Return the rows."""
-        return np.asarray(self.X[rows])
+    def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
+        """Return the rows, or some columns of them."""
+        X = self.X[rows]
+        return np.asarray(X if columns is None else X[:, columns])
 
     def take(self, rows: Indices) -> DenseMatrix:
         """Return a matrix of these rows."""
@@ -178,9 +172,10 @@ class SparseMatrix:
         squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
-    def dense(self, rows: slice | Indices) -> Array:
-        """Return the rows as a dense array."""
-        return np.asarray(self.X[rows].toarray())
+    def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
+        """Return the rows, or some columns of them, as a dense array."""
+        X = self.X[rows]
+        return np.asarray((X if columns is None else X[:, columns]).toarray())
 
     def take(self, rows: Indices) -> SparseMatrix:
         """Return a matrix of these rows."""
@@ -311,7 +306,14 @@ class Design:
 
     def squares(self, rows: slice, piece: Array) -> Vector:
         """Return Σ G x̃'² (K, n_columns) for a block of rows."""
-        total: Vector = np.empty((piece.shape[1], self.n_columns))
+        total: Vector = np.zeros((piece.shape[1], self.n_columns))
+        if not isinstance(self.matrix, SparseMatrix):  # of the deviations: x² − 2xμ + μ² cancels where μ is large
+            step = max(1, WRITTEN_ENTRIES // self.n_columns)
+            for first in range(rows.start, rows.stop, step):
+                part = slice(first, min(first + step, rows.stop))
+                block = self.standardised(part)
+                total += piece[part.start - rows.start : part.stop - rows.start].T @ np.square(block, out=block)
+            return total
         counts = _column_sums(piece)[:, None]
         inside = total[:, : self.n_features]
         np.multiply(self.matrix.pull_back(rows, piece), -2 * self.centre, out=inside)
@@ -323,14 +325,19 @@ class Design:
             total[:, -1:] = counts
         return total
 
-    def standardised(self, rows: slice | Indices, dtype: Any = None) -> Array:
-        """Return rows x̃' as a dense array, of X's dtype by default."""
-        dense = self.matrix.dense(rows)
-        block = np.ones((len(dense), self.n_columns), dtype or self.matrix.dtype)
-        inside = block[:, : self.n_features]
-        np.subtract(dense, self.centre, out=inside, casting="same_kind")
-        inside *= self.unit.astype(block.dtype)
-        return block
+    def standardised(self, rows: slice | Indices, dtype: Any = None, columns: Indices | None = None) -> Array:
+        """Return rows x̃' as a dense array, of X's dtype by default; all columns, or some, in ascending order."""
+        if columns is None:
+            width, features, centre, unit = self.n_columns, None, self.centre, self.unit
+        else:
+            features = columns[columns < self.n_features]
+            width, centre, unit = len(columns), self.centre[features], self.unit[features]
+        dense = self.matrix.dense(rows, features)
+        block = np.ones((len(dense), width), self.matrix.dtype)
+        inside = block[:, : len(centre)]
+        np.subtract(dense, centre, out=inside, casting="same_kind")
+        inside *= unit.astype(block.dtype)
+        return block if dtype is None else block.astype(dtype, copy=False)
 
     @cached_property
     def single(self) -> Design:

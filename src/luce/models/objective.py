@@ -251,8 +251,11 @@ class Point:
             and isinstance(design.matrix, DenseMatrix)
             and design.matrix.dtype == np.float64
         )
-        exact_enough = design.resolution < CANCELLED * np.finfo(np.float64).eps
-        return design.single if wide and exact_enough else design
+        if not wide or design.resolution > CANCELLED * np.finfo(np.float64).eps:
+            return design
+        scales = design.scale[design.scale > 0]
+        inside = len(scales) and scales.min() > 1e-30 and scales.max() < 1e30  # the range of single precision
+        return design.single if inside else design
 
     def hessian(self) -> Vector:
         """Return H (P, P)."""
@@ -282,7 +285,7 @@ class Point:
         same = classes[:, None] == classes
         used, places = np.unique(features, return_inverse=True)
         for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(len(chosen), 1))):
-            block = objective.design.standardised(rows)[:, used][:, places]
+            block = objective.design.standardised(rows, columns=used)[:, places]
             block *= np.sqrt(objective.design.share[rows])[:, None]
             p = objective.loss.probabilities(scores)[:, classes]
             crossed = block * p
@@ -298,7 +301,7 @@ class Point:
         """Return the blocks of H on its diagonal, without the penalty: one for each row of parameters, (rows, C, C)."""
         design = self.objective.design
         blocks: Vector = np.zeros((self.objective.coordinates.n_rows, design.n_columns, design.n_columns))
-        for rows, scores in self.scores():
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // design.n_columns)):
             block = design.standardised(rows)
             for r, weight in enumerate(self._row_weights(rows, scores).T):
                 blocks[r] += (block * weight[:, None]).T @ block

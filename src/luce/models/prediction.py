@@ -11,7 +11,12 @@ from scipy import sparse
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from luce.models.calibration import temperature
 from luce.models.statistics import Summary
@@ -50,7 +55,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
         scores = X @ self.coef_.T
         scores = (scores.toarray() if hasattr(scores, "toarray") else np.asarray(scores)) + self.intercept_
@@ -92,8 +97,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not is_table(y) or self.multilabel_:
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-        codes = np.argmax(self._logits(X), axis=1)
-        return float(np.average(np.asarray(y, float)[np.arange(len(codes)), codes], weights=sample_weight))
+        logits = self._logits(X)
+        found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
+        check_consistent_length(logits, found.target)
+        codes = np.argmax(logits, axis=1)
+        return float(np.average(found.target[np.arange(len(codes)), codes], weights=sample_weight))
 
     def calibrate(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         r"""Fit the temperature T on rows that were not trained on: probabilities become softmax(scores / T).
@@ -121,7 +129,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017), "On calibration of modern neural networks", ICML.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         if self._sigmoids():
             raise ValueError("calibrate fits the softmax's temperature; this model has loss='sigmoid'")
         before = self.temperature_
@@ -168,19 +176,21 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         >>> round(summary.mcfadden, 3)
         0.891
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         if not hasattr(self, "covariance_"):
             raise ValueError("summary needs the covariance: fit with standard_errors=True")
         if not 0 < level < 1:
             raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
         rows, columns = self.coef_.shape
-        coefficients = np.hstack([self.coef_, self.intercept_[:, None]]).astype(np.float64)
+        coefficients = np.hstack([self.dense_coef(), self.intercept_[:, None]]).astype(np.float64)
         labels = [str(label) for label in self.classes_.tolist()]
         covariance, named, against = self.covariance_, labels, None
         if rows == 1:
             named, against = labels[1:], labels[0]
             if reference is not None and str(reference) != against:
                 raise ValueError(f"reference: with two classes it is the first, {labels[0]!r}, got {reference!r}")
+        elif reference is not None and self._sigmoids():
+            raise ValueError("reference: the sigmoids' coefficients have no shift in common that could be subtracted")
         elif reference is not None:
             if str(reference) not in labels:
                 raise ValueError(f"reference must be one of the classes {labels}, got {reference!r}")
@@ -248,7 +258,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         OSError
             If the file cannot be written.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         try:
             from luce.models.reporting import report
         except ModuleNotFoundError as error:
@@ -257,16 +267,19 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def sparsify(self: Self) -> Self:
         """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         self.coef_ = sparse.csr_matrix(self.coef_)
         return self
 
     def densify(self: Self) -> Self:
         """Turn `coef_` back into an array."""
-        check_is_fitted(self)
-        if hasattr(self.coef_, "toarray"):
-            self.coef_ = self.coef_.toarray()
+        check_is_fitted(self, "coef_")
+        self.coef_ = self.dense_coef()
         return self
+
+    def dense_coef(self) -> Array:
+        """Return `coef_` as an array, also where it is sparse."""
+        return np.asarray(self.coef_.toarray() if hasattr(self.coef_, "toarray") else self.coef_)
 
     def __sklearn_tags__(self) -> Any:
         """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""

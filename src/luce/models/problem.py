@@ -93,7 +93,7 @@ class Problem:
             self._coordinates = SumZero(self.n_classes) if softmax and not l1_ratio else Whole(self.n_classes)
         self._sums_to_zero = softmax and not self.binary
         self._row_space = None
-        if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X):
+        if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X, found.weights, fit_intercept):
             self._row_space = RowSpace(X, found.weights, fit_intercept)
             X = self._row_space.rows
         self._serial = _entries(X) * self.n_classes < SERIAL_WORK
@@ -185,6 +185,8 @@ class Problem:
         maximum likelihood estimates in logistic regression models", Biometrika 71).
         """
         point, target = solution.last.point, self._loss.target
+        if target.ndim > 1 and self._loss.coupled and np.array_equal(target, target.round()):
+            target = target.argmax(axis=1)  # labels, written as a table
         if target.ndim > 1 or self._loss.smoothing:
             return None
         margins = _margins if self._loss.coupled else _signed

@@ -40,11 +40,15 @@ def report(
     title: str,
 ) -> None:
     """Write the page; parameters as `luce.SoftmaxClassifier.report` documents them."""
+    if sparse.issparse(X):
+        X = X.tocsr()  # type: ignore[attr-defined]
     if model.multilabel_:
         raise ValueError("report: the page is about one label a row; this model has several")
     weights = None
     if sample_weight is not None:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        there = np.flatnonzero(weights > 0)
+        X, y, weights = _safe_indexing(X, there), _safe_indexing(y, there), weights[there]
     found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=model.classes_)
     if test is not None:
         judged: HeldOut | None = _on_test_rows(model, found.target, weights, test, seed)
@@ -59,7 +63,6 @@ def report(
     errors = getattr(model, "standard_errors_", None)
     numeric: Any = X if sparse.issparse(X) else np.asarray(X, np.float64)
     even = np.full(numeric.shape[0], 1 / numeric.shape[0])
-    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
     counts = np.bincount(found.target, minlength=len(model.classes_)) if found.target.ndim == 1 else found.target.sum(0)
     page = facts.Facts(
         title=title,
@@ -77,7 +80,7 @@ def report(
         ),
         coefficients=facts.Coefficients(
             names,
-            coef,
+            model.dense_coef(),
             model.intercept_,
             None if errors is None else errors[:, :-1],
             as_matrix(numeric).moments(even, True)[1],

@@ -14,16 +14,27 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
+from luce.models.design import DenseMatrix
+
 __all__ = ["RowSpace", "pays"]
 
 Array = npt.NDArray[Any]
 MOST_ROWS = 4000
 COLUMNS = 2048  # taken at a time
+SPREAD = 1e3  # of the columns' standard deviations, at most
 
 
-def pays(X: Array) -> bool:
-    """Tell whether the rows are so few that their span is the smaller space."""
-    return bool(2 * X.shape[0] <= X.shape[1] and X.shape[0] <= MOST_ROWS)
+def pays(X: Array, weights: Array | None, centred: bool) -> bool:
+    """Tell whether the rows are so few that their span is the smaller space, and their Gram matrix holds every column.
+
+    In the Gram matrix a column of a unit 10⁴ times smaller is 10⁸ times smaller, and beyond that lost in its rounding.
+    """
+    if 2 * X.shape[0] > X.shape[1] or X.shape[0] > MOST_ROWS:
+        return False
+    share = np.ones(len(X)) if weights is None else weights
+    _, scale = DenseMatrix(X).moments(share / share.sum(), centred)
+    scale = scale[scale > 0]
+    return bool(len(scale) and scale.max() <= SPREAD * scale.min())
 
 
 class RowSpace:

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -25,7 +26,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from luce.cross_entropy import cross_entropy
-from luce.models.classifier import SoftmaxClassifier
+from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.prediction import LinearClassifier
 from luce.models.problem import Problem, Solution
 from luce.models.targets import Targets, is_table, targets
@@ -54,7 +55,7 @@ class Path:
     @property
     def coefs(self) -> Array:
         """Coefficients, (n, K, D)."""
-        return np.stack([model.coef_ for model in self.models])
+        return np.stack([model.dense_coef() for model in self.models])
 
     @property
     def intercepts(self) -> Array:
@@ -143,6 +144,8 @@ def softmax_path(
     >>> path.n_nonzero.tolist()
     [1, 2, 4]
     """
+    if "C" in parameters:
+        raise TypeError("softmax_path takes Cs, the strengths to walk over, and no C")
     model = SoftmaxClassifier(**parameters)
     model._check_parameters()
     strengths = _strengths(Cs)
@@ -267,7 +270,11 @@ class SoftmaxClassifierCV(LinearClassifier):
         for ratio in ratios:
             self._model(1.0, float(ratio))._check_parameters()
         X, y, weights = self._checked(X, y, sample_weight)
-        routed_split, routed_score = self._routed(sample_weight, params)
+        if weights is not None and not (weights > 0).all():
+            there = np.flatnonzero(weights > 0)
+            params = {name: _of_rows(values, there, len(weights)) for name, values in params.items()}
+            X, y, weights = X[there], _safe_indexing(y, there), weights[there]
+        routed_split, routed_score = self._routed(weights, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
         splitter = check_cv(self.cv, table, classifier=not is_table(y))
@@ -291,11 +298,8 @@ class SoftmaxClassifierCV(LinearClassifier):
             for number, (train, test) in enumerate(folds)
         )
         scores = np.array([score for score, _ in results]).reshape(len(ratios), len(folds), len(strengths))
-        self.scores_ = scores.swapaxes(1, 2)
-        self.Cs_, self.l1_ratios_ = strengths, ratios
-        at = self._chosen()
-        self.l1_ratio_, self.C_ = float(ratios[at[0]]), float(strengths[at[1]])
-        self.best_score_ = float(self.scores_.mean(axis=2)[at])
+        scores = scores.swapaxes(1, 2)
+        at = self._chosen(scores)
         unfinished = sum(count for _, count in results)
         if unfinished:
             warnings.warn(
@@ -303,8 +307,12 @@ class SoftmaxClassifierCV(LinearClassifier):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        model = self._model(self.C_, self.l1_ratio_).fit(X, y, sample_weight)
+        model = self._model(float(strengths[at[1]]), float(ratios[at[0]])).fit(X, y, weights)
+        for name in STATISTICS:
+            self.__dict__.pop(name, None)
         self.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
+        self.Cs_, self.l1_ratios_, self.scores_ = strengths, ratios, scores
+        self.C_, self.l1_ratio_, self.best_score_ = model.C, model.l1_ratio, float(scores.mean(axis=2)[at])
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -348,13 +356,16 @@ class SoftmaxClassifierCV(LinearClassifier):
         score = dict(routed.scorer.score) if hasattr(routed, "scorer") else {"sample_weight": sample_weight}
         return split, score
 
-    def _chosen(self) -> tuple[int, int]:
-        means = self.scores_.mean(axis=2)
+    def _chosen(self, scores: Vector) -> tuple[int, int]:
+        means = scores.mean(axis=2)
+        if np.isnan(means).all():
+            raise ValueError(f"scoring={self.scoring!r} gives NaN for every strength of the penalty")
+        means = np.nan_to_num(means, nan=-np.inf)
         best = np.unravel_index(int(np.argmax(means)), means.shape)
         ratio, C = int(best[0]), int(best[1])
-        folds = self.scores_.shape[2]
+        folds = scores.shape[2]
         if self.rule == "one standard error" and folds > 1:
-            error = self.scores_[ratio, C].std(ddof=1) / np.sqrt(folds)
+            error = scores[ratio, C].std(ddof=1) / np.sqrt(folds)
             C = int(np.flatnonzero(means[ratio] >= means[ratio, C] - error)[0])
         return ratio, C
 
@@ -374,6 +385,8 @@ def _walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Iter
     start = None
     for C in strengths:
         solution = problem.solve(float(C), solver=model.solver, tol=model.tol, max_iter=model.max_iter, start=start)
+        if solution.last.status == "interrupted":
+            raise KeyboardInterrupt
         start = solution.coef, solution.intercept
         yield solution
 
@@ -392,7 +405,7 @@ def _keep(
             setattr(fitted, name, getattr(model, name))
     fitted._keep(solution, found.classes, is_table(y) and model.loss == "sigmoid", dtype)
     if model.standard_errors:
-        fitted._keep_statistics(problem, solution)
+        fitted._keep_statistics(fitted._statistics(problem, solution))
     fitted._warn(problem, solution)
 
 
@@ -414,6 +427,8 @@ def _judge_fold(
     found = targets(y[train], part, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
     problem = Problem(X[train], found, **model._options())
     scorer: Callable[..., float] = _log_likelihood if scoring is None else get_scorer(scoring)
+    if not (scoring is None or hasattr(scorer, "_score_func")):  # a plain function: it knows no weights
+        score_params = {}
     scores, unfinished = [], 0
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
@@ -424,6 +439,11 @@ def _judge_fold(
     if saying:
         print(f"{saying}: best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}", file=sys.stderr)
     return scores, unfinished
+
+
+def _of_rows(values: Any, rows: Array, count: int) -> Any:
+    there = hasattr(values, "__len__") and not isinstance(values, str) and len(values) == count
+    return _safe_indexing(values, rows) if there else values
 
 
 def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, stats
+from scipy.special import xlogy
 
 from luce.models.objective import Point
 
-__all__ = ["Statistics", "Summary", "information"]
+__all__ = ["Statistics", "Summary", "check_size", "information"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
@@ -36,7 +37,7 @@ class Statistics:
     covariance : (P, P) float64 array
         Of the K·(D + 1) coefficients, each class's weights followed by its intercept.
     log_likelihood, null_log_likelihood : float
-        Of the model, and of the class shares alone; weighted.
+        Of the model, and of intercepts alone, which are the class shares; weighted.
     degrees_of_freedom : float
         Trace of (H + penalty)⁻¹ H: the number of free parameters where there is no penalty.
     total : float
@@ -48,6 +49,12 @@ class Statistics:
     null_log_likelihood: float
     degrees_of_freedom: float
     total: float
+
+
+def check_size(size: int) -> None:
+    """Raise ValueError for more parameters than a covariance is formed of."""
+    if size > MOST_PARAMETERS:
+        raise ValueError(f"standard_errors: {size} parameters; the covariance of {MOST_PARAMETERS} is the most")
 
 
 def information(point: Point, total: float) -> Statistics:
@@ -62,10 +69,7 @@ def information(point: Point, total: float) -> Statistics:
     objective, design, coordinates = point.objective, point.objective.design, point.objective.coordinates
     if objective.lasso.any():
         raise ValueError("standard_errors: a model with an L1 penalty has none; refit its columns with l1_ratio=0")
-    if objective.size > MOST_PARAMETERS:
-        raise ValueError(
-            f"standard_errors: {objective.size} parameters; the covariance of {MOST_PARAMETERS} is the most"
-        )
+    check_size(objective.size)
     hessian = total * point.hessian()
     ridge = np.tile(objective.ridge, coordinates.n_rows) * total
     varying = np.append(design.unit > 0, np.ones(int(design.fit_intercept), bool))
@@ -98,8 +102,8 @@ def information(point: Point, total: float) -> Statistics:
         basis = basis[1:]
     change = np.kron(basis, outer)
     shares = objective.class_shares
-    with np.errstate(divide="ignore", invalid="ignore"):
-        null = float(np.sum(np.where(shares > 0, shares * np.log(shares), 0)))
+    coupled = objective.loss.coupled
+    null = float(xlogy(shares, shares).sum() + (0 if coupled else xlogy(1 - shares, 1 - shares).sum()))
     return Statistics(change @ inner @ change.T, -total * point.loss, total * null, freedom, total)
 
 

@@ -41,6 +41,7 @@ class Stream:
 
     def __init__(self, n_classes: int, n_features: int) -> None:
         self.n_classes, self.n_features = n_classes, n_features
+        self.began: dict[str, Any] | None = None  # parameters that must stay
         self.centre: Vector | None = None
         self.scale: Vector | None = None
         self.minimum: Vector | None = None
@@ -49,12 +50,17 @@ class Stream:
     def learn(self, X: Any, found: Targets, *, C: float, tol: float, max_iter: int, **options: Any) -> Solution:
         """Add a batch and return where the minimum has moved to."""
         begin = time.perf_counter()
+        kept = {"C": C, **{name: options[name] for name in ("loss", "fit_intercept")}}
+        if self.began is None:
+            self.began = kept
+            design = Problem(X, found, in_row_space=False, **options).design
+            self.centre, self.scale = design.centre, np.where(design.scale > 0, design.scale, 1.0)
+        elif kept != self.began:
+            changed = next(name for name in kept if kept[name] != self.began[name])
+            raise ValueError(
+                f"{changed}: partial_fit began with {self.began[changed]!r}, got {kept[changed]!r}; fit begins anew"
+            )
         problem = Problem(X, found, in_row_space=False, scaling=self._scaling(), **options)
-        design = problem.design
-        if self.centre is None:
-            self.scale = np.where(design.scale > 0, design.scale, 1.0)
-            self.centre = design.centre
-            problem = Problem(X, found, in_row_space=False, scaling=self._scaling(), **options)
         objective = problem.objective(np.inf)
         rows, columns = objective.coordinates.n_rows, problem.design.n_columns
         if self.minimum is None:

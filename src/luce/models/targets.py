@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -91,9 +90,11 @@ def targets(
         names = getattr(y, "columns", None)
         table = _probabilities(y, dtype, distributions=loss == "softmax")
         if classes is None:
-            classes = np.arange(table.shape[1]) if names is None else np.asarray([str(name) for name in names])
+            classes = np.arange(table.shape[1]) if names is None else np.asarray(list(names))
         elif len(classes) != table.shape[1]:
             raise ValueError(f"y has {table.shape[1]} columns for {len(classes)} classes")
+        elif names is not None:
+            table = table[:, _order(list(names), classes)]
         table = table if rows is None else table[rows]
         if class_weight is not None:
             if loss != "softmax":
@@ -121,6 +122,15 @@ def targets(
         what = f"one class: {classes.tolist()[0]!r}" if len(classes) else "no row of positive weight"
         raise ValueError(f"a classifier needs at least two classes, the data hold {what}")
     return found
+
+
+def _order(names: list[Any], classes: Array) -> list[int]:
+    """Return where each class is among the columns of a frame."""
+    known = classes.tolist()
+    if sorted(map(str, names)) != sorted(map(str, known)):
+        raise ValueError(f"y has the columns {names}, the classes are {known}")
+    places = {str(name): place for place, name in enumerate(names)}
+    return [places[str(label)] for label in known]
 
 
 def _probabilities(y: Any, dtype: Any, *, distributions: bool) -> Array:
@@ -151,11 +161,9 @@ def _weighted(
     weights = np.ones(len(table)) if weights is None else weights
     masses = weights @ table
     if isinstance(class_weight, str):
-        if not (masses > 0).all():
-            raise ValueError("class_weight='balanced' needs every class to have some probability in some row")
-        factors = masses.sum() / (len(classes) * masses)
+        factors = np.divide(masses.sum() / len(classes), masses, out=np.ones(len(masses)), where=masses > 0)
     else:
-        factors = _positive(np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float), class_weight)
+        factors = _given(class_weight, classes)
     weighted = table * factors
     sums = weighted.sum(axis=1, dtype=np.float64)
     return (weighted / sums[:, None]).astype(table.dtype), weights * sums
@@ -163,12 +171,17 @@ def _weighted(
 
 def _class_weights(class_weight: Any, classes: Array, codes: Array, weights: Array) -> Array:
     if isinstance(class_weight, str):
-        return np.asarray(weights.sum() / (len(classes) * np.bincount(codes, weights=weights)))
-    factors = compute_class_weight(dict(class_weight), classes=classes, y=classes[codes])
-    return _positive(np.asarray(factors), class_weight)
+        masses = np.bincount(codes, weights=weights, minlength=len(classes))
+        return np.asarray(np.divide(weights.sum() / len(classes), masses, out=np.ones(len(classes)), where=masses > 0))
+    return _given(class_weight, classes)
 
 
-def _positive(factors: Array, given: Any) -> Array:
+def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
+    labels = classes.tolist()
+    strangers = [name for name in class_weight if name not in labels]
+    if strangers and any(label not in class_weight for label in labels):
+        raise ValueError(f"class_weight names {strangers[0]!r}, which is no class; the classes are {labels}")
+    factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
     if not (factors > 0).all():
-        raise ValueError(f"class weights must be positive, got {given!r}")
+        raise ValueError(f"class weights must be positive, got {class_weight!r}")
     return factors

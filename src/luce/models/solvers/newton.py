@@ -31,7 +31,7 @@ class Newton:
         hessian = point.hessian()
         diagonal = np.diagonal(hessian).copy()
         largest = float(diagonal.max(initial=0.0))
-        curved = diagonal > np.finfo(np.float64).eps * largest
+        curved = diagonal > np.finfo(np.float64).tiny  # however large others are: each is a sum of squares
         scale = 1 / np.sqrt(np.where(curved, diagonal, max(largest, np.finfo(np.float64).tiny)))
         hessian *= scale
         hessian *= scale[:, None]
