@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -24,9 +26,17 @@ void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double c
     const double worth = cost / 1e5;
     const int threads = int(std::min<double>({double(n_threads), double(chunks), std::max(worth, 1.0)}));
     std::atomic<std::int64_t> next{0};
+    std::exception_ptr failure;  // the first, thrown again when all have joined: out of memory, at worst
+    std::mutex failing;
     auto work = [&] {
-        for (std::int64_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
-            f(c * chunk, std::min(size, (c + 1) * chunk));
+        try {
+            for (std::int64_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
+                f(c * chunk, std::min(size, (c + 1) * chunk));
+        } catch (...) {
+            const std::lock_guard<std::mutex> hold(failing);
+            if (!failure) failure = std::current_exception();
+            next.store(chunks, std::memory_order_relaxed);
+        }
     };
     std::vector<std::thread> helpers;
     for (int i = 1; i < threads; ++i) {
@@ -38,6 +48,7 @@ void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double c
     }
     work();
     for (std::thread& t : helpers) t.join();
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace luce

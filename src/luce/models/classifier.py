@@ -207,8 +207,8 @@ class SoftmaxClassifier(LinearClassifier):
         Warns
         -----
         ConvergenceWarning
-            If the tolerance was not reached, or if the classes are separable and there is no penalty: then no minimum
-            exists.
+            If the tolerance was not reached and rounding still leaves something to gain, or if the classes are
+            separable and there is no penalty: then no minimum exists.
         """
         self._check_parameters()
         X, found = self._data(X, y, sample_weight)

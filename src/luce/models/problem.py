@@ -14,7 +14,8 @@ from scipy import sparse
 
 from luce.models.blas import blas_threads
 from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
-from luce.models.design import Design, as_matrix
+from luce.models.curvature import SMALL_BLOCK
+from luce.models.design import NARROW, Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss
 from luce.models.objective import LinearObjective
 from luce.models.row_space import RowSpace, pays
@@ -27,7 +28,7 @@ Array = npt.NDArray[Any]
 
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
-HESSIAN_WORK = 2e7  # and the multiplications in forming it up to which it does
+HESSIAN_WORK = 3e6  # and the multiplications in forming it up to which it does
 ROWS_PER_PARAMETER = 20  # from which on the Hessian of a sample of the rows is close to that of all of them
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
@@ -96,7 +97,10 @@ class Problem:
         if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X, found.weights, fit_intercept):
             self._row_space = RowSpace(X, found.weights, fit_intercept)
             X = self._row_space.rows
-        self._serial = _entries(X) * self.n_classes < SERIAL_WORK
+        compiled = self.n_classes <= NARROW and (
+            sparse.issparse(X) or X.flags.c_contiguous
+        )  # these bring threads along
+        self._serial = _entries(X) * self.n_classes < SERIAL_WORK or (compiled and X.shape[1] < SMALL_BLOCK)
         with self._threads():
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
 

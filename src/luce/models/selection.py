@@ -177,7 +177,9 @@ class SoftmaxClassifierCV(LinearClassifier):
         best (Breiman, Friedman, Olshen & Stone 1984, *Classification and Regression Trees*, section 3.4.3).
     n_jobs : int or None, default=None
         Folds at a time, in processes.
-    fit_intercept, class_weight, label_smoothing, loss, standard_errors, tol, max_iter, solver, verbose, n_threads
+    verbose : int, default=0
+        1 writes a line for each fold to standard error.
+    fit_intercept, class_weight, label_smoothing, loss, standard_errors, tol, max_iter, solver, n_threads
         As for `luce.SoftmaxClassifier`.
 
     Attributes
