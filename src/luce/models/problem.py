@@ -97,9 +97,8 @@ class Problem:
         if in_row_space and not l1_ratio and not sparse.issparse(X) and pays(X, found.weights, fit_intercept):
             self._row_space = RowSpace(X, found.weights, fit_intercept)
             X = self._row_space.rows
-        compiled = self.n_classes <= NARROW and (
-            sparse.issparse(X) or X.flags.c_contiguous
-        )  # these bring threads along
+        # the compiled products bring their own threads along
+        compiled = self.n_classes <= NARROW and (sparse.issparse(X) or X.flags.c_contiguous)
         self._serial = _entries(X) * self.n_classes < SERIAL_WORK or (compiled and X.shape[1] < SMALL_BLOCK)
         with self._threads():
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)

@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -272,15 +271,14 @@ class SoftmaxClassifierCV(LinearClassifier):
         for ratio in ratios:
             self._model(1.0, float(ratio))._check_parameters()
         X, y, weights = self._checked(X, y, sample_weight)
-        if weights is not None and not (weights > 0).all():
-            there = np.flatnonzero(weights > 0)
-            params = {name: _of_rows(values, there, len(weights)) for name, values in params.items()}
-            X, y, weights = X[there], _safe_indexing(y, there), weights[there]
         routed_split, routed_score = self._routed(weights, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
         splitter = check_cv(self.cv, table, classifier=not is_table(y))
         folds = list(splitter.split(X, table, **routed_split))
+        if weights is not None:  # rows of weight 0 are not judged
+            folds = [(train, np.asarray(test)[weights[test] > 0]) for train, test in folds]
+            folds = [(train, test) for train, test in folds if len(test)]
         work = Parallel(n_jobs=self.n_jobs)
         results = work(
             delayed(_judge_fold)(
@@ -441,11 +439,6 @@ def _judge_fold(
     if saying:
         print(f"{saying}: best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}", file=sys.stderr)
     return scores, unfinished
-
-
-def _of_rows(values: Any, rows: Array, count: int) -> Any:
-    there = hasattr(values, "__len__") and not isinstance(values, str) and len(values) == count
-    return _safe_indexing(values, rows) if there else values
 
 
 def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:
