@@ -79,8 +79,8 @@ def _product(point: Point) -> float:
 
 
 def _sample_rows(point: Point) -> int:
-    """Return how many rows the whole Hessian is built on: for two products' time, but enough for its size."""
-    affordable = int(2 * FASTER * _product(point) / point.objective.size**2)
+    """Return how many rows the whole Hessian is built on: for a product's time, but enough for its size."""
+    affordable = int(FASTER * _product(point) / point.objective.size**2)
     return min(point.objective.design.n_rows, max(ROWS_PER_UNKNOWN * point.objective.design.n_columns, affordable))
 
 
