@@ -17,7 +17,7 @@ from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
 from luce.models.curvature import SMALL_BLOCK
 from luce.models.design import NARROW, Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss
-from luce.models.objective import LinearObjective
+from luce.models.objective import KEPT_CLASSES, LinearObjective
 from luce.models.row_space import RowSpace, pays
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
 from luce.models.targets import Targets
@@ -222,7 +222,8 @@ class Problem:
             return ProximalNewton.name
         if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:
             return "newton"
-        return "quasi-newton" if self.design.n_rows >= ROWS_PER_PARAMETER * objective.size else "newton-cg"
+        many_rows = self.design.n_rows >= ROWS_PER_PARAMETER * objective.size
+        return "quasi-newton" if many_rows or self.n_classes >= KEPT_CLASSES else "newton-cg"
 
     def _threads(self) -> AbstractContextManager[Any]:
         return blas_threads(1 if self._serial else self.n_threads)
