@@ -157,8 +157,8 @@ def _memory(one):
     if not memory:
         return []
     return [
-        f"Memory of luce's fit at its peak, without X: {_bytes(memory['peak'])}; n·K + 12·K·d numbers and a block of 32 MiB are "
-        f"{_bytes(memory['bound'])}{'' if memory['ratio'] <= 1 else ', exceeded'}.",
+        f"Memory of luce's fit at its peak, without X: {_bytes(memory['peak'])}; n·K + 12·K·d numbers and a block of "
+        f"32 MiB are {_bytes(memory['bound'])}{'' if memory['ratio'] <= 1 else ', exceeded'}.",
         "",
     ]
 
