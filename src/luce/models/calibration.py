@@ -12,7 +12,7 @@ from luce.cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
 __all__ = ["temperature"]
 
 Array = npt.NDArray[Any]
-RANGE = np.log(1e-3), np.log(1e3)  # of the inverse temperature
+RANGE = 1e-3, 1e3  # of the inverse temperature
 
 
 def temperature(logits: Array, target: Array, weights: Array | None) -> float:
@@ -41,7 +41,7 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     >>> round(temperature(logits, np.array([0] * 7 + [1] * 3), None), 4)  # log(9) / log(7/3): right for 7 in 10
     2.5932
     """
-    low, high = float(np.exp(RANGE[0])), float(np.exp(RANGE[1]))
+    low, high = RANGE
     z = logits.astype(np.float64)
     beta, moved = 1.0, np.inf
     for _ in range(100):

@@ -215,7 +215,7 @@ class SoftmaxClassifier(LinearClassifier):
         problem = Problem(X, found, in_row_space=not self.standard_errors, **self._options())
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
-        multilabel = is_table(y) and self.loss == "sigmoid"
+        multilabel = self._several_labels(y)
         live = LiveLine() if self.verbose else None
 
         def tell(iterate: Iterate) -> None:
@@ -294,7 +294,7 @@ class SoftmaxClassifier(LinearClassifier):
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
-        self._keep(solution, found.classes, is_table(y) and self.loss == "sigmoid", X.dtype)
+        self._keep(solution, found.classes, self._several_labels(y), X.dtype)
         self._stream = stream
         self._warn(None, solution)
         return self

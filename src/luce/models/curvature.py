@@ -15,7 +15,7 @@ where all rows count, some ten times as many rows as unknowns give condition num
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from scipy import linalg
 
 from luce.models.blas import blas_threads
 from luce.models.coordinates import Coordinates
-from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES
+from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
 
 if TYPE_CHECKING:
     from luce.models.objective import Point
@@ -41,8 +41,8 @@ CURVATURES = 2**26  # most curvatures p(1 − p) that are held to choose a class
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
 FASTER = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
 ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built, at least
-SMALL_BLOCK = 400  # columns below which one thread factors a block fastest
 CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is in fewer rows
+SMALL_BLOCK = 400  # columns below which one thread factors a block fastest
 
 
 def preconditioner(point: Point, strength: Strength) -> Precondition:
@@ -135,12 +135,8 @@ def _whole(point: Point) -> Precondition:
     rows, factors = _chosen(curvature, _sample_rows(point))
     classes = objective.loss.n_scores - coupled
     hessian = np.zeros((classes * design.n_columns,) * 2, np.float32)
-    step = max(64, 2 * WRITTEN_ENTRIES // len(hessian))
     probabilities = objective.loss.probabilities(point.scores_of(rows))
-    roots = np.sqrt(design.share[rows] * factors)
-    for first in range(0, len(rows), step):
-        part = slice(first, first + step)
-        block = design.standardised(rows[part], np.float32) * roots[part, None].astype(np.float32)
+    for part, block in _weighted(design, rows, design.share[rows] * factors, len(hessian)):
         add_hessian(hessian, block, probabilities[part], coupled=coupled)
     whole = in_coordinates(hessian.astype(np.float64), objective.coordinates, design.n_columns, coupled=coupled)
     factor = _factored(whole, np.tile(objective.ridge, objective.coordinates.n_rows), float(np.finfo(np.float32).eps))
@@ -174,12 +170,8 @@ def _invert_block(point: Point, curvature: Array, inverse: Array) -> None:
     carrying = total**2 / max(float(np.square(curvature, dtype=np.float64).sum()), np.finfo(np.float64).tiny)
     most = int(min(CLASS_ROWS * columns, columns + 10 * carrying))
     chosen, factors = _chosen(curvature, most)
-    roots = np.sqrt(curvature[chosen] * factors)
     block = np.zeros((columns, columns), np.float32)
-    step = max(64, 2 * WRITTEN_ENTRIES // columns)
-    for first in range(0, len(chosen), step):
-        part = slice(first, first + step)
-        piece = design.standardised(chosen[part], np.float32) * roots[part, None].astype(np.float32)
+    for _, piece in _weighted(design, chosen, curvature[chosen] * factors, columns):
         block += piece.T @ piece
     factor = _factored(block.astype(np.float64), objective.ridge, float(np.finfo(np.float32).eps))
     lower, _ = linalg.lapack.dpotri(factor[0], lower=True)
@@ -196,6 +188,15 @@ def _diagonals(point: Point) -> Precondition:
     total = np.maximum(total, np.finfo(np.float64).eps * total.max())
     inverse = 1 / total
     return lambda vector: objective.coordinates.gather(objective.spread(vector) * inverse).ravel()
+
+
+def _weighted(design: Design, rows: npt.NDArray[np.intp], weights: Array, width: int) -> Iterator[tuple[slice, Array]]:
+    """Yield blocks of √weight x̃' in single precision, as few rows as keep `width` numbers a row in the cache."""
+    roots = np.sqrt(weights).astype(np.float32)
+    step = max(64, 2 * WRITTEN_ENTRIES // width)
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        yield part, design.standardised(rows[part], np.float32) * roots[part, None]
 
 
 def _row_curvature(point: Point, rows: slice, scores: Array) -> Array:

@@ -5,10 +5,11 @@ With shares r/S of the rows and scores z, each returns sums over the block: Σ (
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from luce.cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
 from luce.sigmoid import sigmoid_cross_entropy_and_grad
@@ -17,6 +18,7 @@ from luce.softmax import softmax
 __all__ = ["Loss", "SigmoidLoss", "SoftmaxLoss"]
 
 Array = npt.NDArray[Any]
+Self = TypeVar("Self", bound="_OfTargets")
 Rows = slice | npt.NDArray[np.intp]
 
 
@@ -41,13 +43,29 @@ class Loss(Protocol):
         """Return the loss of some rows."""
 
 
-class SoftmaxLoss:
-    """ℓ(z, t) = log Σ exp z − t·z: class numbers (N,) or distributions (N, K) as targets."""
-
-    coupled = True
+class _OfTargets:
+    """What the losses hold of their rows."""
 
     def __init__(self, target: Array, n_scores: int, *, label_smoothing: float = 0.0, n_threads: int | None) -> None:
         self.target, self.n_scores, self.smoothing, self.n_threads = target, n_scores, label_smoothing, n_threads
+
+    def sample(self: Self, rows: npt.NDArray[np.intp]) -> Self:
+        """Return the loss of some rows."""
+        return type(self)(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)
+
+    def _options(self, share: Array) -> dict[str, Any]:
+        return {
+            "sample_weight": share,
+            "reduction": "sum",
+            "label_smoothing": self.smoothing,
+            "n_threads": self.n_threads,
+        }
+
+
+class SoftmaxLoss(_OfTargets):
+    """ℓ(z, t) = log Σ exp z − t·z: class numbers (N,) or distributions (N, K) as targets."""
+
+    coupled = True
 
     def value_and_grad(self, scores: Array, rows: Rows, share: Array) -> tuple[float, Array]:
         """Return the block's loss and its gradient in the scores."""
@@ -62,40 +80,18 @@ class SoftmaxLoss:
         """Return the softmax."""
         return np.asarray(softmax(scores, n_threads=self.n_threads))
 
-    def sample(self, rows: npt.NDArray[np.intp]) -> SoftmaxLoss:
-        """Return the loss of some rows."""
-        return SoftmaxLoss(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)
 
-    def _options(self, share: Array) -> dict[str, Any]:
-        return {
-            "sample_weight": share,
-            "reduction": "sum",
-            "label_smoothing": self.smoothing,
-            "n_threads": self.n_threads,
-        }
-
-
-class SigmoidLoss:
+class SigmoidLoss(_OfTargets):
     """Σ_k log(1 + exp z_k) − t_k z_k, one binary cross-entropy a class: class numbers (N,) or targets (N, K)."""
 
     coupled = False
-
-    def __init__(self, target: Array, n_scores: int, *, label_smoothing: float = 0.0, n_threads: int | None) -> None:
-        self.target, self.n_scores, self.smoothing, self.n_threads = target, n_scores, label_smoothing, n_threads
 
     def value_and_grad(self, scores: Array, rows: Rows, share: Array) -> tuple[float, Array]:
         """Return the block's loss and its gradient in the scores."""
         target = self.target[rows]
         if target.ndim == 1:
             target = (target[:, None] == np.arange(self.n_scores)).astype(scores.dtype)
-        value, grad = sigmoid_cross_entropy_and_grad(
-            scores,
-            target,
-            sample_weight=share,
-            label_smoothing=self.smoothing,
-            reduction="sum",
-            n_threads=self.n_threads,
-        )
+        value, grad = sigmoid_cross_entropy_and_grad(scores, target, **self._options(share))
         return float(value), grad
 
     def hvp(self, scores: Array, rows: Rows, share: Array, tangent: Array) -> Array:
@@ -108,10 +104,4 @@ class SigmoidLoss:
 
     def probabilities(self, scores: Array) -> Array:
         """Return the sigmoids."""
-        from scipy.special import expit
-
         return np.asarray(expit(scores))
-
-    def sample(self, rows: npt.NDArray[np.intp]) -> SigmoidLoss:
-        """Return the loss of some rows."""
-        return SigmoidLoss(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)

@@ -125,11 +125,6 @@ class LinearObjective:
         """Evaluate F and its gradient in one pass over the rows."""
         return Point(self, parameters)
 
-    @property
-    def has_samples(self) -> bool:
-        """Whether there are enough rows for samples of them to pay."""
-        return bool(self._sample_sizes())
-
     def samples(self) -> Iterator[LinearObjective]:
         """Yield objectives over samples of the rows, coarse to fine, where there are enough rows for that to pay.
 

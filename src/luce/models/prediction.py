@@ -306,6 +306,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, given if hasattr(given, "columns") and is_table(given) else y, weights
 
+    def _several_labels(self, y: Any) -> bool:
+        """Tell whether each column of y is a label of its own."""
+        return self.loss == "sigmoid" and is_table(y)
+
     def _sigmoids(self) -> bool:
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 

@@ -403,7 +403,7 @@ def _keep(
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(fitted, name, getattr(model, name))
-    fitted._keep(solution, found.classes, is_table(y) and model.loss == "sigmoid", dtype)
+    fitted._keep(solution, found.classes, model._several_labels(y), dtype)
     if model.standard_errors:
         fitted._keep_statistics(fitted._statistics(problem, solution))
     fitted._warn(problem, solution)
@@ -433,7 +433,7 @@ def _judge_fold(
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
     for solution in _walk(problem, strengths, model):
-        fitted._keep(solution, classes, is_table(y) and model.loss == "sigmoid", X.dtype)
+        fitted._keep(solution, classes, model._several_labels(y), X.dtype)
         scores.append(float(scorer(fitted, X[test], y[test], **score_params)))
         unfinished += not solution.last.converged
     if saying:
