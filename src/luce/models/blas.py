@@ -1,16 +1,25 @@
-"""The threads of the BLAS: two of them on a small product wait for each other longer than they work."""
+"""Threads around the BLAS: its own wait for each other, and for those of a second BLAS, longer than they work.
+
+NumPy and SciPy bring a BLAS each, whose threads go on spinning for a while after each product. So products that can be
+cut in pieces are shared out among threads of ours, each with a BLAS of one thread.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-__all__ = ["blas_threads"]
+from luce import _core
+
+__all__ = ["blas_threads", "shared_out"]
+
+SHARED_WORK = 1e7  # multiplications below which starting threads takes longer than they save
 
 _lock = threading.Lock()
 _within = 0
@@ -40,6 +49,18 @@ def blas_threads(limit: int | None) -> Iterator[None]:
             if _within == 0:
                 _limited.restore_original_limits()
                 _limited = None
+
+
+@contextmanager
+def shared_out(work: float, n_threads: int | None) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]]:
+    """Give a map whose calls run on several threads where `work`, in multiplications, is worth it; results in order."""
+    workers = _core.num_threads() if n_threads is None else n_threads
+    with blas_threads(1):
+        if workers == 1 or work < SHARED_WORK:
+            yield lambda function, items: [function(item) for item in items]
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            yield lambda function, items: list(pool.map(function, items))
 
 
 @cache

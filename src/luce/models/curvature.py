@@ -16,13 +16,14 @@ where all rows count, some ten times as many rows as unknowns give condition num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from luce.models.blas import blas_threads
+from luce.models.blas import shared_out
 from luce.models.coordinates import Coordinates
 from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
 
@@ -37,12 +38,13 @@ Strength = Literal["weak", "strong"]
 Precondition = Callable[[Vector], Vector]
 
 WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a preconditioner
+WHOLE_COST = 10.0  # Hessian-vector products that building it may cost; blocks of classes are cheaper
 CURVATURES = 2**26  # most curvatures p(1 − p) that are held to choose a class's rows by
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
 FASTER = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
 ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built, at least
 CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is in fewer rows
-SMALL_BLOCK = 400  # columns below which one thread factors a block fastest
+CARRIED = 5.0  # rows of a class's block, as a multiple of those that carry its weight
 
 
 def preconditioner(point: Point, strength: Strength) -> Precondition:
@@ -52,7 +54,7 @@ def preconditioner(point: Point, strength: Strength) -> Precondition:
     design = point.objective.design
     if design.n_columns > GRAM_COLUMNS:
         return _diagonals(point)
-    return _whole(point) if point.objective.size <= WHOLE_HESSIAN else _class_blocks(point)
+    return _whole(point) if _whole_cost(point) <= WHOLE_COST else _class_blocks(point)
 
 
 def strong_cost(point: Point) -> float:
@@ -61,15 +63,21 @@ def strong_cost(point: Point) -> float:
     columns, classes = objective.design.n_columns, objective.loss.n_scores
     if columns > GRAM_COLUMNS:
         return 2.0
-    product = _product(point)
-    rows = min(objective.design.n_rows, CLASS_ROWS * columns)
-    if objective.size <= WHOLE_HESSIAN:
-        building = _sample_rows(point) * float(objective.size) ** 2 + objective.size**3 / 3
-    elif classes * columns**2 <= BLOCK_NUMBERS and objective.design.n_rows * classes <= CURVATURES:
-        building = classes * columns**2 * float(rows + columns)
-    else:
+    whole = _whole_cost(point)
+    if whole <= WHOLE_COST:
+        return 1 + whole
+    if classes * columns**2 > BLOCK_NUMBERS or objective.design.n_rows * classes > CURVATURES:
         return float("inf")
-    return 1 + building / (FASTER * product)
+    rows = min(objective.design.n_rows, CLASS_ROWS * columns)
+    return 1 + classes * columns**2 * float(rows + columns) / (FASTER * _product(point))
+
+
+def _whole_cost(point: Point) -> float:
+    """Return what the whole Hessian costs in Hessian-vector products, infinite for too many parameters."""
+    size = float(point.objective.size)
+    if size > WHOLE_HESSIAN:
+        return float("inf")
+    return (_sample_rows(point) * size**2 + size**3 / 3) / (FASTER * _product(point))
 
 
 def _product(point: Point) -> float:
@@ -146,36 +154,52 @@ def _whole(point: Point) -> Precondition:
 def _class_blocks(point: Point) -> Precondition:
     objective, design = point.objective, point.objective.design
     classes, columns = objective.loss.n_scores, design.n_columns
-    curvatures = np.empty((design.n_rows, classes), np.float32)
+    weights = np.empty((classes, design.n_rows), np.float32)
     for rows, scores in point.scores():
         p = objective.loss.probabilities(scores)
-        np.multiply(p * (1 - p), design.share[rows, None], out=curvatures[rows])
-    inverses = np.empty((classes, columns, columns), np.float32)
-    with blas_threads(1 if columns < SMALL_BLOCK else None):
-        for k in range(classes):
-            _invert_block(point, curvatures[:, k], inverses[k])
+        np.multiply((p * (1 - p)).T, design.share[rows], out=weights[:, rows])
+    blocks = np.zeros((classes, columns, columns), np.float32)
+    step = max(64, 2 * WRITTEN_ENTRIES // columns)
+    work = classes * float(columns) ** 2 * (columns + min(design.n_rows, CLASS_ROWS * columns))
+    with shared_out(work, design.matrix.n_threads) as share:
+        order = np.random.default_rng(0).permutation(design.n_rows)
+        share(lambda k: _thin(weights[k], columns, order), range(classes))
+        used = np.flatnonzero(weights.any(axis=0))
+        for first in range(0, len(used), step):
+            rows = used[first : first + step]
+            share(partial(_add_block, blocks, design.standardised(rows, np.float32), weights[:, rows]), range(classes))
+        share(lambda k: _invert(blocks[k], objective.ridge), range(classes))
 
     def solve(vector: Vector) -> Vector:
         inner = objective.spread(vector).astype(np.float32)
-        return objective.coordinates.gather(np.matmul(inverses, inner[:, :, None])[:, :, 0].astype(np.float64)).ravel()
+        return objective.coordinates.gather(np.matmul(blocks, inner[:, :, None])[:, :, 0].astype(np.float64)).ravel()
 
     return solve
 
 
-def _invert_block(point: Point, curvature: Array, inverse: Array) -> None:
-    """Write the inverse of a class's block, built on some ten times as many rows as carry its weight."""
-    objective, design = point.objective, point.objective.design
-    columns = design.n_columns
-    total = float(curvature.sum(dtype=np.float64))
-    carrying = total**2 / max(float(np.square(curvature, dtype=np.float64).sum()), np.finfo(np.float64).tiny)
-    most = int(min(CLASS_ROWS * columns, columns + 10 * carrying))
-    chosen, factors = _chosen(curvature, most)
-    block = np.zeros((columns, columns), np.float32)
-    for _, piece in _weighted(design, chosen, curvature[chosen] * factors, columns):
-        block += piece.T @ piece
-    factor = _factored(block.astype(np.float64), objective.ridge, float(np.finfo(np.float32).eps))
-    lower, _ = linalg.lapack.dpotri(factor[0], lower=True)
-    inverse[...] = np.tril(lower) + np.tril(lower, -1).T
+def _thin(weights: Array, columns: int, order: npt.NDArray[np.intp]) -> None:
+    """Overwrite the weights of a class's rows by 0 for all but some five times as many as carry the weight."""
+    total = float(weights.sum(dtype=np.float64))
+    carrying = total**2 / max(float(weights @ weights), np.finfo(np.float64).tiny)
+    chosen, factors = _chosen(weights, int(min(CLASS_ROWS * columns, columns + CARRIED * carrying)), order)
+    kept = weights[chosen] * factors
+    weights[...] = 0
+    weights[chosen] = kept
+
+
+def _add_block(blocks: Array, block: Array, weights: Array, k: int) -> None:
+    """Add the rows that class k gives weight to its block."""
+    taken = np.flatnonzero(weights[k])
+    piece = block[taken] * np.sqrt(weights[k, taken, None])
+    blocks[k] += piece.T @ piece
+
+
+def _invert(block: Array, diagonal: Vector) -> None:
+    """Overwrite a block in single precision by the inverse of block + diag(diagonal)."""
+    factor = _factored(block, diagonal.astype(np.float32), float(np.finfo(np.float32).eps))
+    (invert,) = linalg.get_lapack_funcs(("potri",), (factor[0],))
+    lower, _ = invert(factor[0], lower=True)
+    block[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
 def _diagonals(point: Point) -> Precondition:
@@ -209,7 +233,9 @@ def _row_curvature(point: Point, rows: slice, scores: Array) -> Array:
     return np.asarray(point.objective.design.share[rows] * np.maximum(spread, 0))
 
 
-def _chosen(weights: Array, most: int) -> tuple[npt.NDArray[np.intp], Array]:
+def _chosen(
+    weights: Array, most: int, order: npt.NDArray[np.intp] | None = None
+) -> tuple[npt.NDArray[np.intp], Array]:
     """Choose about `most` rows with probabilities that follow their weights, and say how many rows each stands for.
 
     Systematic sampling with a fixed start, after a shuffle with a fixed seed; large weights are certain to be taken.
@@ -220,7 +246,8 @@ def _chosen(weights: Array, most: int) -> tuple[npt.NDArray[np.intp], Array]:
         counts = np.flatnonzero(weights > 1e-9 * weights.max(initial=0.0))
         return counts, np.ones(len(counts))
     chances = np.minimum(1, weights * (most / total))
-    order = np.random.default_rng(0).permutation(len(weights))
+    if order is None:
+        order = np.random.default_rng(0).permutation(len(weights))
     walked = np.cumsum(chances[order]) + 0.5
     taken = np.sort(order[np.diff(np.floor(walked), prepend=0.0) > 0])
     return taken, 1 / chances[taken]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from luce import _core
+from luce.models.blas import shared_out
 from luce.models.sparse import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
@@ -30,6 +31,7 @@ WRITTEN_ENTRIES = 2**19  # numbers of the blocks that a Hessian is summed up fro
 NARROW = 256  # classes up to which the compiled products are faster than a BLAS
 MOMENT_ENTRIES = 2**16  # and in the blocks whose moments are taken, which are written: 512 KiB
 LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64
+GRAM_PARTS = 4  # Gram matrices of blocks of rows that are held at once
 GRAM_COLUMNS = 3000  # widest Gram matrix that is formed; beyond, its diagonal stands for it
 
 
@@ -38,6 +40,7 @@ class Matrix(Protocol):
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
+    n_threads: int | None
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ + intercept for a block of rows, (n, K), with coef (K, D) of X's dtype."""
@@ -356,11 +359,20 @@ class Design:
         """
         if self.n_columns > GRAM_COLUMNS:
             return np.append(self.unit > 0, np.ones(int(self.fit_intercept))).astype(np.float64)
-        gram: Vector = np.zeros((self.n_columns, self.n_columns))
-        for rows in self.blocks(self.n_columns):
-            block = self.standardised(rows)
+        step = max(128, WRITTEN_ENTRIES // self.n_columns)
+        firsts = range(0, self.n_rows, step)
+
+        def part(first: int) -> Array:
+            rows = slice(first, min(first + step, self.n_rows))
+            block = self.standardised(rows, np.float32)
             block *= np.sqrt(self.share[rows])[:, None]
-            gram += block.T @ block  # which NumPy knows to be symmetric
+            return np.asarray(block.T @ block)  # which NumPy knows to be symmetric
+
+        gram: Vector = np.zeros((self.n_columns, self.n_columns))
+        with shared_out(self.n_rows * float(self.n_columns) ** 2, self.matrix.n_threads) as share:
+            for some in range(0, len(firsts), GRAM_PARTS):
+                for piece in share(part, firsts[some : some + GRAM_PARTS]):
+                    gram += piece
         return gram
 
 

@@ -14,7 +14,6 @@ from scipy import sparse
 
 from luce.models.blas import blas_threads
 from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
-from luce.models.curvature import SMALL_BLOCK
 from luce.models.design import NARROW, Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss
 from luce.models.objective import KEPT_CLASSES, LinearObjective
@@ -99,7 +98,7 @@ class Problem:
             X = self._row_space.rows
         # the compiled products bring their own threads along
         compiled = self.n_classes <= NARROW and (sparse.issparse(X) or X.flags.c_contiguous)
-        self._serial = _entries(X) * self.n_classes < SERIAL_WORK or (compiled and X.shape[1] < SMALL_BLOCK)
+        self._serial = compiled or _entries(X) * self.n_classes < SERIAL_WORK
         with self._threads():
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
 
