@@ -98,7 +98,7 @@ def test_weak_preconditioner_is_the_inverse_hessian_where_all_classes_are_alike(
     objective, *_ = drawn((50, 4, 5), 3, weighted=False)
     point = objective.at(objective.start())
     vector = np.random.default_rng(0).normal(size=objective.size)
-    np.testing.assert_allclose(point.hessian() @ point.preconditioner("weak")(vector), vector, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(point.hessian() @ point.preconditioner("weak")(vector), vector, rtol=1e-5, atol=1e-5)
 
 
 def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):

@@ -19,6 +19,8 @@ from luce import _core
 
 __all__ = ["blas_threads", "shared_out"]
 
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+
 SHARED_WORK = 1e7  # multiplications below which starting threads takes longer than they save
 
 _lock = threading.Lock()
@@ -52,7 +54,9 @@ def blas_threads(limit: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def shared_out(work: float, n_threads: int | None) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]]:
+def shared_out(
+    work: float, n_threads: int | None
+) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]]:
     """Give a map whose calls run on several threads where `work`, in multiplications, is worth it; results in order."""
     workers = _core.num_threads() if n_threads is None else n_threads
     with blas_threads(1):

@@ -8,7 +8,7 @@ where all rows count, some ten times as many rows as unknowns give condition num
   points, one factor for all classes. c = ½ would bound H (diag p − p pᵀ ≤ ½ (I − 11ᵀ/K): Böhning 1992, "Multinomial
   logistic regression algorithm"); conjugate gradients only care for the shape, so c is the mean eigenvalue,
   (1 − Σp²)/(K − 1) averaged over the rows.
-* strong: the whole Hessian where there are few parameters; else each class's own block Σ r p_k (1 − p_k) x̃'x̃'ᵀ,
+* strong: the whole Hessian where that costs few products; else each class's own block Σ r p_k (1 − p_k) x̃'x̃'ᵀ,
   without the cross terms between classes, which count for little where probabilities are peaked; or the diagonals of
   those blocks where columns are too many for a Gram matrix.
 """
@@ -101,6 +101,10 @@ def add_hessian(hessian: Array, block: Array, probabilities: Array, *, coupled: 
     columns = block.shape[1]
     classes = hessian.shape[0] // columns
     p = probabilities[:, :classes].astype(block.dtype, copy=False)
+    if classes == 1:
+        crossed = block * np.sqrt(p * (1 - p))
+        hessian += crossed.T @ crossed
+        return
     blocks = hessian.reshape(classes, columns, classes, columns)
     weighted = p if coupled else p * (1 - p)
     crossed = (weighted[:, :, None] * block[:, None, :]).reshape(len(block), -1)
@@ -166,8 +170,8 @@ def _class_blocks(point: Point) -> Precondition:
         share(lambda k: _thin(weights[k], columns, order), range(classes))
         used = np.flatnonzero(weights.any(axis=0))
         for first in range(0, len(used), step):
-            rows = used[first : first + step]
-            share(partial(_add_block, blocks, design.standardised(rows, np.float32), weights[:, rows]), range(classes))
+            some = used[first : first + step]
+            share(partial(_add_block, blocks, design.standardised(some, np.float32), weights[:, some]), range(classes))
         share(lambda k: _invert(blocks[k], objective.ridge), range(classes))
 
     def solve(vector: Vector) -> Vector:
@@ -197,8 +201,8 @@ def _add_block(blocks: Array, block: Array, weights: Array, k: int) -> None:
 def _invert(block: Array, diagonal: Vector) -> None:
     """Overwrite a block in single precision by the inverse of block + diag(diagonal)."""
     factor = _factored(block, diagonal.astype(np.float32), float(np.finfo(np.float32).eps))
-    (invert,) = linalg.get_lapack_funcs(("potri",), (factor[0],))
-    lower, _ = invert(factor[0], lower=True)
+    invert: Any = linalg.get_lapack_funcs("potri", (factor[0],))
+    lower = invert(factor[0], lower=True)[0]
     block[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
@@ -233,9 +237,7 @@ def _row_curvature(point: Point, rows: slice, scores: Array) -> Array:
     return np.asarray(point.objective.design.share[rows] * np.maximum(spread, 0))
 
 
-def _chosen(
-    weights: Array, most: int, order: npt.NDArray[np.intp] | None = None
-) -> tuple[npt.NDArray[np.intp], Array]:
+def _chosen(weights: Array, most: int, order: npt.NDArray[np.intp] | None = None) -> tuple[npt.NDArray[np.intp], Array]:
     """Choose about `most` rows with probabilities that follow their weights, and say how many rows each stands for.
 
     Systematic sampling with a fixed start, after a shuffle with a fixed seed; large weights are certain to be taken.

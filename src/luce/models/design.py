@@ -255,6 +255,7 @@ class Design:
         # scores are x·W − μ·W + a: a column far from 0 for its width cancels that many digits
         cancelled = np.max(np.abs(self.centre) * self.unit, initial=0.0)
         self.resolution = float(np.finfo(matrix.dtype).eps * (8 + cancelled))
+        self._weighted: Array = np.empty((0, self.n_columns))
 
     def sample(self, rows: Indices, weights: Array) -> Design:
         """Return a design of some rows in the coordinates of this one."""
@@ -263,6 +264,7 @@ class Design:
         part.__dict__.pop("gram", None)
         part.__dict__.pop("single", None)
         part.matrix, part.n_rows = self.matrix.take(rows), len(rows)
+        part._weighted = self._weighted[:0]
         part.share = (weights / weights.sum()).astype(self.matrix.dtype)
         return part
 
@@ -341,6 +343,16 @@ class Design:
         np.subtract(dense, centre, out=inside, casting="same_kind")
         inside *= unit.astype(block.dtype)
         return block if dtype is None else block.astype(dtype, copy=False)
+
+    def weighted(self, rows: slice) -> Array:
+        """Return √(r/S) x̃' of a block of rows, not to be written to; kept if that is all rows."""
+        if rows == slice(0, len(self._weighted)):
+            return self._weighted
+        block = self.standardised(rows)
+        block *= np.sqrt(self.share[rows])[:, None]
+        if len(block) == self.n_rows:
+            self._weighted = block
+        return block
 
     @cached_property
     def single(self) -> Design:

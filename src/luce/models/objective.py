@@ -258,13 +258,8 @@ class Point:
         coupled, rows_of_weights = objective.loss.coupled, objective.coordinates.n_rows
         hessian: Vector = np.zeros(((objective.loss.n_scores - coupled) * columns,) * 2)
         for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // objective.size)):
-            block = objective.design.standardised(rows)
-            add_hessian(
-                hessian,
-                block * np.sqrt(objective.design.share[rows])[:, None],
-                objective.loss.probabilities(scores),
-                coupled=coupled,
-            )
+            probabilities = objective.loss.probabilities(scores)
+            add_hessian(hessian, objective.design.weighted(rows), probabilities, coupled=coupled)
         hessian = in_coordinates(hessian, objective.coordinates, columns, coupled=coupled)
         hessian[np.diag_indices(objective.size)] += np.tile(objective.ridge, rows_of_weights)
         return hessian

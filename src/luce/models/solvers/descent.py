@@ -22,6 +22,7 @@ ARMIJO = (
     1e-4  # the share of the decrease that the slope promises which a step must deliver (Nocedal & Wright, section 3.1)
 )
 SHORTEST_STEP = 1e-10
+STALE = 4.0  # margin for a curvature of the point before: that of separable classes falls by a factor e a step
 NEGLIGIBLE = 1e-8  # an objective below this counts as this: with separable classes and no penalty it falls for ever
 
 
@@ -47,6 +48,7 @@ class Solver(Protocol):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
+    shortfall: ClassVar[float]  # factor by which the gain that its direction promises may be too small
 
     def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
         """Return the direction and the number of inner iterations that it took."""
@@ -94,7 +96,8 @@ def minimise(
 
     A small gradient alone says little where the curvature is small too: with 3000 classes, or with classes that are all
     but separable, the objective can be far above its minimum. What is left to gain is judged by the point's own bound
-    on it (`gap`) where it has one that is small enough, or else by −½⟨g, s⟩, s the solver's direction: half the squared
+    on it (`gap`) where it has one that is small enough, by what the solver's curvature at an earlier point makes of it
+    (`decrement`) with a margin, or else by −½⟨g, s⟩, s the solver's direction: half the squared
     Newton decrement (Boyd & Vandenberghe, section 9.5), relative to the objective.
 
     Parameters
@@ -128,15 +131,19 @@ def minimise(
         raise TypeError(
             f"solver {solver.name!r} needs points with {', '.join(lacking)}; {type(point).__name__} has none"
         )
+    decrement = getattr(solver, "decrement", lambda point: np.inf)
     iteration, inner, status = 0, 0, "running"
     while True:
         norm = float(np.max(np.abs(point.gradient), initial=0.0))
-        if norm == 0.0 or (norm <= tol and getattr(point, "gap", np.inf) <= tol * max(abs(point.value), NEGLIGIBLE)):
+        enough = tol * max(abs(point.value), NEGLIGIBLE)
+        if norm == 0.0 or (
+            norm <= tol and (STALE * decrement(point) <= enough or getattr(point, "gap", np.inf) <= enough)
+        ):
             status = "converged"
         elif status == "running" and (norm <= tol or iteration < max_iter):
             direction, inner = solver.direction(point, tol)
-            to_gain = -0.5 * float(point.gradient @ direction)
-            if norm <= tol and to_gain <= tol * max(abs(point.value), NEGLIGIBLE):
+            to_gain = -0.5 * solver.shortfall * float(point.gradient @ direction)
+            if norm <= tol and to_gain <= enough:
                 status = "converged"
         if status == "running" and iteration >= max_iter:
             status = "limit"

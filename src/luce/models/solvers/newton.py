@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import linalg
+from scipy.linalg import lapack
 
 from luce.models.solvers.descent import Vector
 
@@ -25,6 +25,16 @@ class Newton:
 
     name: ClassVar[str] = "newton"
     needs: ClassVar[tuple[str, ...]] = ("hessian",)
+    shortfall: ClassVar[float] = 1.0
+
+    def __init__(self) -> None:
+        self._factor = self._scale = np.empty(0)
+
+    def decrement(self, point: Any) -> float:
+        """Return about ½ gᵀH⁻¹g with the Hessian of an earlier point, infinity without one."""
+        if not self._factor.size:
+            return np.inf
+        return 0.5 * float(point.gradient @ self._solved(point.gradient))
 
     def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
         """Return −H⁻¹g and 1, the number of factorisations."""
@@ -38,11 +48,13 @@ class Newton:
         ridge = RIDGE
         while ridge < LARGEST_RIDGE:
             np.fill_diagonal(hessian, 1 + ridge)
-            try:
-                factor = linalg.cho_factor(hessian, lower=True, check_finite=False)
-            except linalg.LinAlgError:
-                ridge *= 100
-                continue
-            step: Vector = -scale * linalg.cho_solve(factor, scale * point.gradient, check_finite=False)
-            return step, 1
+            factor, failed = lapack.dpotrf(hessian, lower=True)
+            if not failed:
+                self._factor, self._scale = factor, scale
+                return -self._solved(point.gradient), 1
+            ridge *= 100
         return -(scale**2) * point.gradient, 1  # not a number somewhere: the step shows whether anything can be gained
+
+    def _solved(self, vector: Vector) -> Vector:
+        solved, _ = lapack.dpotrs(self._factor, self._scale * vector, lower=True)
+        return np.asarray(self._scale * solved)

@@ -11,7 +11,7 @@ from luce.models.solvers.descent import Vector
 
 __all__ = ["NewtonCG"]
 
-EAGER = 0.25
+EAGER = 0.25  # of the strong preconditioner's cost is spent on the weak one first
 MOST_PRODUCTS = 500  # in one direction; a truncated solution is still a direction of descent
 
 
@@ -21,13 +21,14 @@ class NewtonCG:
     The residual is asked to fall by min(½, √(‖g‖/‖g₀‖)), g₀ the first gradient seen, which gives superlinear
     convergence (Nocedal & Wright, theorem 7.2), and never further than a tenth of what the tolerance on the gradient
     leaves. An objective offers two preconditioners; the stronger and dearer one is taken up once the cheap one has
-    needed more products than the strong one costs to build (``point.strong_preconditioner_cost``, in products). It is
+    needed a quarter of the products that the strong one costs to build (``point.strong_preconditioner_cost``). It is
     kept from point to point, and from a sample of the rows to all of them, until it needs twice the products for a
     digit that it needed at first.
     """
 
     name: ClassVar[str] = "newton-cg"
     needs: ClassVar[tuple[str, ...]] = ("hvp", "preconditioner", "strong_preconditioner_cost")
+    shortfall: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
         self._first_norm: float | None = None

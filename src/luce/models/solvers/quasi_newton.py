@@ -31,6 +31,7 @@ class QuasiNewton:
 
     name: ClassVar[str] = "quasi-newton"
     needs: ClassVar[tuple[str, ...]] = NewtonCG.needs
+    shortfall: ClassVar[float] = 4.0
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS)

@@ -13,7 +13,7 @@ from luce.models.solvers.descent import Objective, Solver, Vector, minimise
 
 __all__ = ["Sampled", "start_from_samples"]
 
-TOLERANCE = 1e-2
+TOLERANCE = 4e-2
 MOST_ITERATIONS = 20
 
 
