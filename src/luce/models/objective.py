@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -265,25 +266,34 @@ class Point:
         return hessian
 
     def hessian_among(self, chosen: npt.NDArray[np.intp]) -> Vector:
-        """Return the rows and columns of H that belong to some parameters, the others' never formed where avoidable."""
+        """Return the rows and columns of H that belong to some parameters, given in ascending order.
+
+        The others' are never formed where avoidable.
+        """
         objective, columns = self.objective, self.objective.design.n_columns
         if isinstance(objective.coordinates, SumZero):  # each parameter is a mixture of all classes
             return np.asarray(self.hessian()[np.ix_(chosen, chosen)])
         first = objective.loss.n_scores - objective.coordinates.n_rows
         classes, features = chosen // columns + first, chosen % columns
         hessian: Vector = np.zeros((len(chosen), len(chosen)))
-        same = classes[:, None] == classes
+        ends = np.append(0, np.flatnonzero(np.diff(classes, append=-1)) + 1)
         used, places = np.unique(features, return_inverse=True)
         for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(len(chosen), 1))):
             block = objective.design.standardised(rows, columns=used)[:, places]
             block *= np.sqrt(objective.design.share[rows])[:, None]
             p = objective.loss.probabilities(scores)[:, classes]
+            if len(ends) == 2:  # one class alone
+                block *= np.sqrt(p * (1 - p))
+                hessian += block.T @ block
+                continue
             crossed = block * p
             if objective.loss.coupled:
                 hessian -= crossed.T @ crossed
-                hessian += np.where(same, block.T @ crossed, 0)
             else:
-                hessian += np.where(same, block.T @ (crossed * (1 - p)), 0)
+                crossed *= 1 - p
+            for first, last in pairwise(ends):  # a class with itself
+                part = slice(first, last)
+                hessian[part, part] += block[:, part].T @ crossed[:, part]
         hessian[np.diag_indices(len(chosen))] += objective.ridge[features]
         return hessian
 

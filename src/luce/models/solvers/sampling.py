@@ -13,7 +13,7 @@ from luce.models.solvers.descent import Objective, Solver, Vector, minimise
 
 __all__ = ["Sampled", "start_from_samples"]
 
-TOLERANCE = 4e-2
+TOLERANCE = 1e-2
 MOST_ITERATIONS = 20
 
 
@@ -26,6 +26,7 @@ class Sampled(Protocol):
 
 def start_from_samples(solver: Solver, objective: Sampled, start: Vector) -> Vector:
     """Return where the walk over the finest sample ended, or `start` if there are no samples."""
+    tol = TOLERANCE * solver.shortfall
     for sample in objective.samples():
-        start = minimise(solver, sample, start, tol=TOLERANCE, max_iter=MOST_ITERATIONS).point.parameters
+        start = minimise(solver, sample, start, tol=tol, max_iter=MOST_ITERATIONS).point.parameters
     return start
