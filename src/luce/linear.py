@@ -23,13 +23,30 @@ if TYPE_CHECKING:
 
     from luce.contract import Options, Target
 
-__all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_and_grad", "linear_cross_entropy_hvp"]
+__all__ = [
+    "LinearGrads",
+    "linear_cross_entropy",
+    "linear_cross_entropy_and_grad",
+    "linear_cross_entropy_hvp",
+    "row_chunks",
+]
 
 # Bytes for chunks of logits, and for the pieces of a weight gradient on their way into the sum. Chunks of several
 # hundred rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch. The second
 # is as small as it may be: 512 rows of 64,000 classes in one chunk instead of 352 save a tenth of the time.
 LOGITS_WORKSPACE = 125 << 20
 WEIGHT_WORKSPACE = 5 << 19
+
+
+def row_chunks(rows: int, width: int) -> Iterator[slice]:
+    """Rows that fit the workspace with `width` bytes each, in chunks of about the same size."""
+    size = max(1, LOGITS_WORKSPACE // width)
+    size = size // 64 * 64 or size
+    if rows:
+        size = math.ceil(rows / math.ceil(rows / size))
+        size = min(-(-size // 16) * 16, rows)
+    for begin in range(0, rows, max(size, 1)):
+        yield slice(begin, min(begin + size, rows))
 
 
 class LinearGrads(NamedTuple):
@@ -94,13 +111,7 @@ class _Layer:
 
     def chunks(self, width: int) -> Iterator[slice]:
         """Rows that fit the workspace with `width` numbers each."""
-        size = max(1, LOGITS_WORKSPACE // (width * self.working.itemsize))
-        size = size // 64 * 64 or size
-        if self.rows:
-            size = math.ceil(self.rows / math.ceil(self.rows / size))  # of about the same size
-            size = min(-(-size // 16) * 16, self.rows)
-        for begin in range(0, self.rows, max(size, 1)):
-            yield slice(begin, min(begin + size, self.rows))
+        return row_chunks(self.rows, width * self.working.itemsize)
 
     def live(self, x: NDArray[Any], form: Form) -> NDArray[Any]:
         """Rows for a product with their gradients: an ignored row's 0 must not meet a NaN."""

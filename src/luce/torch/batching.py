@@ -1,0 +1,63 @@
+"""How `torch.vmap` sees functions of rows: a batch of rows is more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["one_by_one", "over_rows"]
+
+
+def over_rows(
+    function: Any,
+    info: Any,
+    in_dims: Sequence[Any],
+    tensors: Sequence[Tensor | None],
+    rest: tuple[Any, ...],
+    shared: tuple[int, ...],
+) -> Any:
+    """Apply a function of rows to a batch; all tensors run along the rows but those in the places that rows share."""
+    if any(in_dims[place] is not None for place in shared):
+        return one_by_one(function, info, in_dims, tensors, rest)
+    flat = []
+    for place, (tensor, dim) in enumerate(zip(tensors, in_dims, strict=False)):
+        if tensor is None or place in shared:
+            flat.append(tensor)
+        elif dim is None:
+            flat.append(tensor.expand(info.batch_size, *tensor.shape).flatten(0, 1))
+        else:
+            flat.append(tensor.movedim(dim, 0).flatten(0, 1))
+    result = function.apply(*flat, *rest)
+
+    def unflat(part: Tensor | None) -> Tensor | None:
+        if part is None:
+            return None
+        return part.reshape(info.batch_size, len(part) // max(info.batch_size, 1), *part.shape[1:])
+
+    if isinstance(result, tuple):
+        return tuple(map(unflat, result)), tuple(None if part is None else 0 for part in result)
+    return unflat(result), 0
+
+
+def one_by_one(
+    function: Any, info: Any, in_dims: Sequence[Any], tensors: Sequence[Tensor | None], rest: tuple[Any, ...]
+) -> Any:
+    """Apply a function to one element of a batch after the other."""
+    results = [
+        function.apply(
+            *(
+                tensor if tensor is None or dim is None else tensor.select(dim, i)
+                for tensor, dim in zip(tensors, in_dims, strict=False)
+            ),
+            *rest,
+        )
+        for i in range(info.batch_size)
+    ]
+    if not isinstance(results[0], tuple):
+        return torch.stack(results), 0
+    columns = list(zip(*results, strict=True))
+    stacked = tuple(None if column[0] is None else torch.stack(column) for column in columns)
+    return stacked, tuple(None if part is None else 0 for part in stacked)

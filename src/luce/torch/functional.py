@@ -1,0 +1,313 @@
+"""The functions: `cross_entropy` of logits and `linear_cross_entropy` of a last layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from luce.torch import operators
+from luce.torch.layer import LayerLosses
+from luce.torch.logits import Losses
+from luce.torch.prepared import prepare
+
+__all__ = ["cross_entropy", "linear_cross_entropy"]
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int | None = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    *,
+    sample_weight: Tensor | None = None,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    tail: str | None = None,
+    normalizer: float | Tensor | None = None,
+    on_empty: str = "nan",
+    shift: bool = False,
+    stats: bool = False,
+) -> Any:
+    r"""Softmax cross-entropy of logits: `torch.nn.functional.cross_entropy`, exact and differentiable in every way.
+
+    .. math:: \ell = \sum_j t_j (\mathrm{lse}(u) - u_j) + \zeta\,\mathrm{lse}(u)^2,\qquad
+        u = \mathrm{softcap}(z) / \mathrm{temperature}
+
+    On the CPU one pass computes the loss and the gradient. A confident row keeps every digit: where PyTorch's loss is 0
+    and its gradient stops, this goes on down to the smallest number.
+
+    Parameters
+    ----------
+    input : Tensor of shape (C), (N, C) or (N, C, d1, ...)
+        Logits of any floating type. 16-bit types are computed in float32 and rounded once.
+    target : Tensor or pair of Tensors
+        Class indices (N, d1, ...) of any integer type; probabilities of the input's shape; or a pair (indices,
+        probabilities), each (N, d1, ..., k): the k classes that have mass, also mixtures of two labels.
+    weight : Tensor of shape (C), optional
+        A weight for each class. Differentiable, as probabilities and `sample_weight` are.
+    size_average, reduce : bool, optional
+        PyTorch's older spelling of `reduction`.
+    ignore_index : int or None, default=-100
+        Rows of this class count for nothing.
+    reduction : {"mean", "sum", "none"}
+        As in PyTorch: "mean" divides by the weights of the targets' classes, or by the number of rows for
+        probabilities; `sample_weight` counts in both.
+    label_smoothing : float in [0, 1]
+    sample_weight : Tensor of shape (N, d1, ...), optional
+        A weight for each row.
+    z_loss : float >= 0
+        Adds z_loss·lse² to each row's loss.
+    softcap : float > 0, optional
+        Replaces the logits by softcap·tanh(logits / softcap).
+    temperature : float > 0
+        Divides the logits.
+    tail : {"uniform"}, optional
+        For a pair: spread the mass that is missing to 1 over the classes that are not listed.
+    normalizer : float or Tensor of shape (), optional
+        What "mean" divides by instead: the count of the whole batch where gradients are accumulated.
+    on_empty : {"nan", "zero", "raise"}
+        What "mean" gives when nothing is left to average; the gradient is 0. "raise" waits for the device.
+    shift : bool
+        Take as the target of each place along the last dimension the class of the next one; the last place is ignored.
+    stats : bool
+        Also return `Stats`, without gradient.
+
+    Returns
+    -------
+    Tensor, or (Tensor, Stats)
+        Of the input's type, float32 under autocast; of shape () or, with ``reduction="none"``, of the targets' shape.
+
+    Raises
+    ------
+    IndexError
+        On the CPU, for a class index out of range.
+    TypeError, ValueError
+        For types, shapes and options that don't fit.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, *Pattern Recognition and Machine Learning*, Springer, 2006, section 4.3.4.
+
+    Examples
+    --------
+    >>> import torch, luce.torch
+    >>> z = torch.tensor([[60.0, 0.0, 0.0]], requires_grad=True)
+    >>> loss = luce.torch.cross_entropy(z, torch.tensor([0]))
+    >>> loss.item() > 0  # PyTorch's own is 0
+    True
+    >>> loss.backward()
+    """
+    reduction = _reduction(reduction, size_average, reduce)
+    if not input.is_floating_point():
+        raise TypeError(f"input: expected floating-point logits, got {input.dtype}")
+    if input.dim() == 0:
+        raise ValueError("input: expected shape (C), (N, C) or (N, C, d1, ...), got ()")
+    classes_last = input
+    if input.dim() > 2:
+        classes_last = input.movedim(1, -1)
+        if isinstance(target, Tensor) and target.dim() == input.dim():
+            target = target.movedim(1, -1)
+    shape = classes_last.shape
+    call = prepare(
+        shape,
+        input.device,
+        target,
+        weight=weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
+        tail=tail,
+        reduction=reduction,
+        normalizer=normalizer,
+        on_empty=on_empty,
+        shift=shift,
+    )
+    rows = classes_last.reshape(call.scale.shape[0], shape[-1])
+    keep = rows.requires_grad and torch.is_grad_enabled()
+    whole = (rows, *call.target, call.scale)
+    if torch.compiler.is_compiling():
+        losses, _, *found = operators.FORWARD(*whole, *call.options, keep, stats)
+    else:
+        losses, _, *found = Losses.apply(*whole, call.options, keep and not _transformed(), reduction != "none", stats)
+    dtype = torch.float32 if input.element_size() == 2 and _autocast(input) else input.dtype
+    value = call.reduced(losses, dtype)
+    return (value, call.stats(found, dtype)) if stats else value
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Any,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+    sample_weight: Tensor | None = None,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    tail: str | None = None,
+    normalizer: float | Tensor | None = None,
+    on_empty: str = "nan",
+    shift: bool = False,
+    stats: bool = False,
+) -> Any:
+    r"""The cross-entropy of the logits :math:`x W^\top + b`, which are never held for more than a chunk of rows.
+
+    `torch.nn.functional.linear_cross_entropy` with all of autograd: second backward, double backward to any order,
+    forward mode, `torch.func`, `vmap`, `torch.compile`. Losses, gradients, Hessian products and forward mode take at
+    most 128 MiB beside their results, however many rows there are.
+
+    Parameters
+    ----------
+    input : Tensor of shape (..., D)
+        x, what the last layer is applied to.
+    linear_weight : Tensor of shape (V, D), or (V, d1, ..., D)
+        W; with more dimensions each place has a layer of its own, and the logits are held.
+    target : Tensor or pair of Tensors
+        As for `cross_entropy`: indices (...), probabilities (..., V), or a pair, each (..., k).
+    linear_bias : Tensor of shape (V), or (V, d1, ...), optional
+        b.
+    weight, reduction, label_smoothing, sample_weight, z_loss, softcap, temperature, tail, normalizer, on_empty, stats
+        As for `cross_entropy`.
+    ignore_index : int or None
+        None stands for -100 with class indices. Rows that are ignored are left out of the matrix products.
+    options : optional
+        PyTorch's choice of chunks, which is not needed here.
+    shift : bool
+        For an input (..., T, D) and class indices (..., T): predict the next place's class, without a copy of the
+        input.
+
+    Returns
+    -------
+    Tensor, or (Tensor, Stats)
+        As for `cross_entropy`.
+
+    Raises
+    ------
+    IndexError, TypeError, ValueError
+        As for `cross_entropy`.
+
+    References
+    ----------
+    .. [1] E. Wijmans et al., "Cut your losses in large-vocabulary language models", ICLR 2025 (why not to hold the
+       logits).
+
+    Examples
+    --------
+    >>> import torch, luce.torch
+    >>> x, W = torch.randn(8, 4), torch.randn(1000, 4, requires_grad=True)
+    >>> loss = luce.torch.linear_cross_entropy(x, W, torch.arange(8))
+    >>> loss.backward()
+    >>> W.grad.shape
+    torch.Size([1000, 4])
+    """
+    _check_layer(input, linear_weight, linear_bias)
+    autocast = _autocast(input)
+    dtype = torch.float32 if autocast else input.dtype
+    if autocast:
+        kind = torch.get_autocast_dtype(input.device.type)
+        input, linear_weight = input.to(kind), linear_weight.to(kind)
+        linear_bias = None if linear_bias is None else linear_bias.to(kind)
+    common: dict[str, Any] = {
+        "weight": weight,
+        "sample_weight": sample_weight,
+        "label_smoothing": label_smoothing,
+        "z_loss": z_loss,
+        "softcap": softcap,
+        "temperature": temperature,
+        "tail": tail,
+        "reduction": reduction,
+        "normalizer": normalizer,
+        "on_empty": on_empty,
+        "shift": shift,
+    }
+    if isinstance(target, tuple) or target.is_floating_point():
+        if ignore_index is not None:
+            raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignore_index}")
+    elif ignore_index is None:
+        ignore_index = -100
+    if linear_weight.dim() > 2:
+        logits = _logits_of_places(input, linear_weight, linear_bias)
+        return cross_entropy(logits, target, ignore_index=ignore_index, stats=stats, **common)
+    shape = (*input.shape[:-1], linear_weight.shape[0])
+    call = prepare(shape, input.device, target, ignore_index=ignore_index, **common)
+    layer = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
+    compiling = torch.compiler.is_compiling()
+    keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not _transformed())
+    wanted = tuple(keep and part is not None and part.requires_grad for part in layer)
+    whole = (*layer, *call.target, call.scale)
+    if compiling:
+        losses, _, _, _, *found = operators.LINEAR_FORWARD(*whole, *call.options, *wanted, stats)
+    else:
+        losses, _, _, _, *found = LayerLosses.apply(*whole, call.options, wanted, stats)
+    value = call.reduced(losses, dtype)
+    return (value, call.stats(found, dtype)) if stats else value
+
+
+def _transformed() -> bool:
+    """Whether `torch.func` or forward mode looks on, to whom nothing may be hidden from the graph."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def _autocast(input: Tensor) -> bool:
+    return torch.is_autocast_enabled(input.device.type)
+
+
+def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    """Return the reduction that PyTorch's older arguments stand for."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def _check_layer(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> None:
+    if not (input.is_floating_point() and linear_weight.is_floating_point()):
+        raise TypeError(
+            f"expected a floating-point input and linear_weight, got {input.dtype} and {linear_weight.dtype}"
+        )
+    if input.dim() == 0 or linear_weight.dim() < 2:
+        raise ValueError(
+            "expected input (..., D) and linear_weight (V, D), "
+            f"got shapes {tuple(input.shape)} and {tuple(linear_weight.shape)}"
+        )
+    if input.shape[-1] != linear_weight.shape[-1]:
+        raise ValueError(
+            "expected equal input and linear_weight last dimensions (in_features), "
+            f"got {input.shape[-1]} and {linear_weight.shape[-1]}, respectively"
+        )
+    if linear_weight.dim() > 2 and input.dim() != 2:
+        raise ValueError(
+            f"linear_weight of shape {tuple(linear_weight.shape)} needs input (N, D), got shape {tuple(input.shape)}"
+        )
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
+        raise ValueError(
+            f"expected linear_bias shape {tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}"
+        )
+    if not _autocast(input):
+        dtypes = {part.dtype for part in (input, linear_weight, linear_bias) if part is not None}
+        if len(dtypes) > 1:
+            raise TypeError(f"input, linear_weight and linear_bias: expected one dtype, got {sorted(map(str, dtypes))}")
+
+
+def _logits_of_places(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> Tensor:
+    """Return the logits (N, V, d1, ...) of a layer for each place."""
+    flat = input @ linear_weight.reshape(-1, linear_weight.shape[-1]).t()
+    logits = flat.reshape(input.shape[0], *linear_weight.shape[:-1])
+    return logits if linear_bias is None else logits + linear_bias

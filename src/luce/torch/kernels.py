@@ -1,0 +1,221 @@
+"""The rows' losses and derivatives of tensors: by the compiled kernels on the CPU, by `formulas` elsewhere.
+
+Nothing here knows about autograd. Losses are float64 where the device has that; derivatives are of the logits' type,
+computed in float32 for 16-bit logits and rounded once. On other devices rows are taken in chunks of some 4 million
+logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from luce import _core
+from luce.contract import Form, _tail_share
+from luce.torch import formulas
+from luce.torch.formulas import Options, Target, wide
+
+__all__ = ["Rows", "batched", "compiled", "forward", "gradient", "product", "row_dtype"]
+
+CHUNK = 2**22  # logits in a chunk on other devices
+
+
+class Rows(NamedTuple):
+    """What a pass over the rows gives: scale·ℓ (N,), scale·∂ℓ/∂z, log-sum-exp, entropy and the largest class (N,)."""
+
+    loss: Tensor
+    gradient: Tensor | None
+    logsumexp: Tensor | None
+    entropy: Tensor | None
+    largest: Tensor | None
+
+
+def compiled(z: Tensor) -> bool:
+    """Whether the compiled kernels can read a tensor."""
+    plain = type(z) in (Tensor, torch.nn.Parameter) and z.device.type == "cpu"
+    return plain and z.layout == torch.strided and _get_current_dispatch_mode() is None
+
+
+def row_dtype(device: torch.device) -> torch.dtype:
+    """The type of the rows' losses and scales."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def forward(
+    z: Tensor,
+    target: Target,
+    scale: Tensor,
+    options: Options,
+    *,
+    with_gradient: bool = False,
+    with_statistics: bool = False,
+    out: Tensor | None = None,
+) -> Rows:
+    """Return scale·ℓ and what else is asked for; the gradient in `out`, which may be the logits.
+
+    Raises
+    ------
+    IndexError
+        If a class index is outside [0, V) and not ignored; on the CPU alone, before anything is written.
+    """
+    if not compiled(z):
+        return _forward_elsewhere(z, target, scale, options, with_gradient, with_statistics, out)
+    rows, classes = z.shape
+    _check(target, classes, options)
+    logits = _array(z)
+    loss = torch.empty(rows, dtype=torch.float64)
+    slope = None
+    if with_gradient:
+        slope = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+    stats = None
+    if with_statistics:
+        stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty(rows, dtype=torch.int64))
+    _core.cross_entropy(
+        logits,
+        _form(z, target, scale, options),
+        1.0,
+        loss.numpy(),
+        None if slope is None else _array(slope),
+        torch.get_num_threads(),
+    )
+    return Rows(loss, slope, *(stats or (None, None, None)))
+
+
+def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+    """Return scale·∂ℓ/∂z (N, V)."""
+    if batched(z, *target, scale):
+        return cast("Tensor", torch.ops.luce.cross_entropy_gradient(z, *target, scale, *options))
+    if not compiled(z):
+        return _by_chunks(formulas.gradient, z, target, scale, options)
+    slope = torch.empty(z.shape, dtype=z.dtype)
+    form = _form(z, target, scale, options)
+    _core.cross_entropy(_array(z), form, 1.0, None, _array(slope), torch.get_num_threads())
+    return slope
+
+
+def product(
+    z: Tensor,
+    target: Target,
+    scale: Tensor,
+    vector: Tensor,
+    options: Options,
+    *,
+    out: Tensor | None = None,
+    gradient_out: Tensor | None = None,
+) -> Tensor:
+    """Return scale·H·vector (N, V), in `out`, which may be the vector; the gradient too if there is a place for it."""
+    if batched(z, *target, scale, vector):
+        return cast("Tensor", torch.ops.luce.cross_entropy_product(z, vector, *target, scale, *options))
+    vector = vector.to(z.dtype).contiguous()
+    if not compiled(z):
+        moved = _by_chunks(formulas.product, z, target, scale, options, vector)
+        if gradient_out is not None:
+            gradient_out.copy_(_by_chunks(formulas.gradient, z, target, scale, options))
+        return moved if out is None else out.copy_(moved)
+    result = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+    _core.cross_entropy_hvp(
+        _array(z),
+        _form(z, target, scale, options),
+        1.0,
+        _array(vector),
+        _array(result),
+        None if gradient_out is None else _array(gradient_out),
+        torch.get_num_threads(),
+    )
+    return result
+
+
+def batched(*tensors: Tensor | None) -> bool:
+    """Whether `is_grads_batched` is at work, whose batches only operators of PyTorch can be taken apart for."""
+    return any(tensor is not None and torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors)
+
+
+def _kind(z: Tensor) -> str | None:
+    return {torch.bfloat16: "bfloat16", torch.float16: "float16"}.get(z.dtype)
+
+
+def _array(tensor: Tensor) -> Any:
+    """Return a contiguous tensor's numbers as NumPy sees them, those of 16 bits as their bits."""
+    tensor = tensor.detach().contiguous()
+    return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
+
+
+def _check(target: Target, classes: int, options: Options) -> None:
+    if target.indices is None:
+        return
+    ignored = options.ignored if target.value is None else None
+    index = target.indices.contiguous().numpy()
+    bad, _ = _core.check_index(index, classes, ignored)
+    if bad >= 0:
+        row, column = divmod(bad, index.shape[1])
+        at = f"[{row}]" if target.value is None else f": indices[{row}, {column}]"
+        allowed = "" if ignored is None else f" or ignore_index={ignored}"
+        raise IndexError(f"target{at} is {index[row, column]}, expected 0 <= class < {classes}{allowed}")
+
+
+def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
+    dtype, classes = wide(z.dtype), z.shape[1]
+
+    def numbers(tensor: Tensor | None) -> Any:
+        return None if tensor is None else tensor.detach().to(dtype).contiguous().numpy()
+
+    index = None if target.indices is None else target.indices.contiguous().numpy()
+    value = numbers(target.value)
+    return Form(
+        slots=0 if index is None else index.shape[1],
+        indices=index if value is not None or index is None else index.reshape(-1),
+        value=value,
+        dense=numbers(target.dense),
+        weight=numbers(target.weight),
+        tail=_tail_share(index, value, classes) if options.tail and index is not None else None,
+        row_scale=scale.detach().to(torch.float64).contiguous().numpy(),
+        keep=1.0 - options.label_smoothing,
+        smooth=options.label_smoothing / classes,
+        ignored=options.ignored if value is None else None,
+        z_loss=options.z_loss,
+        softcap=options.softcap,
+        temperature=options.temperature,
+    )
+
+
+def _chunks(z: Tensor) -> list[slice]:
+    step = max(1, CHUNK // max(1, z.shape[1]))
+    return [slice(first, first + step) for first in range(0, z.shape[0], step)] or [slice(0, 0)]
+
+
+def _by_chunks(
+    function: Callable[..., Tensor], z: Tensor, target: Target, scale: Tensor, options: Options, *others: Tensor
+) -> Tensor:
+    return torch.cat(
+        [
+            function(z[part], target.rows(part), scale[part], *(other[part] for other in others), options)
+            for part in _chunks(z)
+        ]
+    )
+
+
+def _forward_elsewhere(
+    z: Tensor,
+    target: Target,
+    scale: Tensor,
+    options: Options,
+    with_gradient: bool,
+    with_statistics: bool,
+    out: Tensor | None,
+) -> Rows:
+    dtype = row_dtype(z.device)
+    parts = _chunks(z)
+    loss = torch.cat([formulas.losses(z[part], target.rows(part), options).to(dtype) for part in parts]) * scale
+    stats: tuple[Tensor | None, ...] = (None, None, None)
+    if with_statistics:
+        found = [formulas.statistics(z[part], options) for part in parts]
+        lse, entropy, largest = (torch.cat(of) for of in zip(*found, strict=True))
+        stats = (lse.to(dtype), entropy.to(dtype), largest)
+    slope = _by_chunks(formulas.gradient, z, target, scale, options) if with_gradient else None
+    if slope is not None and out is not None:
+        slope = out.copy_(slope)
+    return Rows(loss, slope, *stats)

@@ -1,0 +1,423 @@
+"""The rows' losses of a last layer under autograd: any order, forward mode, and `vmap`.
+
+Four functions: the losses scale·ℓ; their gradients in x, W and b; the products of the Hessian with a direction; and the
+growth of the losses in a direction. Up to the second order, in either mode, the logits exist a chunk of rows at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from luce.torch import formulas, passes
+from luce.torch.batching import one_by_one, over_rows
+from luce.torch.formulas import Options, Target, wide
+from luce.torch.kernels import row_dtype
+from luce.torch.logits import nesting, target_vjp
+from luce.torch.passes import Direction, Grads, Layer
+
+__all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct", "target_slopes"]
+
+SHARED = (1, 2, 6)  # W, b and the class weights
+
+
+class LayerLosses(torch.autograd.Function):
+    """scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
+
+    All rows must have the same upstream gradient then. They are handed out by the first backward; a second one computes
+    them again.
+    """
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        class_weight: Tensor | None,
+        scale: Tensor,
+        options: Options,
+        wanted: tuple[bool, bool, bool],
+        statistics: bool,
+    ) -> tuple[Tensor | None, ...]:
+        """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
+        target = Target(index, value, dense, class_weight)
+        found, grads = passes.forward(
+            Layer(x, weight, bias), target, scale, options, wanted, with_statistics=statistics
+        )
+        return (found.loss, *grads, *found[2:])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Save the inputs and keep the gradients."""
+        *tensors, ctx.options, wanted, _ = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
+        ctx.set_materialize_grads(False)
+        ctx.kept = Grads(*output[1:4]) if any(wanted) else None
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the layer, the target's parts and the scale."""
+        if upstream is None:
+            return (None,) * 11
+        x, weight, bias, *parts, scale = ctx.saved_tensors
+        needed, options = ctx.needs_input_grad, ctx.options
+        grads = Grads(None, None, None)
+        if any(needed[:3]):
+            handed = _handed_out(ctx, upstream)
+            grads = handed or LayerGradient.apply(x, weight, bias, *parts, scale * upstream, options, needed[:3])
+        slopes = target_slopes(
+            lambda layer, target, rows: (
+                lambda t: formulas.losses(layer.logits(), t, options),
+                (scale * upstream)[rows].to(wide(x.dtype)),
+            ),
+            Layer(x, weight, bias),
+            parts,
+            needed[4:7],
+        )
+        of_scale = upstream * _plain_losses(x, weight, bias, parts, options) if needed[7] else None
+        return *grads, None, *slopes, of_scale, None, None, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+        """Return the derivative of the losses along the tangents."""
+        x, weight, bias, *parts, scale = ctx.saved_tensors
+        total = torch.zeros_like(scale)
+        if any(part is not None for part in tangents[:3]):
+            total = total + LayerDirectional.apply(x, weight, bias, *parts, scale, *tangents[:3], ctx.options)
+        if tangents[7] is not None:
+            total = total + tangents[7] * _plain_losses(x, weight, bias, parts, ctx.options)
+        places = [place for place in (4, 5, 6) if tangents[place] is not None]
+        if places:
+            whole = [x, weight, bias, *parts, scale]
+
+            def losses(x: Tensor, weight: Tensor, bias: Any, index: Any, *rest: Any) -> Tensor:
+                *parts, scale = rest
+                rows = formulas.losses(Layer(x, weight, bias).logits(), Target(index, *parts), ctx.options)
+                return scale * rows.to(scale.dtype)
+
+            total = total + _pushed(losses, whole, places, tangents)
+        return (total, *([None] * 6))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take a batch as more rows, or a batch of layers one by one."""
+        *tensors, options, _, statistics = arguments
+        rest = (options, (False, False, False), statistics)
+        return over_rows(LayerLosses, info, in_dims, tensors, rest, SHARED)
+
+
+class LayerGradient(torch.autograd.Function):
+    """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        class_weight: Tensor | None,
+        scale: Tensor,
+        options: Options,
+        wanted: tuple[bool, bool, bool],
+    ) -> tuple[Tensor | None, ...]:
+        """Compute them."""
+        target = Target(index, value, dense, class_weight)
+        return tuple(passes.forward(Layer(x, weight, bias), target, scale, options, wanted)[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save the inputs."""
+        *tensors, ctx.options, ctx.wanted = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the Hessian's product with the upstream gradients, and the derivatives in the other parts."""
+        if all(part is None for part in upstream):
+            return (None,) * 10
+        x, weight, bias, *parts, scale = ctx.saved_tensors
+        needed, options = ctx.needs_input_grad, ctx.options
+        along = Direction(*upstream)
+        grads = (None, None, None)
+        if any(needed[:3]):
+            grads = LayerProduct.apply(x, weight, bias, *parts, scale, *along, options, needed[:3])
+        of_scale = None
+        if needed[7]:
+            of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
+
+        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
+            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
+
+        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        return *grads, None, *slopes, of_scale, None, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+        """Return the derivative of the gradients along the tangents."""
+        x, weight, bias, *parts, scale = ctx.saved_tensors
+        whole = [x, weight, bias, *parts, scale]
+        totals: list[Any] = [
+            torch.zeros_like(part) if part is not None and wanted else None
+            for part, wanted in zip((x, weight, bias), ctx.wanted, strict=True)
+        ]
+        found = []
+        if any(part is not None for part in tangents[:3]):
+            found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.wanted))
+        if tangents[7] is not None:
+            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.wanted))
+        places = [place for place in (4, 5, 6) if tangents[place] is not None]
+        if places:
+
+            def gradients(*given: Any) -> tuple[Tensor, ...]:
+                return tuple(g for g in _gradients(*given, ctx.options, ctx.wanted) if g is not None)
+
+            moved = iter(_pushed(gradients, whole, places, tangents))
+            found.append([next(moved) if wanted else None for wanted in ctx.wanted])
+        for parts_found in found:
+            totals = [None if total is None else total + part for total, part in zip(totals, parts_found, strict=True)]
+        return tuple(totals)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take one element after the other: each has weight gradients of its own."""
+        return one_by_one(LayerGradient, info, in_dims, arguments[:8], arguments[8:])
+
+
+class LayerProduct(torch.autograd.Function):
+    """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        class_weight: Tensor | None,
+        scale: Tensor,
+        along_x: Tensor | None,
+        along_weight: Tensor | None,
+        along_bias: Tensor | None,
+        options: Options,
+        wanted: tuple[bool, bool, bool],
+    ) -> tuple[Tensor | None, ...]:
+        """Compute the parts that are wanted."""
+        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
+        return tuple(passes.product(Layer(x, weight, bias), target, scale, options, along, wanted))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save the inputs."""
+        *tensors, ctx.options, ctx.wanted = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the product with the upstream gradients (H is symmetric); beyond, the formulas' derivatives."""
+        whole = list(ctx.saved_tensors)
+        given = tuple(part for part in upstream if part is not None)
+        if not given:
+            return (None,) * 13
+        places = [place for place in (0, 1, 2, 4, 5, 6, 7, 8, 9, 10) if ctx.needs_input_grad[place]]
+        kept = [part is not None for part in upstream]
+
+        def products(*some: Any) -> tuple[Tensor, ...]:
+            found = _products(*_filled(whole, places, some), ctx.options, ctx.wanted)
+            return tuple(part for part, keep in zip(found, kept, strict=True) if keep and part is not None)
+
+        slopes: list[Tensor | None] = [None] * 13
+        pulled = torch.func.vjp(products, *(whole[place] for place in places))[1](given)
+        for place, part in zip(places, pulled, strict=True):
+            slopes[place] = part
+        return tuple(slopes)
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+        """Return the derivative of the products along the tangents."""
+        whole = list(ctx.saved_tensors)
+        places = [place for place in range(11) if tangents[place] is not None]
+
+        def products(*given: Any) -> tuple[Tensor, ...]:
+            return tuple(part for part in _products(*given, ctx.options, ctx.wanted) if part is not None)
+
+        moved = iter(_pushed(products, whole, places, tangents))
+        return tuple(next(moved) if wanted else None for wanted in ctx.wanted)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take one element after the other."""
+        return one_by_one(LayerProduct, info, in_dims, arguments[:11], arguments[11:])
+
+
+class LayerDirectional(torch.autograd.Function):
+    """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        class_weight: Tensor | None,
+        scale: Tensor,
+        along_x: Tensor | None,
+        along_weight: Tensor | None,
+        along_bias: Tensor | None,
+        options: Options,
+    ) -> Tensor:
+        """Compute it."""
+        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
+        return passes.directional(Layer(x, weight, bias), target, scale, options, along)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save the inputs."""
+        *tensors, ctx.options = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the Hessian's product with the direction, the gradient, and the derivatives in the other parts."""
+        x, weight, bias, *parts, scale, along_x, along_weight, along_bias = ctx.saved_tensors
+        needed, options = ctx.needs_input_grad, ctx.options
+        along = Direction(along_x, along_weight, along_bias)
+        whole = (x, weight, bias, *parts, scale * upstream)
+        grads = LayerProduct.apply(*whole, *along, options, needed[:3]) if any(needed[:3]) else (None, None, None)
+        of_along = LayerGradient.apply(*whole, options, needed[8:11]) if any(needed[8:11]) else (None, None, None)
+        of_scale = None
+        if needed[7]:
+            of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
+
+        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
+            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            return lambda t: formulas.gradient(layer.logits(), t, whole[7][rows], options), moved
+
+        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        return *grads, None, *slopes, of_scale, *of_along, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Return the derivative along the tangents."""
+        places = [place for place in range(11) if tangents[place] is not None]
+
+        def growth(x: Tensor, weight: Tensor, bias: Any, *rest: Any) -> Tensor:
+            *parts, scale, along_x, along_weight, along_bias = rest
+            layer = Layer(x, weight, bias)
+            slope = formulas.gradient(layer.logits(), Target(*parts), torch.ones_like(scale), ctx.options)
+            moved = _moved(layer, Direction(along_x, along_weight, along_bias))
+            return scale * (slope * moved).sum(1).to(scale.dtype)
+
+        pushed: Tensor = _pushed(growth, list(ctx.saved_tensors), places, tangents)
+        return pushed
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take a batch as more rows, or a batch of layers one by one."""
+        return over_rows(LayerDirectional, info, in_dims, arguments[:11], arguments[11:], (*SHARED, 9, 10))
+
+
+def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, options: Options) -> Tensor:
+    """Return ℓ (N,)."""
+    ones = torch.ones(x.shape[:1], dtype=row_dtype(x.device), device=x.device)
+    none = (False, False, False)
+    losses: Tensor = LayerLosses.apply(x, weight, bias, *parts, ones, options, none, False)[0]
+    return losses
+
+
+def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
+    """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
+    kept, ctx.kept = ctx.kept, None
+    if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+        return None
+    factor = upstream[:1].sum()
+    if float(factor) == 1 or not upstream.numel():
+        return Grads(*kept)
+    if not bool(factor.abs() <= 1):
+        return None
+    return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
+
+
+def target_slopes(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tuple[Tensor | None, ...]:
+    """Pull back to the target's parts, a chunk of rows at a time.
+
+    `pulled` gives, for some rows, a function of their target and the upstream gradient of its result.
+    """
+    if not any(needed):
+        return None, None, None
+    whole, found = Target(*parts), []
+    for rows in passes.row_slices(layer):
+        target = whole.rows(rows)
+        function, upstream = pulled(layer._replace(input=layer.input[rows]), target, rows)
+        found.append(target_vjp(function, target, needed, upstream))
+    value, dense, class_weight = zip(*found, strict=True)
+    return (
+        torch.cat(value) if needed[0] else None,
+        torch.cat(dense) if needed[1] else None,
+        torch.stack(class_weight).sum(0) if needed[2] else None,
+    )
+
+
+def _moved(layer: Layer, along: Direction) -> Tensor:
+    """Return x' Wᵀ + x W'ᵀ + b', as operations that can be differentiated."""
+    moved = layer.input.new_zeros(layer.input.shape[0], layer.weight.shape[0])
+    if along.input is not None:
+        moved = moved + along.input @ layer.weight.t()
+    if along.weight is not None:
+        moved = moved + layer.input @ along.weight.t()
+    return moved if along.bias is None else moved + along.bias
+
+
+def _gradients(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor | None, ...]:
+    *parts, scale, options, wanted = rest
+    slope = formulas.gradient(Layer(x, weight, bias).logits(), Target(*parts), scale, options)
+    found = (lambda: slope @ weight, lambda: slope.t() @ x, lambda: slope.sum(0))
+    return tuple(part() if want else None for part, want in zip(found, wanted, strict=True))
+
+
+def _products(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor | None, ...]:
+    *parts, scale, along_x, along_weight, along_bias, options, wanted = rest
+    layer, target = Layer(x, weight, bias), Target(*parts)
+    z = layer.logits()
+    slope = formulas.gradient(z, target, scale, options)
+    curved = formulas.product(z, target, scale, _moved(layer, Direction(along_x, along_weight, along_bias)), options)
+    of_x = curved @ weight if along_weight is None else curved @ weight + slope @ along_weight
+    of_weight = curved.t() @ x if along_x is None else curved.t() @ x + slope.t() @ along_x
+    return tuple(part if want else None for part, want in zip((of_x, of_weight, curved.sum(0)), wanted, strict=True))
+
+
+def _filled(whole: list[Any], places: list[int], given: Any) -> list[Any]:
+    filled = list(whole)
+    for place, part in zip(places, given, strict=True):
+        filled[place] = part
+    return filled
+
+
+def _pushed(function: Any, whole: list[Any], places: list[int], tangents: Any) -> Any:
+    """Push the tangents in some places forward through a function of all."""
+    return formulas.pushed(
+        lambda *given: function(*_filled(whole, places, given)),
+        [whole[place] for place in places],
+        [tangents[place] for place in places],
+    )

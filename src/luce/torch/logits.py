@@ -1,0 +1,323 @@
+"""The rows' losses of logits under autograd: any order, forward mode, and `vmap`.
+
+Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
+scale·H·v. The kernels compute them; what is beyond, the third order and derivatives of targets and class weights, is
+left to `torch.func` and the formulas. All tensors but the class weights run along the rows, so a batch of them is more
+rows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from luce.torch import formulas, kernels
+from luce.torch.batching import over_rows
+from luce.torch.formulas import Options, Target
+from luce.torch.kernels import row_dtype
+
+__all__ = ["Gradient", "Losses", "Product", "nesting", "plain_losses", "target_vjp"]
+
+SHARED = (4,)  # the class weights
+
+
+def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an outer forward mode see what a ``jvp`` computes.
+
+    PyTorch turns forward mode off in there, since what was saved still carries the tangents of its own level: forward
+    mode over forward mode would silently give zeros. So that level is taken off, and forward mode turned on for others.
+    """
+
+    @functools.wraps(jvp)
+    def seen(ctx: Any, *tangents: Any) -> Any:
+        level = torch._C._functorch.maybe_current_level()
+        if level is None:
+            return jvp(ctx, *tangents)
+
+        def below(tensor: Any) -> Any:
+            return torch._C._functorch._unwrap_for_grad(tensor, level) if isinstance(tensor, Tensor) else tensor
+
+        saved = SimpleNamespace(
+            saved_tensors=tuple(map(below, ctx.saved_tensors)),
+            options=ctx.options,
+            wanted=getattr(ctx, "wanted", None),
+        )
+        with forward_ad._set_fwd_grad_enabled(True):
+            return jvp(saved, *map(below, tangents))
+
+    return seen
+
+
+class Losses(torch.autograd.Function):
+    """scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
+
+    The gradient is handed out by the first backward, without a copy; a second one computes it again. `uniform` promises
+    that all rows have the same upstream gradient.
+    """
+
+    @staticmethod
+    def forward(
+        z: Tensor,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        weight: Tensor | None,
+        scale: Tensor,
+        options: Options,
+        keep: bool,
+        uniform: bool,
+        statistics: bool,
+    ) -> tuple[Tensor | None, ...]:
+        """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
+        target = Target(index, value, dense, weight)
+        return tuple(kernels.forward(z, target, scale, options, with_gradient=keep, with_statistics=statistics))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Save the inputs and keep the gradient."""
+        *tensors, ctx.options, keep, ctx.uniform, _ = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
+        ctx.set_materialize_grads(False)
+        ctx.kept = output[1] if keep else None
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the gradient of the logits, the target's parts and the scale."""
+        if upstream is None:
+            return (None,) * 10
+        z, *parts, scale = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        of_logits = None
+        if needed[0]:
+            of_logits = _handed_out(ctx, upstream)
+            if of_logits is None:
+                of_logits = Gradient.apply(z, *parts, scale * upstream, ctx.options)
+        slopes = target_vjp(
+            lambda target: formulas.losses(z, target, ctx.options),
+            parts,
+            needed[2:5],
+            (scale * upstream).to(formulas.wide(z.dtype)),
+        )
+        of_scale = None
+        if needed[5]:
+            of_scale = upstream * plain_losses(z, parts, ctx.options)
+        return of_logits, None, *slopes, of_scale, None, None, None, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+        """Return the derivative of the losses along the tangents."""
+        z, *parts, scale = ctx.saved_tensors
+        along, _, *of_parts, of_scale = tangents[:6]
+        total = torch.zeros_like(scale)
+        if along is not None:
+            total = total + (Gradient.apply(z, *parts, scale, ctx.options) * along).sum(1).to(scale.dtype)
+        if of_scale is not None:
+            total = total + of_scale * plain_losses(z, parts, ctx.options)
+        if any(part is not None for part in of_parts):
+            total = total + scale * _along_target(formulas.losses, z, parts, of_parts, ctx.options).to(scale.dtype)
+        return total, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        *tensors, options, _, _, statistics = arguments
+        return over_rows(Losses, info, in_dims, tensors, (options, False, False, statistics), SHARED)
+
+
+class Gradient(torch.autograd.Function):
+    """scale·∂ℓ/∂z (N, V), of the logits' type."""
+
+    @staticmethod
+    def forward(
+        z: Tensor,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        weight: Tensor | None,
+        scale: Tensor,
+        options: Options,
+    ) -> Tensor:
+        """Compute it."""
+        return kernels.gradient(z, Target(index, value, dense, weight), scale, options)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Save the inputs."""
+        *tensors, ctx.options = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the Hessian's product with the upstream gradient, and the derivatives in the other parts."""
+        z, *parts, scale = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        of_logits = Product.apply(z, *parts, scale, upstream, ctx.options) if needed[0] else None
+        of_scale = None
+        if needed[5]:
+            plain = Gradient.apply(z, *parts, torch.ones_like(scale), ctx.options)
+            of_scale = (plain * upstream).sum(1).to(scale.dtype)
+        slopes = target_vjp(
+            lambda target: formulas.gradient(z, target, scale, ctx.options), parts, needed[2:5], upstream
+        )
+        return of_logits, None, *slopes, of_scale, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Return the derivative of the gradient along the tangents."""
+        z, *parts, scale = ctx.saved_tensors
+        along, _, *of_parts, of_scale = tangents[:6]
+        total = torch.zeros_like(z)
+        if along is not None:
+            total = total + Product.apply(z, *parts, scale, along, ctx.options)
+        if of_scale is not None:
+            total = total + Gradient.apply(z, *parts, of_scale, ctx.options)
+        if any(part is not None for part in of_parts):
+            total = total + _along_target(
+                lambda z, target, options: formulas.gradient(z, target, scale, options), z, parts, of_parts, ctx.options
+            )
+        return total
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        return over_rows(Gradient, info, in_dims, arguments[:6], arguments[6:], SHARED)
+
+
+class Product(torch.autograd.Function):
+    """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
+
+    @staticmethod
+    def forward(
+        z: Tensor,
+        index: Tensor | None,
+        value: Tensor | None,
+        dense: Tensor | None,
+        weight: Tensor | None,
+        scale: Tensor,
+        vector: Tensor,
+        options: Options,
+    ) -> Tensor:
+        """Compute it."""
+        return kernels.product(z, Target(index, value, dense, weight), scale, vector, options)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Save the inputs."""
+        *tensors, ctx.options = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the product with the upstream gradient (H is symmetric); beyond, the formulas' derivatives."""
+        z, *parts, scale, vector = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        of_vector = Product.apply(z, *parts, scale, upstream, ctx.options) if needed[6] else None
+        places = [place for place in (0, 2, 3, 4, 5) if needed[place]]
+        others: list[Tensor | None] = [None] * 6
+        if places:
+            pulled = torch.func.vjp(*_of(places, z, parts, scale, vector, ctx.options))[1](upstream)
+            for place, part in zip(places, pulled, strict=True):
+                others[place] = part
+        return *others, of_vector, None
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Return the derivative of the product along the tangents."""
+        z, *parts, scale, vector = ctx.saved_tensors
+        along = tangents[6]
+        total = torch.zeros_like(z) if along is None else Product.apply(z, *parts, scale, along, ctx.options)
+        places = [place for place in (0, 2, 3, 4, 5) if tangents[place] is not None]
+        if places:
+            function, *primals = _of(places, z, parts, scale, vector, ctx.options)
+            total = total + formulas.pushed(function, primals, [tangents[place] for place in places])
+        return total
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        return over_rows(Product, info, in_dims, arguments[:7], arguments[7:], SHARED)
+
+
+def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
+    """Return ℓ (N,)."""
+    ones = torch.ones(z.shape[:1], dtype=row_dtype(z.device), device=z.device)
+    losses: Tensor = Losses.apply(z, *parts, ones, options, False, False, False)[0]
+    return losses
+
+
+def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
+    """Return the kept gradient times the upstream one, once, and where nothing is lost by it.
+
+    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards.
+    """
+    kept, ctx.kept = ctx.kept, None
+    if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+        return None
+    factor = upstream[:1] if ctx.uniform else upstream
+    if ctx.uniform and factor.numel() and float(factor) == 1:
+        return kept
+    if not bool((factor.abs() <= 1).all()):
+        return None
+    return kept.mul_(factor.to(kept.dtype)[:, None])
+
+
+def target_vjp(function: Any, parts: Any, needed: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    """Pull back to the probabilities, the distributions and the class weights, those that are needed."""
+    index, *rest = parts
+    places = [place for place in range(3) if needed[place]]
+    slopes: list[Tensor | None] = [None, None, None]
+    if places:
+
+        def of(*given: Tensor) -> Tensor:
+            whole = list(rest)
+            for place, part in zip(places, given, strict=True):
+                whole[place] = part
+            result: Tensor = function(Target(index, *whole))
+            return result
+
+        pulled = torch.func.vjp(of, *(rest[place] for place in places))[1](upstream)
+        for place, part in zip(places, pulled, strict=True):
+            slopes[place] = part
+    return tuple(slopes)
+
+
+def _along_target(function: Any, z: Tensor, parts: Any, tangents: Any, options: Options) -> Tensor:
+    """Push tangents of the probabilities, the distributions and the class weights forward."""
+    index, *rest = parts
+    places = [place for place in range(3) if tangents[place] is not None]
+
+    def of(*given: Tensor) -> Tensor:
+        whole = list(rest)
+        for place, part in zip(places, given, strict=True):
+            whole[place] = part
+        result: Tensor = function(z, Target(index, *whole), options)
+        return result
+
+    return formulas.pushed(of, [rest[place] for place in places], [tangents[place] for place in places])
+
+
+def _of(places: list[int], z: Tensor, parts: Any, scale: Tensor, vector: Tensor, options: Options) -> tuple[Any, ...]:
+    """Return the product as a function of some of (z, index, value, dense, weight, scale), and these."""
+    whole = [z, *parts, scale]
+
+    def function(*given: Tensor) -> Tensor:
+        filled = list(whole)
+        for place, part in zip(places, given, strict=True):
+            filled[place] = part
+        z, *parts, scale = filled
+        return formulas.product(z, Target(*parts), scale, vector, options)
+
+    return function, *(whole[place] for place in places)

@@ -1,0 +1,241 @@
+"""Passes over the rows of a last layer z = x Wᵀ + b: the logits exist only a chunk of rows at a time.
+
+With G = scale·∂ℓ/∂z and a direction (x', W', b'), whose logits are z' = x' Wᵀ + x W'ᵀ + b':
+
+    dx = G W,  dW = Gᵀ x,  db = Gᵀ 1
+    d'x = (H z') W + G W',  d'W = (H z')ᵀ x + Gᵀ x',  d'b = (H z')ᵀ 1
+
+Nothing here knows about autograd. Rows that are ignored are left out of the products on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from luce.linear import row_chunks
+from luce.torch import kernels
+from luce.torch.formulas import Options, Target, wide
+from luce.torch.kernels import row_dtype
+
+__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "logits_along", "of_rows", "product", "row_slices"]
+
+
+class Layer(NamedTuple):
+    """x (N, D), W (V, D) and b (V,)."""
+
+    input: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+    def logits(self, out: Tensor | None = None) -> Tensor:
+        """Return x Wᵀ + b."""
+        if self.bias is None:
+            return torch.mm(self.input, self.weight.t(), out=out)
+        return torch.addmm(self.bias, self.input, self.weight.t(), out=out)
+
+
+class Direction(NamedTuple):
+    """x' (N, D), W' (V, D) and b' (V,), None for parts that stay."""
+
+    input: Tensor | None
+    weight: Tensor | None
+    bias: Tensor | None
+
+
+class Grads(NamedTuple):
+    """Derivatives in x, W and b, those that were asked for."""
+
+    input: Tensor | None
+    weight: Tensor | None
+    bias: Tensor | None
+
+
+Wanted = tuple[bool, bool, bool]
+
+
+class _Sums:
+    """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
+
+    def __init__(self, layer: Layer, wanted: Wanted) -> None:
+        self.weight = torch.empty_like(layer.weight, memory_format=torch.contiguous_format) if wanted[1] else None
+        classes = layer.weight.shape[0]
+        self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
+        self._empty = True
+
+    def add(self, slope: Tensor, x: Tensor) -> None:
+        """Add slopeᵀ x to the weight's."""
+        if self.weight is None:
+            return
+        if self._empty:
+            torch.mm(slope.t(), x, out=self.weight)
+            self._empty = False
+        else:
+            self.weight.addmm_(slope.t(), x)
+
+    def add_bias(self, slope: Tensor) -> None:
+        """Add slopeᵀ 1 to the bias's."""
+        if self.bias is not None:
+            self.bias += slope.sum(0, dtype=self.bias.dtype)
+
+    def finish(self, layer: Layer, of_input: Tensor | None) -> Grads:
+        """Return the derivatives in the layer's types."""
+        if self.weight is not None and self._empty:
+            self.weight.zero_()
+        return Grads(of_input, self.weight, None if self.bias is None else self.bias.to(layer.weight.dtype))
+
+
+def forward(
+    layer: Layer,
+    target: Target,
+    scale: Tensor,
+    options: Options,
+    wanted: Wanted,
+    *,
+    with_statistics: bool = False,
+) -> tuple[kernels.Rows, Grads]:
+    """Return the rows' scaled losses and statistics, and the gradients that are wanted."""
+    if kernels.batched(*layer, *target, scale):
+        parts = torch.ops.luce.linear_cross_entropy(*layer, *target, scale, *options, *wanted, with_statistics)
+        grads = (part if want else None for part, want in zip(parts[1:4], wanted, strict=True))
+        return kernels.Rows(parts[0], None, *parts[4:]), Grads(*grads)
+    x, weight, _ = layer
+    with_gradient = any(wanted)
+    loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
+    stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
+    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    sums = _Sums(layer, wanted)
+    for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
+        z = chunk.logits(out=buffer[0])
+        found = kernels.forward(
+            z,
+            target.rows(part),
+            scale[part],
+            options,
+            with_gradient=with_gradient,
+            with_statistics=with_statistics,
+            out=z if with_gradient else None,
+        )
+        loss[part] = found.loss
+        if with_statistics:
+            for whole, piece in zip(stats, found[2:], strict=True):
+                assert piece is not None
+                whole[part] = piece
+        if of_input is not None:
+            _put(of_input, part, z, weight)
+        sums.add(z, chunk.input)
+        sums.add_bias(z)
+    return kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None))), sums.finish(layer, of_input)
+
+
+def product(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction, wanted: Wanted) -> Grads:
+    """Return the Hessian of the summed losses times a direction, the parts that are wanted."""
+    if kernels.batched(*layer, *target, scale, *along):
+        parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
+        return Grads(*(part if want else None for part, want in zip(parts, wanted, strict=True)))
+    x, weight, _ = layer
+    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    sums = _Sums(layer, wanted)
+    with_gradient = along.input is not None or along.weight is not None
+    for part, chunk, buffer in _chunks(layer, target, options, 2):
+        z = chunk.logits(out=buffer[0])
+        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        # H z' takes the place of z', and the gradient that of the logits
+        kernels.product(
+            z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
+        )
+        if of_input is not None:
+            _put(of_input, part, moved, weight)
+            if along.weight is not None:
+                _put(of_input, part, z, along.weight, add=True)
+        sums.add(moved, chunk.input)
+        if along.input is not None:
+            sums.add(z, along.input[part])
+        sums.add_bias(moved)
+    return sums.finish(layer, of_input)
+
+
+def directional(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction) -> Tensor:
+    """Return scale·⟨∂ℓ/∂z, z'⟩ (N,): how fast each row's loss grows in a direction."""
+    if kernels.batched(*layer, *target, scale, *along):
+        whole = (*layer, *along, *target, scale, *options)
+        return cast("Tensor", torch.ops.luce.linear_cross_entropy_directional(*whole))
+    growth = torch.zeros_like(scale)
+    for part, chunk, buffer in _chunks(layer, target, options, 2):
+        z = chunk.logits(out=buffer[0])
+        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
+        growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
+    return growth
+
+
+def logits_along(layer: Layer, along: Direction, out: Tensor | None = None) -> Tensor:
+    """Return x' Wᵀ + x W'ᵀ + b'."""
+    x, weight, _ = layer
+    if out is None:
+        out = x.new_empty(x.shape[0], weight.shape[0])
+    if along.input is not None:
+        torch.mm(along.input, weight.t(), out=out)
+    else:
+        out.zero_()
+    if along.weight is not None:
+        out.addmm_(x, along.weight.t())
+    if along.bias is not None:
+        out += along.bias
+    return out
+
+
+def _chunks(
+    layer: Layer, target: Target, options: Options, buffers: int, every_row: bool = False
+) -> Iterator[tuple[slice | Tensor, Layer, tuple[Tensor, ...]]]:
+    """Yield rows, the layer of these rows, and buffers of their logits' shape.
+
+    Rows are a slice, or places where some are ignored.
+    """
+    x, weight, bias = layer
+    classes = weight.shape[0]
+    live = _live(x, target, options) if not every_row else None
+    count = x.shape[0] if live is None else live.shape[0]
+    held: list[Tensor] = []
+    for chunk in row_chunks(count, buffers * classes * x.element_size()):
+        size = chunk.stop - chunk.start
+        held = held or [x.new_empty(size, classes) for _ in range(buffers)]
+        part = chunk if live is None else live[chunk]
+        inputs = x[part]
+        if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
+            inputs = torch.where(target.indices[part] != options.ignored, inputs, 0.0)
+        yield part, Layer(inputs, weight, bias), tuple(buffer[:size] for buffer in held)
+
+
+def row_slices(layer: Layer) -> Iterator[slice]:
+    """Rows whose logits, and a few arrays like them, fit the workspace."""
+    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size())
+
+
+def _live(x: Tensor, target: Target, options: Options) -> Tensor | None:
+    """Return the places of the rows that count, None for all; off the CPU that would wait for the device."""
+    if options.ignored is None or target.indices is None or target.value is not None or not kernels.compiled(x):
+        return None
+    live = target.indices[:, 0] != options.ignored
+    return None if bool(live.all()) else live.nonzero()[:, 0]
+
+
+def of_rows(along: Direction, part: slice | Tensor) -> Direction:
+    """Return the direction of some rows."""
+    return along._replace(input=None if along.input is None else along.input[part])
+
+
+def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
+    """Write slope·weight into the rows of a part, or add it to them."""
+    if isinstance(part, slice):
+        if add:
+            whole[part].addmm_(slope, weight)
+        else:
+            torch.mm(slope, weight, out=whole[part])
+    elif add:
+        whole.index_add_(0, part, slope @ weight)
+    else:
+        whole.index_copy_(0, part, slope @ weight)
