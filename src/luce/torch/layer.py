@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from luce.torch import formulas, passes
+from luce.torch import formulas, kernels, passes
 from luce.torch.batching import one_by_one, over_rows
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
@@ -352,10 +352,11 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
     factor = upstream[:1].sum()
-    if float(factor) == 1 or not upstream.numel():
-        return Grads(*kept)
-    if not bool(factor.abs() <= 1):
-        return None
+    if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
+        if float(factor) == 1 or not upstream.numel():
+            return Grads(*kept)
+        if not bool(factor.abs() <= 1):
+            return None
     return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
 
 
