@@ -35,11 +35,10 @@ def test_every_pair_of_options(row, path):
     check_all(Problem(seed=len(name_of(row)), **row), path)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("target", cases.TARGETS)
 @pytest.mark.parametrize("case", cases.LOGITS)
-def test_each_case_with_each_target(case, target, dtype, path):
-    for v in (2, 17):
+def test_each_case_with_each_target(case, target, path):
+    for v, dtype in ((2, "float64"), (9, "float32")):
         problem = Problem(seed=v, case=case, target=target, n_rows=3, n_classes=v, dtype=dtype, reduction="none")
         check_all(problem, path)
 

@@ -25,13 +25,13 @@ def test_every_pair_of_options(row):
     check_layer(Layer(seed=len(str(row)), **row))
 
 
-@pytest.mark.parametrize("row", PAIRS[::4], ids=lambda row: "-".join(map(str, row.values())))
+@pytest.mark.parametrize("row", PAIRS[::6], ids=lambda row: "-".join(map(str, row.values())))
 def test_the_same_as_on_a_device(row, monkeypatch):
     elsewhere(monkeypatch)
     check_layer(Layer(seed=len(str(row)), **row))
 
 
-@pytest.fixture(params=[1, 7, 40], ids=lambda rows: f"{rows}-row-chunks")
+@pytest.fixture(params=[1, 7, 20], ids=lambda rows: f"{rows}-row-chunks")
 def small_workspace(request, monkeypatch):
     """Chunks of a few rows."""
     return lambda classes, itemsize: monkeypatch.setattr(
@@ -41,9 +41,9 @@ def small_workspace(request, monkeypatch):
 
 @pytest.mark.parametrize("target", ["ignored", "distribution", "top-k"])
 def test_chunks_of_every_size(small_workspace, target):
-    for dtype, v in (("float32", 5), ("float64", 18)):
+    for dtype, v in (("float32", 5), ("float64", 9)):
         small_workspace(v, np.dtype(dtype).itemsize)
-        check_layer(Layer(shape=(71, 3, v), dtype=dtype, target=target, weight="some", sample_weight="some"))
+        check_layer(Layer(shape=(41, 3, v), dtype=dtype, target=target, weight="some", sample_weight="some"))
 
 
 @pytest.mark.parametrize("target", ["ignored", "distribution", "top-k"])

@@ -19,7 +19,7 @@ def path(request, monkeypatch):
     return request.param
 
 
-@pytest.mark.parametrize("v", [3, 17, 100, 1000])
+@pytest.mark.parametrize("v", [3, 17, 100, 300])
 def test_softcap_at_a_width_that_is_padded(v, path):
     """Unsloth#10616; the same in Liger (measured, V = 100, cap 5: 4.6247 for 4.5877): padded lanes become −cap."""
     check_all(Problem(n_rows=3, n_classes=v, softcap=5.0, seed=v), path)
