@@ -175,6 +175,13 @@ class SparseMatrix:
         squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
+    def between(self, rows: slice, weights: Array, left: Indices, right: Indices) -> tuple[Vector, Vector, Vector]:
+        """Return Aᵀ diag(weights) B, Aᵀ weights and Bᵀ weights for some columns A and B of a block of rows."""
+        X = self.X[rows]
+        A, B = X[:, left], X[:, right]
+        weighted = sparse.csr_array(A.multiply(weights[:, None].astype(np.float64)))
+        return (weighted.T @ B).toarray(), weighted.sum(axis=0), B.T @ weights
+
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them, as a dense array."""
         X = self.X[rows]
@@ -343,6 +350,23 @@ class Design:
         np.subtract(dense, centre, out=inside, casting="same_kind")
         inside *= unit.astype(block.dtype)
         return block if dtype is None else block.astype(dtype, copy=False)
+
+    def between(self, rows: slice, weights: Array, left: Indices, right: Indices) -> Vector:
+        """Return Σ weight x̃'x̃'ᵀ over a block of rows of a sparse matrix, some columns against others, ascending."""
+        assert isinstance(self.matrix, SparseMatrix)
+        sides = [columns[columns < self.n_features] for columns in (left, right)]
+        products, of_left, of_right = self.matrix.between(rows, weights, *sides)
+        total = float(weights.sum(dtype=np.float64))
+        among: Vector = np.empty((len(left), len(right)))
+        (mean, unit), (other_mean, other_unit) = ((self.centre[side], self.unit[side]) for side in sides)
+        moved = of_right - total * other_mean
+        among[: len(mean), : len(other_mean)] = products
+        among[: len(mean), : len(other_mean)] -= np.outer(mean, moved) + np.outer(of_left, other_mean)
+        among[: len(mean), : len(other_mean)] *= np.outer(unit, other_unit)
+        among[: len(mean), len(other_mean) :] = ((of_left - total * mean) * unit)[:, None]
+        among[len(mean) :, : len(other_mean)] = moved * other_unit
+        among[len(mean) :, len(other_mean) :] = total
+        return among
 
     def weighted(self, rows: slice) -> Array:
         """Return √(r/S) x̃' of a block of rows, not to be written to; kept if that is all rows."""
