@@ -180,7 +180,8 @@ class SparseMatrix:
         X = self.X[rows]
         A, B = X[:, left], X[:, right]
         weighted = sparse.csr_array(A.multiply(weights[:, None].astype(np.float64)))
-        return (weighted.T @ B).toarray(), weighted.sum(axis=0), B.T @ weights
+        sums = np.asarray(weighted.sum(axis=0), np.float64), np.asarray(B.T @ weights, np.float64)
+        return np.asarray((weighted.T @ B).toarray(), np.float64), *sums
 
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them, as a dense array."""
