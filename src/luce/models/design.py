@@ -175,13 +175,15 @@ class SparseMatrix:
         squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
-    def between(self, rows: slice, weights: Array, left: Indices, right: Indices) -> tuple[Vector, Vector, Vector]:
-        """Return Aᵀ diag(weights) B, Aᵀ weights and Bᵀ weights for some columns A and B of a block of rows."""
+    def between(
+        self, rows: slice, weights: Array, left: Indices, right: Indices, unit: Vector
+    ) -> tuple[Vector, Vector, Vector]:
+        """Return Aᵀ diag(weights) B, Aᵀ weights and Bᵀ weights for columns A and B of X diag(unit), in some rows."""
         X = self.X[rows]
-        A, B = X[:, left], X[:, right]
-        weighted = sparse.csr_array(A.multiply(weights[:, None].astype(np.float64)))
-        sums = np.asarray(weighted.sum(axis=0), np.float64), np.asarray(B.T @ weights, np.float64)
-        return np.asarray((weighted.T @ B).toarray(), np.float64), *sums
+        A = sparse.csr_array(X[:, left].multiply(unit[left]).multiply(weights[:, None].astype(np.float64)))
+        B = sparse.csr_array(X[:, right].multiply(unit[right]))
+        sums = np.asarray(A.sum(axis=0), np.float64), np.asarray(B.T @ weights, np.float64)
+        return np.asarray((A.T @ B).toarray(), np.float64), *sums
 
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them, as a dense array."""
@@ -355,18 +357,19 @@ class Design:
     def between(self, rows: slice, weights: Array, left: Indices, right: Indices) -> Vector:
         """Return Σ weight x̃'x̃'ᵀ over a block of rows of a sparse matrix, some columns against others, ascending."""
         assert isinstance(self.matrix, SparseMatrix)
-        sides = [columns[columns < self.n_features] for columns in (left, right)]
-        products, of_left, of_right = self.matrix.between(rows, weights, *sides)
+        inside, beside = (columns[columns < self.n_features] for columns in (left, right))
+        products, of_left, of_right = self.matrix.between(rows, weights, inside, beside, self.unit)
         total = float(weights.sum(dtype=np.float64))
+        mean, other = (self.centre[columns] * self.unit[columns] for columns in (inside, beside))
+        moved = of_right - total * other
         among: Vector = np.empty((len(left), len(right)))
-        (mean, unit), (other_mean, other_unit) = ((self.centre[side], self.unit[side]) for side in sides)
-        moved = of_right - total * other_mean
-        among[: len(mean), : len(other_mean)] = products
-        among[: len(mean), : len(other_mean)] -= np.outer(mean, moved) + np.outer(of_left, other_mean)
-        among[: len(mean), : len(other_mean)] *= np.outer(unit, other_unit)
-        among[: len(mean), len(other_mean) :] = ((of_left - total * mean) * unit)[:, None]
-        among[len(mean) :, : len(other_mean)] = moved * other_unit
-        among[len(mean) :, len(other_mean) :] = total
+        for first in range(0, len(mean), 64):  # no second array of that size
+            some = slice(first, min(first + 64, len(mean)))
+            shift = np.column_stack([mean[some], of_left[some]]) @ np.stack([moved, other])
+            np.subtract(products[some], shift, out=among[some, : len(other)])
+        among[: len(mean), len(other) :] = (of_left - total * mean)[:, None]
+        among[len(mean) :, : len(other)] = moved
+        among[len(mean) :, len(other) :] = total
         return among
 
     def weighted(self, rows: slice) -> Array:
