@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from luce.torch import formulas, kernels, passes
-from luce.torch.batching import one_by_one, over_rows
+from luce.torch.batching import Function, one_by_one, over_rows
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 from luce.torch.logits import nesting, target_vjp
@@ -23,7 +23,7 @@ __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct", "
 SHARED = (1, 2, 6)  # W, b and the class weights
 
 
-class LayerLosses(torch.autograd.Function):
+class LayerLosses(Function):
     """scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
 
     All rows must have the same upstream gradient then. They are handed out by the first backward; a second one computes
@@ -118,7 +118,7 @@ class LayerLosses(torch.autograd.Function):
         return over_rows(LayerLosses, info, in_dims, tensors, rest, SHARED)
 
 
-class LayerGradient(torch.autograd.Function):
+class LayerGradient(Function):
     """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
 
     @staticmethod
@@ -205,7 +205,7 @@ class LayerGradient(torch.autograd.Function):
         return one_by_one(LayerGradient, info, in_dims, arguments[:8], arguments[8:10])
 
 
-class LayerProduct(torch.autograd.Function):
+class LayerProduct(Function):
     """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
 
     @staticmethod
@@ -275,7 +275,7 @@ class LayerProduct(torch.autograd.Function):
         return one_by_one(LayerProduct, info, in_dims, arguments[:11], arguments[11:])
 
 
-class LayerDirectional(torch.autograd.Function):
+class LayerDirectional(Function):
     """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
 
     @staticmethod

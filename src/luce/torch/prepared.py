@@ -211,12 +211,10 @@ def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float 
     if target.indices is None or target.value is not None:
         return _total(scale)
     index = target.indices[:, 0]
-    if options.ignored is not None:
-        live = index != options.ignored
-        scale = torch.where(live, scale, 0.0)
-        index = torch.where(live, index, 0)
     if target.weight is not None:
         scale = scale * target.weight.to(scale.dtype)[_within(index, target.weight)]
+    if options.ignored is not None:
+        scale = torch.where(index != options.ignored, scale, 0.0)
     return _total(scale)
 
 
