@@ -1,9 +1,9 @@
 """Training on when every row is confident: a small network learns (a + b) mod 113, by PyTorch's loss and by Luce's.
 
-Two of every five pairs are the training set, all of it a batch; float32, AdamW without weight decay, the same seed. Soon
-each target's probability rounds to 1. PyTorch's loss and the target's own part of its gradient are then exactly 0 in
-most rows, and training stalls; the true loss goes on falling as long as the gradient is right. The experiment is that of
-L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697.
+Two of every five pairs are the training set, all of it one batch; float32, AdamW without weight decay, the same seed.
+Soon each target's probability rounds to 1. PyTorch's loss and the target's own part of its gradient are then exactly 0
+in most rows, and training stalls; the true loss goes on falling as long as the gradient is right. The experiment is
+that of L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697.
 
     python confident_rows.py --plot confident_rows.png      (some minutes; --steps 500 for a look)
 """
@@ -43,10 +43,10 @@ def network():
 
 
 def true_loss(logits, y):
-    """Return the mean loss in float64, from the distance of the target to all others: log(1 + exp(lse of others − z_y))."""
-    z = logits.detach().double()
-    others = z.scatter(1, y[:, None], -math.inf).logsumexp(1)
-    return -functional.logsigmoid(z.gather(1, y[:, None])[:, 0] - others).mean().item()
+    """Return the mean of log(1 + exp(−m)) in float64; m is how far the target is above the others' log-sum-exp."""
+    z, target = logits.detach().double(), y[:, None]
+    others = z.scatter(1, target, -math.inf).logsumexp(1)
+    return -functional.logsigmoid(z.gather(1, target)[:, 0] - others).mean().item()
 
 
 def train(loss_of, steps, every):
