@@ -2,8 +2,8 @@
 
 Two of every five pairs are the training set, all of it one batch; float32, AdamW without weight decay, the same seed.
 Soon each target's probability rounds to 1. PyTorch's loss and the target's own part of its gradient are then exactly 0
-in most rows, and training stalls; the true loss goes on falling as long as the gradient is right. The experiment is
-that of L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697.
+in most rows, and training stalls; the true loss goes on falling as long as the gradient is right. The experiment and
+its settings are those of L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697, figure 2.
 
     python confident_rows.py --plot confident_rows.png      (some minutes; --steps 500 for a look)
 """
@@ -34,11 +34,11 @@ def network():
     """Two hidden layers."""
     torch.manual_seed(SEED)
     return torch.nn.Sequential(
-        torch.nn.Linear(2 * MODULUS, WIDTH),
+        torch.nn.Linear(2 * MODULUS, WIDTH, bias=False),
         torch.nn.ReLU(),
-        torch.nn.Linear(WIDTH, WIDTH),
+        torch.nn.Linear(WIDTH, WIDTH, bias=False),
         torch.nn.ReLU(),
-        torch.nn.Linear(WIDTH, MODULUS),
+        torch.nn.Linear(WIDTH, MODULUS, bias=False),
     )
 
 
@@ -53,7 +53,7 @@ def train(loss_of, steps, every):
     """Return a record (step, loss, true loss, gradient norm, test accuracy) now and then."""
     x, y, x_unseen, y_unseen = pairs()
     model = network()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=0.0, eps=1e-30)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-4, betas=(0.9, 0.99), eps=1e-30, weight_decay=0)
     records = []
     for step in range(steps + 1):
         optimiser.zero_grad()
