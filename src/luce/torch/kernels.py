@@ -67,13 +67,13 @@ def forward(
     rows, classes = z.shape
     _check(target, classes, options)
     logits = _array(z)
-    loss = torch.empty(rows, dtype=torch.float64)
+    loss = z.new_empty(rows, dtype=torch.float64)
     slope = None
     if with_gradient:
-        slope = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+        slope = z.new_empty(z.shape) if out is None else out
     stats = None
     if with_statistics:
-        stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty(rows, dtype=torch.int64))
+        stats = (torch.empty_like(loss), torch.empty_like(loss), z.new_empty(rows, dtype=torch.int64))
     _core.cross_entropy(
         logits,
         _form(z, target, scale, options),
@@ -91,7 +91,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return cast("Tensor", torch.ops.luce.cross_entropy_gradient(z, *target, scale, *options))
     if not compiled(z):
         return _by_chunks(formulas.gradient, z, target, scale, options)
-    slope = torch.empty(z.shape, dtype=z.dtype)
+    slope = z.new_empty(z.shape)
     form = _form(z, target, scale, options)
     _core.cross_entropy(_array(z), form, 1.0, None, _array(slope), torch.get_num_threads())
     return slope
@@ -116,7 +116,7 @@ def product(
         if gradient_out is not None:
             gradient_out.copy_(_by_chunks(formulas.gradient, z, target, scale, options))
         return moved if out is None else out.copy_(moved)
-    result = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+    result = z.new_empty(z.shape) if out is None else out
     _core.cross_entropy_hvp(
         _array(z),
         _form(z, target, scale, options),

@@ -267,7 +267,7 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
     factor = upstream[:1] if ctx.uniform else upstream
-    if ctx.uniform and factor.numel() and float(factor) == 1:
+    if bool((factor == 1).all()):
         return kept
     if not bool((factor.abs() <= 1).all()):
         return None

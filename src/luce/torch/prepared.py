@@ -24,15 +24,17 @@ __all__ = ["Prepared", "Stats", "check_options", "prepare"]
 class Stats(NamedTuple):
     """What the rows tell beside their loss, each of the target's shape, without gradient.
 
-    `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type, `prediction` is the class with the
-    largest logit, `correct` whether it is the target's class, or the one with the largest share of the target, and not
-    ignored.
+    `left_out`, of a layer with a tolerance alone, bounds the norm of what the gradient of the logits leaves out; after
+    a backward it speaks of that. `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type,
+    `prediction` is the class with the largest logit, `correct` whether it is the target's class, or the one with the
+    largest share of the target, and not ignored.
     """
 
     logsumexp: Tensor
     entropy: Tensor
     prediction: Tensor
     correct: Tensor
+    left_out: Tensor | None = None
 
 
 class Prepared(NamedTuple):
@@ -58,7 +60,7 @@ class Prepared(NamedTuple):
 
     def stats(self, found: Any, dtype: torch.dtype) -> Stats:
         """Return the rows' statistics (log-sum-exp, entropy, largest class) in the target's shape."""
-        logsumexp, entropy, largest = found
+        logsumexp, entropy, largest, *left_out = found
         target = self.target
         if target.dense is not None:
             wanted = target.dense.argmax(1)
@@ -72,6 +74,7 @@ class Prepared(NamedTuple):
             entropy.to(dtype).reshape(self.shape),
             largest.reshape(self.shape),
             (largest == wanted).reshape(self.shape),
+            *(left_out if self.options.tolerance else ()),
         )
 
 
@@ -92,12 +95,14 @@ def prepare(
     normalizer: float | Tensor | None,
     on_empty: str,
     shift: bool,
+    tolerance: float = 0.0,
 ) -> Prepared:
     """Check a target and the options against logits (..., V), the classes last."""
     choice("reduction", reduction, ("mean", "sum", "none"))
     choice("on_empty", on_empty, ("nan", "zero", "raise"))
     choice("tail", tail, (None, "uniform"))
-    options = Options(label_smoothing, None, z_loss, 0.0 if softcap is None else softcap, temperature, tail is not None)
+    cap = 0.0 if softcap is None else softcap
+    options = Options(label_smoothing, None, z_loss, cap, temperature, tail is not None, tolerance)
     if not torch.compiler.is_compiling():  # or else the operators do it: numbers may be symbols here
         check_options(options, has_softcap=softcap is not None)
     ignored = None if ignore_index is None else operator.index(ignore_index)
@@ -133,6 +138,7 @@ def check_options(options: Options, *, has_softcap: bool) -> None:
     number("label_smoothing", options.label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
     number("z_loss", options.z_loss, "a finite number >= 0", lambda x: x >= 0)
     number("temperature", options.temperature, "a finite number > 0", lambda x: x > 0)
+    number("tolerance", options.tolerance, "a number in [0, 1)", lambda x: 0 <= x < 1)
     if has_softcap:
         number("softcap", options.softcap, "a finite number > 0 or None", lambda x: x > 0)
 
