@@ -166,7 +166,10 @@ def _half(z: Tensor) -> Literal["bfloat16", "float16"] | None:
 
 def _array(tensor: Tensor) -> Any:
     """Return a contiguous tensor's numbers as NumPy sees them, those of 16 bits as their bits."""
-    tensor = tensor.detach().contiguous()
+    tensor = tensor.detach()
+    if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
+        tensor = tensor.clone()
+    tensor = tensor.contiguous()
     return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
 
 
@@ -174,7 +177,7 @@ def _check(target: Target, classes: int, options: Options) -> None:
     if target.indices is None:
         return
     ignored = options.ignored if target.value is None else None
-    index = target.indices.contiguous().numpy()
+    index = _array(target.indices)
     bad, _ = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
@@ -187,9 +190,9 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
     dtype, classes = wide(z.dtype), z.shape[1]
 
     def numbers(tensor: Tensor | None) -> Any:
-        return None if tensor is None else tensor.detach().to(dtype).contiguous().numpy()
+        return None if tensor is None else _array(tensor.to(dtype))
 
-    index = None if target.indices is None else target.indices.contiguous().numpy()
+    index = None if target.indices is None else _array(target.indices)
     value = numbers(target.value)
     return Form(
         slots=0 if index is None else index.shape[1],
@@ -198,7 +201,7 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
         dense=numbers(target.dense),
         weight=numbers(target.weight),
         tail=_tail_share(index, value, classes) if options.tail and index is not None else None,
-        row_scale=scale.detach().to(torch.float64).contiguous().numpy(),
+        row_scale=_array(scale.to(torch.float64)),
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
         ignored=options.ignored if value is None else None,

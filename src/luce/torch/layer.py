@@ -166,7 +166,7 @@ class LayerGradient(Function):
             of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
 
         def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            moved = _moved(layer, passes.of_rows(along, rows))
             return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
@@ -318,7 +318,7 @@ class LayerDirectional(Function):
             of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
 
         def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            moved = _moved(layer, passes.of_rows(along, rows))
             return lambda t: formulas.gradient(layer.logits(), t, whole[7][rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])

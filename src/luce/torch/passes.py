@@ -21,7 +21,7 @@ from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 
-__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "logits_along", "of_rows", "product", "row_slices"]
+__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
 
 
 class Layer(NamedTuple):
@@ -159,7 +159,7 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         # H z' takes the place of z', and the gradient that of the logits
         kernels.product(
             z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
@@ -183,17 +183,15 @@ def directional(layer: Layer, target: Target, scale: Tensor, options: Options, a
     growth = torch.zeros_like(scale)
     for part, chunk, buffer in _chunks(layer, target, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
     return growth
 
 
-def logits_along(layer: Layer, along: Direction, out: Tensor | None = None) -> Tensor:
-    """Return x' Wᵀ + x W'ᵀ + b'."""
+def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
+    """Write x' Wᵀ + x W'ᵀ + b'."""
     x, weight, _ = layer
-    if out is None:
-        out = x.new_empty(x.shape[0], weight.shape[0])
     if along.input is not None:
         torch.mm(along.input, weight.t(), out=out)
     else:
