@@ -17,9 +17,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # the rooms above the NumPy API, whose docstrings test_docstrings.py reads
-MODULES = sorted(
-    m.name for m in pkgutil.walk_packages(luce.__path__, "luce.") if m.name.startswith(("luce.cli", "luce.models"))
-)
+ROOMS = ("luce.cli", "luce.models", "luce.torch")
+MODULES = sorted(m.name for m in pkgutil.walk_packages(luce.__path__, "luce.") if m.name.startswith(ROOMS))
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # what each example must print, besides leaving with 0
 PRINTED = {
