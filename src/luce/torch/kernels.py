@@ -101,7 +101,7 @@ def forward(
         loss.numpy(),
         None if slope is None else _array(slope),
         torch.get_num_threads(),
-        None if stats is None else tuple(part.numpy() for part in stats),
+        None if stats is None else (stats[0].numpy(), stats[1].numpy(), stats[2].numpy()),
         _half(z),
     )
     return Rows(loss, slope, *(stats or (None, None, None)))
