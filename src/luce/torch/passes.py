@@ -61,7 +61,7 @@ class _Sums:
     """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = torch.empty_like(layer.weight, memory_format=torch.contiguous_format) if wanted[1] else None
+        self.weight = kernels.empty(layer.weight.shape, layer.weight) if wanted[1] else None
         classes = layer.weight.shape[0]
         self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
         self._empty = True
@@ -219,7 +219,7 @@ def _chunks(
     held: list[Tensor] = []
     for chunk in row_chunks(count, buffers * classes * x.element_size()):
         size = chunk.stop - chunk.start
-        held = held or [x.new_empty(size, classes) for _ in range(buffers)]
+        held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
         if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
