@@ -21,7 +21,7 @@ from luce.contract import Form, _tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 
-__all__ = ["Rows", "batched", "compiled", "empty", "forward", "gradient", "product", "row_dtype"]
+__all__ = ["Rows", "batched", "compiled", "count", "empty", "forward", "gradient", "product", "row_dtype"]
 
 CHUNK = 2**22  # logits in a chunk on other devices
 LARGE = 2**22  # bytes from which on NumPy asks for large pages
@@ -60,9 +60,7 @@ def empty(shape: Sequence[int], like: Tensor) -> Tensor:
         return like.new_empty(shape)
     memory = np.empty(size + ALIGNED, np.uint8)
     offset = -memory.ctypes.data % ALIGNED // like.element_size()
-    return torch.empty(0, dtype=like.dtype).set_(
-        torch.from_numpy(memory).untyped_storage(), offset, shape, (shape[1], 1)
-    )
+    return like.new_empty(0).set_(torch.from_numpy(memory).untyped_storage(), offset, shape, (shape[1], 1))
 
 
 def forward(
@@ -85,7 +83,7 @@ def forward(
     if not compiled(z):
         return _forward_elsewhere(z, target, scale, options, with_gradient, with_statistics, out)
     rows, classes = z.shape
-    _check(target, classes, options)
+    count(target, classes, options)
     logits = _array(z)
     loss = z.new_empty(rows, dtype=torch.float64)
     slope = None
@@ -173,17 +171,19 @@ def _array(tensor: Tensor) -> Any:
     return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
 
 
-def _check(target: Target, classes: int, options: Options) -> None:
+def count(target: Target, classes: int, options: Options) -> int:
+    """Return how many class indices are not ignored, all of them in range; 0 for other targets."""
     if target.indices is None:
-        return
+        return 0
     ignored = options.ignored if target.value is None else None
     index = _array(target.indices)
-    bad, _ = _core.check_index(index, classes, ignored)
+    bad, counted = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
         at = f"[{row}]" if target.value is None else f": indices[{row}, {column}]"
         allowed = "" if ignored is None else f" or ignore_index={ignored}"
         raise IndexError(f"target{at} is {index[row, column]}, expected 0 <= class < {classes}{allowed}")
+    return counted
 
 
 def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:

@@ -71,11 +71,10 @@ class LayerLosses(Function):
         needed, options = ctx.needs_input_grad, ctx.options
         grads: Any = (None, None, None)
         if any(needed[:3]):
-            grads = _handed_out(ctx, upstream)
-            if grads is None:
-                grads = LayerGradient.apply(
-                    x, weight, bias, *parts, scale * upstream, options, needed[:3], ctx.left_out
-                )
+            grads = known = _handed_out(ctx, upstream)
+            if known is None or torch.is_grad_enabled():
+                whole = (x, weight, bias, *parts, scale * upstream)
+                grads = LayerGradient.apply(*whole, options, needed[:3], ctx.left_out, known)
         slopes = target_slopes(
             lambda layer, target, rows: (
                 lambda t: formulas.losses(layer.logits(), t, options),
@@ -134,8 +133,11 @@ class LayerGradient(Function):
         options: Options,
         wanted: tuple[bool, bool, bool],
         left_out: Tensor | None = None,
+        known: Grads | None = None,
     ) -> tuple[Tensor | None, ...]:
-        """Compute them, and say in `left_out` what they leave out."""
+        """Compute them where they are not known, and say in `left_out` what they leave out."""
+        if known is not None:
+            return tuple(known)
         target = Target(index, value, dense, class_weight)
         _, grads, lost = passes.forward(Layer(x, weight, bias), target, scale, options, wanted)
         if left_out is not None and options.tolerance and kernels.compiled(left_out):
@@ -154,7 +156,7 @@ class LayerGradient(Function):
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the upstream gradients, and the derivatives in the other parts."""
         if all(part is None for part in upstream):
-            return (None,) * 11
+            return (None,) * 12
         x, weight, bias, *parts, scale = ctx.saved_tensors
         needed, options = ctx.needs_input_grad, ctx.options
         along = Direction(*upstream)
@@ -170,7 +172,7 @@ class LayerGradient(Function):
             return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
-        return *grads, None, *slopes, of_scale, None, None, None
+        return *grads, None, *slopes, of_scale, None, None, None, None
 
     @staticmethod
     @nesting
@@ -357,9 +359,9 @@ def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, op
 def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
     kept, ctx.kept = ctx.kept, None
-    if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+    if kept is None or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
-    factor = upstream[:1].sum()
+    factor = upstream.detach()[:1].sum()
     ctx.left_out.mul_(factor.abs())
     if float(factor) == 1 or not upstream.numel():
         return Grads(*kept)

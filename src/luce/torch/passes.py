@@ -24,6 +24,9 @@ from luce.torch.kernels import row_dtype
 __all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
 
 
+WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
+
+
 class Layer(NamedTuple):
     """x (N, D), W (V, D) and b (V,)."""
 
@@ -215,7 +218,7 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    for chunk in row_chunks(count, buffers * classes * x.element_size()):
+    for chunk in row_chunks(count, buffers * classes * x.element_size(), WORKSPACE):
         size = chunk.stop - chunk.start
         held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
@@ -227,7 +230,7 @@ def _chunks(
 
 def row_slices(layer: Layer) -> Iterator[slice]:
     """Rows whose logits, and a few arrays like them, fit the workspace."""
-    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size())
+    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
 def _live(x: Tensor, target: Target, options: Options) -> Tensor | None:
