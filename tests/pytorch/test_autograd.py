@@ -1,4 +1,4 @@
-"""The whole autograd contract of the loss of logits and of a layer: every order, both modes, `torch.func` and `vmap`."""
+"""The autograd contract of the loss of logits and of a layer: every order, both modes, `torch.func` and `vmap`."""
 
 import functools
 import itertools

@@ -355,7 +355,8 @@ def _transformed() -> bool:
 
 
 def _autocast(input: Tensor) -> bool:
-    return torch.is_autocast_enabled(input.device.type)
+    kind = input.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:

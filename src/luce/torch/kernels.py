@@ -204,7 +204,7 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
         row_scale=_array(scale.to(torch.float64)),
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
-        ignored=options.ignored if value is None else None,
+        ignored=None if index is None or value is not None else options.ignored,
         z_loss=options.z_loss,
         softcap=options.softcap,
         temperature=options.temperature,
