@@ -1,9 +1,9 @@
 """Training on when every row is confident: a small network learns (a + b) mod 113, by PyTorch's loss and by Luce's.
 
 Two of every five pairs are the training set, all of it one batch; float32, AdamW without weight decay, the same seed.
-Soon each target's probability rounds to 1. PyTorch's loss and the target's own part of its gradient are then exactly 0
-in most rows, and training stalls; the true loss goes on falling as long as the gradient is right. The experiment and
-its settings are those of L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697, figure 2.
+Soon the targets' probabilities round to 1. PyTorch's loss of such a row is exactly 0, and so is the target's own part
+of its gradient: training stalls. The true loss goes on falling as long as the gradient is right. The experiment and its
+settings are those of L. Prieto et al., "Grokking at the edge of numerical stability", arXiv:2501.04697, figure 2.
 
     python confident_rows.py --plot confident_rows.png      (some minutes; --steps 500 for a look)
 """
