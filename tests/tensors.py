@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import luce.torch
-from compare import GRADIENT_EPS, assert_gradient, assert_loss, assert_product, assert_same_bits
+from compare import GRADIENT_EPS, assert_contraction, assert_gradient, assert_loss, assert_product, assert_same_bits
 from luce.check.oracle import Exact, mp
 from luce.torch import kernels
 from problems import Problem
@@ -105,3 +105,49 @@ def check_all(problem: Problem, path: str = "kernels") -> None:
     assert_product(array(product), room(exact.hvp(problem.vector)))
     for was, part in zip(before, call.tensors(), strict=True):
         assert_same_bits(array(was), array(part))
+
+
+class LayerCall:
+    """A layer of the NumPy tests as tensors that want gradients."""
+
+    def __init__(self, layer) -> None:
+        self.parts = [tensor(a, requires_grad=True) for a in (layer.input, layer.linear_weight, layer.linear_bias)]
+        self.leaves = [part for part in self.parts if part is not None]
+        self.target = tensor(layer.target)
+        self.options = {name: tensor(value) for name, value in layer.options.items()}
+        self.direction = [tensor(part) for part in layer.direction if part is not None]
+
+    def loss(self, **more):
+        x, w, b = self.parts
+        return luce.torch.linear_cross_entropy(x, w, self.target, linear_bias=b, **{**self.options, **more})
+
+
+def assert_parts(found, exact, terms_input, terms_weight):
+    """Gradients (x, W, b) against the oracle's."""
+    truths, terms = (exact.input, exact.linear_weight, exact.linear_bias), (terms_input, terms_weight, terms_weight)
+    for got, truth, count in zip(found, truths, terms, strict=False):
+        assert_contraction(array(got), truth, count)
+
+
+def check_layer(layer) -> None:
+    """Loss, gradients, Hessian products and forward mode against the oracle."""
+    call, exact = LayerCall(layer), layer.exact()
+    (n, _), v = layer.input.shape, len(layer.linear_weight)
+    loss = call.loss()
+    assert_loss(array(loss), exact.loss, layer.dtype)
+    gradients = torch.autograd.grad(loss.sum(), call.leaves)
+    assert_parts(gradients, exact.gradient(), v, n)
+    again = torch.autograd.grad(call.loss().sum(), call.leaves, create_graph=True)
+    products = torch.autograd.grad(again, call.leaves, call.direction)
+    assert_parts(products, exact.hvp(*layer.direction), 2 * v, 2 * n)
+    tangent = torch.func.jvp(
+        lambda *parts: luce.torch.linear_cross_entropy(
+            parts[0], parts[1], call.target, linear_bias=parts[2] if len(parts) > 2 else None, **call.options
+        ).sum(),
+        tuple(leaf.detach() for leaf in call.leaves),
+        tuple(call.direction),
+    )[1]
+    parts = [(g.double() * along.double()).flatten() for g, along in zip(gradients, call.direction, strict=True)]
+    terms = torch.cat(parts)
+    info = np.finfo(layer.dtype)
+    assert abs(float(tangent - terms.sum())) <= 40 * info.eps * max(float(terms.abs().sum()), float(info.tiny))

@@ -76,7 +76,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
     given = z.dtype
     z, live = _live(z, target, options)
     slope = _in_u(z, target, options)[1] * _rise(z, options) * scale.to(z.dtype)[:, None]
-    return _where_possible(z, live, slope).to(given)
+    return _finished(z, live, slope).to(given)
 
 
 def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: Options) -> Tensor:
@@ -85,7 +85,7 @@ def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: O
     z, live = _live(z, target, options)
     p, slope, mass, largest = _in_u(z, target, options)
     rise = _rise(z, options)
-    vector = _where_possible(z, live, vector.to(z.dtype))
+    vector = _where_live(live, torch.where(z == -torch.inf, 0.0, vector.to(z.dtype)))
     w = rise * vector
     # about the largest entry's: there w − ⟨p, w⟩ would cancel
     pivot = w.gather(1, largest)
@@ -98,7 +98,7 @@ def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: O
     if options.softcap:
         bend = -2 / options.softcap * torch.tanh(_possible(z) / options.softcap) * rise
         moved = moved + slope * bend * vector
-    return _where_possible(z, live, moved * scale.to(z.dtype)[:, None]).to(given)
+    return _finished(z, live, moved * scale.to(z.dtype)[:, None]).to(given)
 
 
 def statistics(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,9 +150,12 @@ def _possible(z: Tensor) -> Tensor:
     return torch.where(z == -torch.inf, 0.0, z)
 
 
-def _where_possible(z: Tensor, live: Tensor | None, rows: Tensor) -> Tensor:
-    """Return rows with zeros at classes that cannot happen and where ignored."""
-    rows = torch.where(z == -torch.inf, 0.0, rows)
+def _finished(z: Tensor, live: Tensor | None, rows: Tensor) -> Tensor:
+    """Return rows with zeros at classes that cannot happen and where ignored; the NaN of broken rows stay."""
+    return _where_live(live, torch.where((z == -torch.inf) & (rows == rows), 0.0, rows))
+
+
+def _where_live(live: Tensor | None, rows: Tensor) -> Tensor:
     return rows if live is None else torch.where(live[:, None], rows, 0.0)
 
 

@@ -263,7 +263,8 @@ def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
 def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
     """Return the kept gradient times the upstream one, once, and where nothing is lost by it.
 
-    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards.
+    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards, and a
+    16-bit product would be rounded twice.
     """
     kept, ctx.kept = ctx.kept, None
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
@@ -273,6 +274,8 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
         return kept.mul_(factor.to(kept.dtype)[:, None])
     if bool((factor == 1).all()):
         return kept
+    if kept.element_size() == 2:
+        return kept if bool((factor == 1).all()) else None
     if not bool((factor.abs() <= 1).all()):
         return None
     return kept.mul_(factor.to(kept.dtype)[:, None])
