@@ -49,12 +49,13 @@ def over_rows(
     result = function.apply(*flat, *rest)
 
     def unflat(part: Tensor | None) -> Tensor | None:
-        if part is None:
-            return None
+        if part is None or part.dim() == 0:  # of all rows
+            return part
         return part.reshape(info.batch_size, len(part) // max(info.batch_size, 1), *part.shape[1:])
 
     if isinstance(result, tuple):
-        return tuple(map(unflat, result)), tuple(None if part is None else 0 for part in result)
+        places = tuple(None if part is None or part.dim() == 0 else 0 for part in result)
+        return tuple(map(unflat, result)), places
     return unflat(result), 0
 
 
