@@ -19,7 +19,10 @@ __all__ = ["Options", "Target", "gradient", "losses", "product", "pushed", "stat
 
 
 class Options(NamedTuple):
-    """What shapes a row's loss beside its tensors; a softcap of 0 stands for none."""
+    """What shapes a row's loss beside its tensors; a softcap of 0 stands for none.
+
+    `tolerance` is the share of the logits' gradient, in norm, that a layer's gradients may leave out.
+    """
 
     label_smoothing: float = 0.0
     ignored: int | None = None
@@ -27,6 +30,7 @@ class Options(NamedTuple):
     softcap: float = 0.0
     temperature: float = 1.0
     tail: bool = False
+    tolerance: float = 0.0
 
 
 class Target(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from luce.torch import formulas, kernels, passes
-from luce.torch.batching import one_by_one, over_rows
+from luce.torch.batching import Function, one_by_one, over_rows
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 from luce.torch.logits import nesting, target_vjp
@@ -23,7 +23,7 @@ __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct", "
 SHARED = (1, 2, 6)  # W, b and the class weights
 
 
-class LayerLosses(torch.autograd.Function):
+class LayerLosses(Function):
     """scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
 
     All rows must have the same upstream gradient then. They are handed out by the first backward; a second one computes
@@ -46,10 +46,10 @@ class LayerLosses(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
         target = Target(index, value, dense, class_weight)
-        found, grads = passes.forward(
+        found, grads, left_out = passes.forward(
             Layer(x, weight, bias), target, scale, options, wanted, with_statistics=statistics
         )
-        return (found.loss, *grads, *found[2:])
+        return (found.loss, *grads, *found[2:], left_out)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -60,6 +60,7 @@ class LayerLosses(torch.autograd.Function):
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
         ctx.set_materialize_grads(False)
         ctx.kept = Grads(*output[1:4]) if any(wanted) else None
+        ctx.left_out = output[7]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -68,10 +69,12 @@ class LayerLosses(torch.autograd.Function):
             return (None,) * 11
         x, weight, bias, *parts, scale = ctx.saved_tensors
         needed, options = ctx.needs_input_grad, ctx.options
-        grads = Grads(None, None, None)
+        grads: Any = (None, None, None)
         if any(needed[:3]):
-            handed = _handed_out(ctx, upstream)
-            grads = handed or LayerGradient.apply(x, weight, bias, *parts, scale * upstream, options, needed[:3])
+            grads = known = _handed_out(ctx, upstream)
+            if known is None or torch.is_grad_enabled():
+                whole = (x, weight, bias, *parts, scale * upstream)
+                grads = LayerGradient.apply(*whole, options, needed[:3], ctx.left_out, known)
         slopes = target_slopes(
             lambda layer, target, rows: (
                 lambda t: formulas.losses(layer.logits(), t, options),
@@ -104,7 +107,7 @@ class LayerLosses(torch.autograd.Function):
                 return scale * rows.to(scale.dtype)
 
             total = total + _pushed(losses, whole, places, tangents)
-        return (total, *([None] * 6))
+        return (total, *([None] * 7))
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
@@ -114,7 +117,7 @@ class LayerLosses(torch.autograd.Function):
         return over_rows(LayerLosses, info, in_dims, tensors, rest, SHARED)
 
 
-class LayerGradient(torch.autograd.Function):
+class LayerGradient(Function):
     """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
 
     @staticmethod
@@ -129,15 +132,22 @@ class LayerGradient(torch.autograd.Function):
         scale: Tensor,
         options: Options,
         wanted: tuple[bool, bool, bool],
+        left_out: Tensor | None = None,
+        known: Grads | None = None,
     ) -> tuple[Tensor | None, ...]:
-        """Compute them."""
+        """Compute them where they are not known, and say in `left_out` what they leave out."""
+        if known is not None:
+            return tuple(known)
         target = Target(index, value, dense, class_weight)
-        return tuple(passes.forward(Layer(x, weight, bias), target, scale, options, wanted)[1])
+        _, grads, lost = passes.forward(Layer(x, weight, bias), target, scale, options, wanted)
+        if left_out is not None and options.tolerance and kernels.compiled(left_out):
+            left_out.copy_(lost)
+        return tuple(grads)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Save the inputs."""
-        *tensors, ctx.options, ctx.wanted = inputs
+        *tensors, ctx.options, ctx.wanted = inputs[:10]
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
         ctx.set_materialize_grads(False)
@@ -146,7 +156,7 @@ class LayerGradient(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the upstream gradients, and the derivatives in the other parts."""
         if all(part is None for part in upstream):
-            return (None,) * 10
+            return (None,) * 12
         x, weight, bias, *parts, scale = ctx.saved_tensors
         needed, options = ctx.needs_input_grad, ctx.options
         along = Direction(*upstream)
@@ -162,7 +172,7 @@ class LayerGradient(torch.autograd.Function):
             return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
-        return *grads, None, *slopes, of_scale, None, None
+        return *grads, None, *slopes, of_scale, None, None, None, None
 
     @staticmethod
     @nesting
@@ -194,10 +204,10 @@ class LayerGradient(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
         """Take one element after the other: each has weight gradients of its own."""
-        return one_by_one(LayerGradient, info, in_dims, arguments[:8], arguments[8:])
+        return one_by_one(LayerGradient, info, in_dims, arguments[:8], arguments[8:10])
 
 
-class LayerProduct(torch.autograd.Function):
+class LayerProduct(Function):
     """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
 
     @staticmethod
@@ -267,7 +277,7 @@ class LayerProduct(torch.autograd.Function):
         return one_by_one(LayerProduct, info, in_dims, arguments[:11], arguments[11:])
 
 
-class LayerDirectional(torch.autograd.Function):
+class LayerDirectional(Function):
     """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
 
     @staticmethod
@@ -349,9 +359,10 @@ def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, op
 def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
     kept, ctx.kept = ctx.kept, None
-    if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+    if kept is None or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
-    factor = upstream[:1].sum()
+    factor = upstream.detach()[:1].sum()
+    ctx.left_out.mul_(factor.abs())
     if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
         if float(factor) == 1 or not upstream.numel():
             return Grads(*kept)

@@ -27,7 +27,9 @@ LOGITS = "Tensor logits"
 LAYER = "Tensor input, Tensor linear_weight, Tensor? linear_bias"
 ALONG = "Tensor? along_input, Tensor? along_weight, Tensor? along_bias"
 TARGET = "Tensor? index, Tensor? value, Tensor? dense, Tensor? weight, Tensor scale"
-OPTIONS = "float label_smoothing, int? ignored, float z_loss, float softcap, float temperature, bool tail"
+OPTIONS = (
+    "float label_smoothing, int? ignored, float z_loss, float softcap, float temperature, bool tail, float tolerance"
+)
 WANTED = "bool of_input, bool of_weight, bool of_bias"
 
 _library = torch.library.Library("luce", "DEF")
@@ -90,8 +92,8 @@ def _like_logits(logits: Tensor, *_: Any) -> Tensor:
 def _linear_forward(*parts: Any) -> tuple[Tensor, ...]:
     layer, (*call, of_input, of_weight, of_bias, with_statistics) = Layer(*parts[:3]), parts[3:]
     wanted = (of_input, of_weight, of_bias)
-    rows, grads = passes.forward(layer, *_call(call), wanted, with_statistics=with_statistics)
-    return _or_empty(layer.input, (rows.loss, *grads, *rows[2:]))
+    rows, grads, left_out = passes.forward(layer, *_call(call), wanted, with_statistics=with_statistics)
+    return _or_empty(layer.input, (rows.loss, *grads, *rows[2:], left_out))
 
 
 def _grads_fake(layer: Layer, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
@@ -104,7 +106,8 @@ def _grads_fake(layer: Layer, wanted: Sequence[bool]) -> tuple[Tensor | None, ..
 def _linear_forward_fake(*parts: Any) -> tuple[Tensor, ...]:
     layer, wanted = Layer(*parts[:3]), parts[-4:-1]
     loss, *statistics = _rows_fake(layer.input, parts[-1])
-    return _or_empty(layer.input, (loss, *_grads_fake(layer, wanted), *statistics))
+    assert loss is not None
+    return _or_empty(layer.input, (loss, *_grads_fake(layer, wanted), *statistics, loss.new_empty(())))
 
 
 def _linear_gradient(*parts: Any) -> tuple[Tensor, ...]:
@@ -132,7 +135,7 @@ def _linear_directional_fake(*parts: Any) -> Tensor:
     return loss
 
 
-_FIVE, _SEVEN, _THREE = (f"({', '.join(['Tensor'] * n)})" for n in (5, 7, 3))
+_FIVE, _EIGHT, _THREE = (f"({', '.join(['Tensor'] * n)})" for n in (5, 8, 3))
 FORWARD = _operator(
     f"cross_entropy({LOGITS}, {TARGET}, {OPTIONS}, bool with_gradient, bool with_statistics) -> {_FIVE}",
     _forward,
@@ -141,7 +144,7 @@ FORWARD = _operator(
 _operator(f"cross_entropy_gradient({LOGITS}, {TARGET}, {OPTIONS}) -> Tensor", _gradient, _like_logits)
 _operator(f"cross_entropy_product({LOGITS}, Tensor vector, {TARGET}, {OPTIONS}) -> Tensor", _product, _like_logits)
 LINEAR_FORWARD = _operator(
-    f"linear_cross_entropy({LAYER}, {TARGET}, {OPTIONS}, {WANTED}, bool with_statistics) -> {_SEVEN}",
+    f"linear_cross_entropy({LAYER}, {TARGET}, {OPTIONS}, {WANTED}, bool with_statistics) -> {_EIGHT}",
     _linear_forward,
     _linear_forward_fake,
 )
@@ -167,7 +170,7 @@ def _setup(first: int, outputs: int) -> Callable[..., None]:
 
     def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs[: first + 5], *(output[1 : 1 + outputs] if outputs else ()))
-        ctx.options, ctx.flags = inputs[first + 5 : first + 11], inputs[first + 11 :]
+        ctx.options, ctx.flags = inputs[first + 5 : first + 12], inputs[first + 12 :]
 
     return setup
 
@@ -191,7 +194,7 @@ def _of_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
     if needed[5]:
         plain = torch.ops.luce.cross_entropy(logits, *call[:-1], torch.ones_like(scale), *ctx.options, False, False)
         of_scale = upstream * plain[0]
-    return of_logits, None, *slopes, of_scale, *([None] * 8)
+    return of_logits, None, *slopes, of_scale, *([None] * 9)
 
 
 def _of_gradient(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
@@ -206,7 +209,7 @@ def _of_gradient(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
     slopes = target_vjp(
         lambda target: formulas.gradient(logits, target, scale, options), call[:-1], needed[2:5], upstream
     )
-    return of_logits, None, *slopes, of_scale, *([None] * 6)
+    return of_logits, None, *slopes, of_scale, *([None] * 7)
 
 
 def _of_linear_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
@@ -239,7 +242,7 @@ def _of_linear_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
         none = (False, False, False, False)
         whole = (*layer, *call[:-1], torch.ones_like(scale), *ctx.options, *none)
         of_scale = upstream * torch.ops.luce.linear_cross_entropy(*whole)[0]
-    return *grads, None, *slopes, of_scale, *([None] * 10)
+    return *grads, None, *slopes, of_scale, *([None] * 11)
 
 
 def _of_linear_gradient(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
@@ -253,7 +256,7 @@ def _of_linear_gradient(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
         whole = (*layer, *along, *call[:-1], torch.ones_like(scale), *ctx.options)
         of_scale = torch.ops.luce.linear_cross_entropy_directional(*whole)
     grads = [part if w else None for part, w in zip(found, want, strict=True)]
-    return *grads, *([None] * 4), of_scale, *([None] * 9)
+    return *grads, *([None] * 4), of_scale, *([None] * 10)
 
 
 for _name, _backward, _context in (

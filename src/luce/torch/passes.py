@@ -17,11 +17,14 @@ import torch
 from torch import Tensor
 
 from luce.linear import row_chunks
-from luce.torch import kernels
+from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 
 __all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
+
+
+WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
 
 
 class Layer(NamedTuple):
@@ -61,7 +64,7 @@ class _Sums:
     """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = torch.empty_like(layer.weight, memory_format=torch.contiguous_format) if wanted[1] else None
+        self.weight = kernels.empty(layer.weight.shape, layer.weight) if wanted[1] else None
         classes = layer.weight.shape[0]
         self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
         self._empty = True
@@ -76,6 +79,13 @@ class _Sums:
         else:
             self.weight.addmm_(slope.t(), x)
 
+    def started(self) -> Tensor | None:
+        """Return the sum of the weight's so far, to be added to."""
+        if self.weight is not None and self._empty:
+            self.weight.zero_()
+            self._empty = False
+        return self.weight
+
     def add_bias(self, slope: Tensor) -> None:
         """Add slopeᵀ 1 to the bias's."""
         if self.bias is not None:
@@ -83,9 +93,7 @@ class _Sums:
 
     def finish(self, layer: Layer, of_input: Tensor | None) -> Grads:
         """Return the derivatives in the layer's types."""
-        if self.weight is not None and self._empty:
-            self.weight.zero_()
-        return Grads(of_input, self.weight, None if self.bias is None else self.bias.to(layer.weight.dtype))
+        return Grads(of_input, self.started(), None if self.bias is None else self.bias.to(layer.weight.dtype))
 
 
 def forward(
@@ -96,18 +104,23 @@ def forward(
     wanted: Wanted,
     *,
     with_statistics: bool = False,
-) -> tuple[kernels.Rows, Grads]:
-    """Return the rows' scaled losses and statistics, and the gradients that are wanted."""
+) -> tuple[kernels.Rows, Grads, Tensor]:
+    """Return the rows' scaled losses and statistics, the gradients that are wanted, and what they leave out.
+
+    With a tolerance they leave out the smallest blocks of G whose norms make up that share of it at most, chunk by
+    chunk; the last result bounds the norm of all that is left out.
+    """
     if kernels.batched(*layer, *target, scale):
         parts = torch.ops.luce.linear_cross_entropy(*layer, *target, scale, *options, *wanted, with_statistics)
         grads = (part if want else None for part, want in zip(parts[1:4], wanted, strict=True))
-        return kernels.Rows(parts[0], None, *parts[4:]), Grads(*grads)
+        return kernels.Rows(parts[0], None, *parts[4:7]), Grads(*grads), parts[7]
     x, weight, _ = layer
     with_gradient = any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
     of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
     sums = _Sums(layer, wanted)
+    left_out = loss.new_zeros(())
     for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -124,11 +137,18 @@ def forward(
             for whole, piece in zip(stats, found[2:], strict=True):
                 assert piece is not None
                 whole[part] = piece
+        sums.add_bias(z)
+        if with_gradient and options.tolerance:
+            kept, lost = blocks.choose(z, options.tolerance)
+            left_out += lost
+            if kept is not None:
+                blocks.add_products(z, kept, chunk.input, weight, of_input, part, sums.started())
+                continue
         if of_input is not None:
             _put(of_input, part, z, weight)
         sums.add(z, chunk.input)
-        sums.add_bias(z)
-    return kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None))), sums.finish(layer, of_input)
+    rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
+    return rows, sums.finish(layer, of_input), left_out.sqrt()
 
 
 def product(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction, wanted: Wanted) -> Grads:
@@ -198,9 +218,9 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    for chunk in row_chunks(count, buffers * classes * x.element_size()):
+    for chunk in row_chunks(count, buffers * classes * x.element_size(), WORKSPACE):
         size = chunk.stop - chunk.start
-        held = held or [x.new_empty(size, classes) for _ in range(buffers)]
+        held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
         if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
@@ -210,7 +230,7 @@ def _chunks(
 
 def row_slices(layer: Layer) -> Iterator[slice]:
     """Rows whose logits, and a few arrays like them, fit the workspace."""
-    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size())
+    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
 def _live(x: Tensor, target: Target, options: Options) -> Tensor | None:

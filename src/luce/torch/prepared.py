@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from luce.contract import choice, is_pair, number
+from luce.torch import kernels
 from luce.torch.formulas import Options, Target
 from luce.torch.kernels import row_dtype
 
@@ -24,15 +25,17 @@ __all__ = ["Prepared", "Stats", "check_options", "prepare"]
 class Stats(NamedTuple):
     """What the rows tell beside their loss, each of the target's shape, without gradient.
 
-    `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type, `prediction` is the class with the
-    largest logit, `correct` whether it is the target's class, or the one with the largest share of the target, and not
-    ignored.
+    `left_out`, of a layer with a tolerance alone, bounds the norm of what the gradient of the logits leaves out; after
+    a backward it speaks of that. `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type,
+    `prediction` is the class with the largest logit, `correct` whether it is the target's class, or the one with the
+    largest share of the target, and not ignored.
     """
 
     logsumexp: Tensor
     entropy: Tensor
     prediction: Tensor
     correct: Tensor
+    left_out: Tensor | None = None
 
 
 class Prepared(NamedTuple):
@@ -40,7 +43,7 @@ class Prepared(NamedTuple):
 
     target: Target
     scale: Tensor
-    divisor: Tensor | None
+    divisor: Tensor | float | None
     options: Options
     shape: tuple[int, ...]
     reduction: str
@@ -53,12 +56,15 @@ class Prepared(NamedTuple):
         total = _total(losses)
         if self.divisor is not None:
             empty = 0.0 if self.on_empty == "zero" else math.nan
-            total = torch.where(self.divisor == 0, empty, total)
+            if isinstance(self.divisor, Tensor):
+                total = torch.where(self.divisor == 0, empty, total)
+            elif self.divisor == 0:
+                total = total + empty
         return total.to(dtype)
 
     def stats(self, found: Any, dtype: torch.dtype) -> Stats:
         """Return the rows' statistics (log-sum-exp, entropy, largest class) in the target's shape."""
-        logsumexp, entropy, largest = found
+        logsumexp, entropy, largest, *left_out = found
         target = self.target
         if target.dense is not None:
             wanted = target.dense.argmax(1)
@@ -72,6 +78,7 @@ class Prepared(NamedTuple):
             entropy.to(dtype).reshape(self.shape),
             largest.reshape(self.shape),
             (largest == wanted).reshape(self.shape),
+            *(left_out if self.options.tolerance else ()),
         )
 
 
@@ -92,12 +99,14 @@ def prepare(
     normalizer: float | Tensor | None,
     on_empty: str,
     shift: bool,
+    tolerance: float = 0.0,
 ) -> Prepared:
     """Check a target and the options against logits (..., V), the classes last."""
     choice("reduction", reduction, ("mean", "sum", "none"))
     choice("on_empty", on_empty, ("nan", "zero", "raise"))
     choice("tail", tail, (None, "uniform"))
-    options = Options(label_smoothing, None, z_loss, 0.0 if softcap is None else softcap, temperature, tail is not None)
+    cap = 0.0 if softcap is None else softcap
+    options = Options(label_smoothing, None, z_loss, cap, temperature, tail is not None, tolerance)
     if not torch.compiler.is_compiling():  # or else the operators do it: numbers may be symbols here
         check_options(options, has_softcap=softcap is not None)
     ignored = None if ignore_index is None else operator.index(ignore_index)
@@ -108,7 +117,7 @@ def prepare(
     if weight is not None:
         _of_shape("weight", weight, (classes,), "one weight per class")
     dtype = row_dtype(device)
-    scale = torch.ones(rows, dtype=dtype, device=device)
+    scale = None
     if sample_weight is not None:
         _of_shape("sample_weight", sample_weight, shape, "one weight per row")
         scale = sample_weight.reshape(rows).to(dtype)
@@ -117,14 +126,28 @@ def prepare(
         ignored = None
     options = options._replace(ignored=ignored)
     whole = Target(*found, weight)
-    divisor = None
+    divisor: Tensor | float | None = None
     if reduction == "mean":
-        divisor = _divisor(whole, scale, options, normalizer)
+        if scale is None and weight is None and per_class and normalizer is None and _readable(found[0]):
+            divisor = float(kernels.count(whole, classes, options))
+        else:
+            ones = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
+            divisor = _divisor(whole, ones, options, normalizer)
         if on_empty == "raise" and bool(divisor == 0):
             raise ValueError('nothing is left to average: no rows, or all ignored or of weight 0 (on_empty="raise")')
-        scale = scale / torch.where(divisor == 0, 1.0, divisor)
+        if isinstance(divisor, Tensor):
+            share = 1 / torch.where(divisor == 0, 1.0, divisor)
+            scale = share.expand(rows) if scale is None else scale * share
+        else:
+            share_of_each = 1 / (divisor or 1.0)
+            scale = (
+                torch.full((rows,), share_of_each, dtype=dtype, device=device)
+                if scale is None
+                else scale * share_of_each
+            )
     elif normalizer is not None:
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
+    scale = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
     return Prepared(whole, scale, divisor, options, tuple(shape), reduction, on_empty)
 
 
@@ -133,6 +156,7 @@ def check_options(options: Options, *, has_softcap: bool) -> None:
     number("label_smoothing", options.label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
     number("z_loss", options.z_loss, "a finite number >= 0", lambda x: x >= 0)
     number("temperature", options.temperature, "a finite number > 0", lambda x: x > 0)
+    number("tolerance", options.tolerance, "a number in [0, 1)", lambda x: 0 <= x < 1)
     if has_softcap:
         number("softcap", options.softcap, "a finite number > 0 or None", lambda x: x > 0)
 
@@ -193,24 +217,28 @@ def _shifted(target: Tensor, ignored: int | None) -> Tensor:
     return torch.cat([target[..., 1:], last], dim=-1)
 
 
-def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor:
+def _readable(index: Tensor | None) -> bool:
+    """Whether class indices are numbers that can be looked at here and now."""
+    if index is None or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return kernels.compiled(index) and not kernels.batched(index)
+
+
+def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor | float:
     """Return what "mean" divides by."""
     if isinstance(normalizer, Tensor):
         if normalizer.dim():
             raise ValueError(f"normalizer: expected a number or a tensor of shape (), got {tuple(normalizer.shape)}")
         return normalizer.to(scale)
     if normalizer is not None:
-        value = number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
-        return torch.full((), value, dtype=scale.dtype, device=scale.device)
+        return number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
     if target.indices is None or target.value is not None:
         return _total(scale)
     index = target.indices[:, 0]
-    if options.ignored is not None:
-        live = index != options.ignored
-        scale = torch.where(live, scale, 0.0)
-        index = torch.where(live, index, 0)
     if target.weight is not None:
         scale = scale * target.weight.to(scale.dtype)[_within(index, target.weight)]
+    if options.ignored is not None:
+        scale = torch.where(index != options.ignored, scale, 0.0)
     return _total(scale)
 
 
