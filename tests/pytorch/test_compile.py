@@ -15,7 +15,7 @@ TARGETS = {
     "pairs": (torch.tensor([[0, 1]] * 4), torch.full((4, 2), 0.3, **DOUBLE), None, torch.rand(3, **DOUBLE) + 0.5),
     "probabilities": (None, None, torch.rand(4, 3, **DOUBLE), torch.rand(3, **DOUBLE) + 0.5),
 }
-OPTIONS = {"indices": (0.1, -100, 0.05, 0.0, 1.0, False, 0.0), "pairs": (0.0, None, 0.0, 2.0, 0.5, True, 0.0)}
+OPTIONS = {"indices": (0.1, -100, 0.05, 0.0, 1.0, False, 0.0), "pairs": (0.0, None, 0.0, 2.0, 0.5, True, 0.1)}
 
 
 def losses(name):

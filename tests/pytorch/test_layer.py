@@ -165,6 +165,7 @@ def test_statistics(path):
         torch.testing.assert_close(stats.entropy[live], torch.special.entr(torch.softmax(z, 1)).sum(1)[live])
         assert torch.equal(stats.prediction[live], z.argmax(1)[live])
         assert stats.correct.tolist() == [False, False, True, True, True, True]
+        assert stats.left_out is None
         assert not any(part.requires_grad for part in stats[:4])
         loss.sum().backward()
 

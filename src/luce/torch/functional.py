@@ -328,19 +328,22 @@ def linear_logsumexp(
     >>> luce.torch.linear_logsumexp(torch.ones(2, 3), torch.zeros(4, 3))
     tensor([1.3863, 1.3863])
     """
-    first = input.new_zeros(input.shape[:-1], dtype=torch.int64)
+    if linear_bias is None:
+        chosen_class = torch.zeros(1, dtype=torch.int64, device=input.device)
+        bias = None
+    else:  # a class that a bias of −∞ does not forbid
+        chosen_class = linear_bias.detach().argmax(0, keepdim=True)
+        bias = linear_bias.index_select(0, chosen_class)
     losses = linear_cross_entropy(
         input,
         linear_weight,
-        first,
+        chosen_class.expand(input.shape[:-1]),
         linear_bias=linear_bias,
         reduction="none",
         softcap=softcap,
         temperature=temperature,
     )
-    chosen = (input * linear_weight[0]).sum(-1)
-    if linear_bias is not None:
-        chosen = chosen + linear_bias[0]
+    chosen = linear(input, linear_weight.index_select(0, chosen_class), bias).squeeze(-1)
     return losses + _transformed_logits(chosen, softcap, temperature).to(losses.dtype)
 
 

@@ -21,7 +21,7 @@ from luce.contract import Form, _tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 
-__all__ = ["Rows", "batched", "compiled", "count", "empty", "forward", "gradient", "product", "row_dtype"]
+__all__ = ["Rows", "batched", "compiled", "count", "empty", "forward", "gradient", "plain", "product", "row_dtype"]
 
 CHUNK = 2**22  # logits in a chunk on other devices
 LARGE = 2**22  # bytes from which on NumPy asks for large pages
@@ -38,10 +38,14 @@ class Rows(NamedTuple):
     largest: Tensor | None
 
 
+def plain(z: Tensor) -> bool:
+    """Whether a tensor holds numbers, and no transformation or mode looks on."""
+    return type(z) in (Tensor, torch.nn.Parameter) and _get_current_dispatch_mode() is None
+
+
 def compiled(z: Tensor) -> bool:
     """Whether the compiled kernels can read a tensor."""
-    plain = type(z) in (Tensor, torch.nn.Parameter) and z.device.type == "cpu"
-    return plain and z.layout == torch.strided and _get_current_dispatch_mode() is None
+    return plain(z) and z.device.type == "cpu" and z.layout == torch.strided
 
 
 def row_dtype(device: torch.device) -> torch.dtype:
