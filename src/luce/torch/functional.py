@@ -272,7 +272,7 @@ def linear_cross_entropy(
 
 
 def logsumexp(input: Tensor, *, softcap: float | None = None, temperature: float = 1.0) -> Tensor:
-    r"""log Σ exp of each row's soft-capped and tempered logits: what `cross_entropy` calls lse.
+    r"""Log Σ exp of each row's soft-capped and tempered logits: what `cross_entropy` calls lse.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def linear_logsumexp(
     softcap: float | None = None,
     temperature: float = 1.0,
 ) -> Tensor:
-    r"""log Σ exp of the logits :math:`x W^\top + b` of each row, which are never held for more than a chunk of rows.
+    r"""Log Σ exp of the logits :math:`x W^\top + b` of each row, which are never held for more than a chunk of rows.
 
     Parameters
     ----------
