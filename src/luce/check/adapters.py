@@ -149,14 +149,19 @@ def _loaded(file: Path) -> Any:
 
 
 def _framework_of(fn: Any) -> str:
-    """The framework of a function's module, else the first that its module has under its own name."""
-    roots = {"torch": "torch", "jax": "jax", "optax": "jax", "flax": "jax"}
+    """The framework of a function's module, else what the function names, else what its module has."""
+    roots = {"torch": "torch", "jax": "jax", "optax": "jax", "flax": "jax", "numpy": "numpy", "scipy": "numpy"}
     module = getattr(fn, "__module__", None) or type(fn).__module__
     if module.split(".")[0] in roots:
         return roots[module.split(".")[0]]
     seen = {**getattr(fn, "__globals__", vars(sys.modules[module]) if module in sys.modules else {})}
-    used = {getattr(value, "__name__", "").split(".")[0] for value in seen.values() if inspect.ismodule(value)}
-    return next((roots[root] for root in roots if root in used), "numpy")
+    code = getattr(fn, "__code__", None)
+    for names in (code.co_names if code else (), seen):
+        used = {getattr(seen.get(name), "__name__", "").split(".")[0] for name in names}
+        found = next((roots[root] for root in roots if root in used), None)
+        if found:
+            return found
+    return "numpy"
 
 
 def _called_with_options(cls: Any) -> Callable[..., Any]:

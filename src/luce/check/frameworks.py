@@ -14,9 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FRAMEWORKS", "Call", "Framework", "Unsupported"]
+__all__ = ["FRAMEWORKS", "TWICE", "Call", "Framework", "Unsupported"]
 
 Arrays = list[NDArray[Any]]
+
+TWICE = 1.5
+"""What a value is multiplied by before two backward passes: a buffer that is scaled in place would be scaled twice."""
 
 
 class Unsupported(Exception):
@@ -57,7 +60,7 @@ class Framework(Protocol):
         """Return the Hessian times the vectors."""
 
     def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
-        """Return what a first and a second backward pass through one evaluation give."""
+        """Return what a first and a second backward pass through one evaluation of 1.5 · value give."""
 
     def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
         """Return the gradient of value + ½‖gradient‖²."""
@@ -140,7 +143,7 @@ class PyTorch:
 
     def numbers(self, found: Any) -> NDArray[Any]:
         found = self.torch.as_tensor(found).detach()
-        return np.array(found.float() if found.dtype == self.torch.bfloat16 else found)
+        return np.array((found.float() if found.dtype == self.torch.bfloat16 else found).numpy())
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
         return self.numbers(call.function(*primals))
@@ -161,7 +164,7 @@ class PyTorch:
 
     def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
         leaves, arguments = self._leaves(primals)
-        value = call.function(*arguments).sum()
+        value = call.function(*arguments).sum() * TWICE
         first = self._all(self.torch.autograd.grad(value, leaves, retain_graph=True))
         return first, self._all(self.torch.autograd.grad(value, leaves))
 
@@ -241,8 +244,8 @@ class JAX:
     def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
         with self.jax.enable_x64(True):
             value, pull = self.jax.vjp(call.function, *primals)
-            one = self.jax.numpy.ones_like(value)
-            return self._all(pull(one)), self._all(pull(one))
+            upstream = self.jax.numpy.full_like(value, TWICE)
+            return self._all(pull(upstream)), self._all(pull(upstream))
 
     def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
         gradient = self._gradient(call, primals)
