@@ -18,7 +18,7 @@ ROOMS := build/rooms
 
 demo: $(VENV)/.cli
 	$(BIN)/luce fit --output build/iris.luce
-	$(BIN)/python examples/confident_rows.py
+	$(BIN)/python examples/margins.py
 
 # two workers that each bring a BLAS of two threads would wait for each other on two cores
 test docs: export OPENBLAS_NUM_THREADS = 1

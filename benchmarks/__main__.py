@@ -19,10 +19,15 @@ from benchmarks import (  # noqa: E402
     options,
     picture,
     report,
+    torch_layer,
+    torch_logits,
 )
 from benchmarks.tables import MULTICLASS, TABLES  # noqa: E402
 
-SECTIONS = {module.SECTION: module for module in (loss_and_gradient, in_place, one_row, linear_layer, options)}
+SECTIONS = {
+    module.SECTION: module
+    for module in (loss_and_gradient, in_place, one_row, linear_layer, options, torch_logits, torch_layer)
+}
 SHRINK = 20  # how many times fewer rows the tables have with --quick
 
 

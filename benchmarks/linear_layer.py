@@ -14,14 +14,19 @@ AT_MOST = 1.10
 WORKSPACE = 128 << 20
 
 
+def inputs(rows, width, classes):
+    """x, W, class indices and a direction in W, float32; logits about normal times 3."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, width), np.float32)
+    w = rng.standard_normal((classes, width), np.float32) * np.float32(3 / np.sqrt(width))
+    along = rng.standard_normal((classes, width), np.float32) * np.float32(1 / np.sqrt(width))
+    return x, w, rng.integers(0, classes, rows), along
+
+
 def run(quick):
     """Yield the lines of this section."""
     for rows, width, classes in [(512, 256, 8000)] if quick else SHAPES:
-        rng = np.random.default_rng(0)
-        x = rng.standard_normal((rows, width), np.float32)
-        w = rng.standard_normal((classes, width), np.float32) * np.float32(3 / np.sqrt(width))
-        along = rng.standard_normal((classes, width), np.float32) * np.float32(1 / np.sqrt(width))
-        y = rng.integers(0, classes, rows)
+        x, w, y, along = inputs(rows, width, classes)
         case = {"N": rows, "D": width, "V": classes, "dtype": "float32"}
         yield from _gradient(case, x, w, y)
         yield from _second_order(case, x, w, y, along)
@@ -113,9 +118,13 @@ def _workspace(case, call):
     current, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     del result
-    extra = peak - current
+    return workspace(SECTION, case, peak - current)
+
+
+def workspace(section, case, extra):
+    """One line of the results: bytes beyond a call's results beside the 128 MiB that we promise."""
     return {
-        "section": SECTION,
+        "section": section,
         "case": case,
         "against": "workspace beyond the results",
         "ours_bytes": extra,

@@ -87,13 +87,21 @@ def _compiled(function, z, y):
     import torch
 
     torch.set_num_threads(THREADS)
-    torch._dynamo.reset()  # each shape compiled for itself
     logits, target = torch.from_numpy(z), torch.from_numpy(y)
+    program = compiled(function, logits, target)
+    return lambda: program(logits, target)
+
+
+def compiled(function, *arguments, **options):
+    """The function as inductor compiles it for these arguments alone."""
+    import torch
+
+    torch._dynamo.reset()  # each shape compiled for itself
     program = torch.compile(function, dynamic=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program(logits, target)
-    return lambda: program(logits, target)
+        program(*arguments, **options)
+    return program
 
 
 def jax(z, y):

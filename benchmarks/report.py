@@ -11,6 +11,7 @@ from benchmarks.machine import CLASSIFIERS, PEERS
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 README = HERE.parent / "README.md"
+PEERS_IN_COLUMNS = ("loss and gradient", "torch logits")  # sections of logits: a table a type, a row a shape
 BLOCK = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", re.S)
 
 
@@ -45,12 +46,13 @@ def markdown(sections):
     for name, section in sections.items():
         lines = section["lines"]
         parts += ["", f"## {name[0].upper()}{name[1:]}", ""]
-        if name == "loss and gradient":
-            for dtype in ("float32", "float64"):
+        if name in PEERS_IN_COLUMNS:
+            for dtype, what in dict.fromkeys((line["case"]["dtype"], line["case"].get("what")) for line in lines):
+                title = ", ".join(filter(None, [dtype, what]))
                 parts += [
-                    f"{dtype}, time of the other divided by ours (target in brackets):",
+                    f"{title}, time of the other divided by ours (target in brackets):",
                     "",
-                    _shapes(lines, dtype),
+                    _shapes(lines, dtype, what),
                     "",
                 ]
         else:
@@ -172,9 +174,9 @@ def _provenance(machine):
     return f"{', '.join(parts)}; {machine['date']}."
 
 
-def _shapes(lines, dtype):
+def _shapes(lines, dtype, what=None):
     """A row a shape, a column a peer."""
-    lines = [line for line in lines if line["case"]["dtype"] == dtype]
+    lines = [line for line in lines if (line["case"]["dtype"], line["case"].get("what")) == (dtype, what)]
     peers = list(dict.fromkeys(line["against"] for line in lines))
     shapes = list(dict.fromkeys((line["case"]["N"], line["case"]["V"]) for line in lines))
     rows = []

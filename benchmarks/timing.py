@@ -5,6 +5,7 @@ import statistics
 import time
 
 TURN = 0.04  # seconds: a program shorter than this runs several times in its turn
+LONG = 2.0  # seconds: a program longer than this runs once in its turn, whatever the one before it left
 
 
 def interleaved(programs, rounds, before=None):
@@ -12,7 +13,7 @@ def interleaved(programs, rounds, before=None):
 
     Every round gives each program one turn, beginning with another program each time. A turn is one call that is not
     timed, so that nobody pays for the heap, the caches and the still busy threads that the program before left, then as
-    many timed calls as fit.
+    many timed calls as fit; of a long program, one timed call alone.
 
     Parameters
     ----------
@@ -35,8 +36,9 @@ def interleaved(programs, rounds, before=None):
             shift = turn % len(names)
             for name in names[shift:] + names[:shift]:
                 calls = max(1, min(20, round(TURN / lengths[name])))
-                times = _seconds(programs[name], before[name], calls + 1)
-                medians[name].append(statistics.median(times[1:]))
+                untimed = int(lengths[name] < LONG)
+                times = _seconds(programs[name], before[name], calls + untimed)
+                medians[name].append(statistics.median(times[untimed:]))
             gc.collect()
     finally:
         if enabled:

@@ -13,22 +13,56 @@ std::int64_t chunk_rows(std::int64_t classes) {
     return std::max<std::int64_t>(1, rows / 64 * 64 > 0 ? rows / 64 * 64 : rows);
 }
 
-}  // namespace
-
+// What an operation does to rows [begin, end): the statistics first, because the gradient may be written over the
+// logits, and a chunk at a time, so that its logits are read from memory once.
 template <class T>
-void run(Operation operation, const Job<T>& job, int n_threads) {
-    const Level& level = active_level();
+auto on_rows(Operation operation, const Level& level) {
     const Kernels<T>& k = level.template kernels<T>();
     count_call(level);
     const auto kernel = operation == Operation::cross_entropy ? k.cross_entropy
                         : operation == Operation::hessian     ? k.hessian
                         : operation == Operation::softmax     ? k.softmax
-                                                              : k.log_softmax;
+                        : operation == Operation::log_softmax ? k.log_softmax
+                                                              : nullptr;
+    return [kernel, &k](const Job<T>& job, std::int64_t begin, std::int64_t end) {
+        if (job.statistics()) {
+            const Job<T> alone{job.logits_alone(), job.logits};
+            k.statistics(alone, begin, end);
+        }
+        if (kernel) kernel(job, begin, end);
+    };
+}
+
+}  // namespace
+
+template <class T>
+void run(Operation operation, const Job<T>& job, int n_threads) {
+    const auto step = on_rows<T>(operation, active_level());
     parallel_for(job.rows, chunk_rows(job.classes), n_threads, cost(job),
-                 [&](std::int64_t begin, std::int64_t end) { kernel(job, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { step(job, begin, end); });
 }
 template void run(Operation, const Job<float>&, int);
 template void run(Operation, const Job<double>&, int);
+
+// A chunk is widened into a thread's own floats, computed there in place, and rounded once.
+void run(Operation operation, const HalfJob& job, int n_threads) {
+    const Level& level = active_level();
+    const auto step = on_rows<float>(operation, level);
+    const HalfKernels& half = job.half == Half::bfloat16 ? level.bfloat16 : level.float16;
+    parallel_for(job.rows, chunk_rows(job.classes), n_threads, cost(job),
+                 [&, floats = std::vector<float>()](std::int64_t begin, std::int64_t end) mutable {
+                     const std::int64_t size = (end - begin) * job.classes, at = begin * job.classes;
+                     floats.resize(std::max(floats.size(), std::size_t(job.vector ? 2 * size : size)));
+                     float *const logits = floats.data(), *const vector = logits + size;
+                     half.widen(job.logits + at, logits, size);
+                     if (job.vector) half.widen(job.vector + at, vector, size);
+                     step({job.rows_from(begin, end), logits, job.vector ? vector : nullptr,
+                           job.grad ? logits : nullptr, job.product ? vector : nullptr},
+                          0, end - begin);
+                     if (job.grad) half.round(logits, job.grad + at, size);
+                     if (job.product) half.round(vector, job.product + at, size);
+                 });
+}
 
 template <class T>
 void run(const SigmoidJob<T>& job, int n_threads) {

@@ -7,10 +7,11 @@
 
 namespace luce {
 
-enum class Operation { cross_entropy, hessian, softmax, log_softmax };
+enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
 
 template <class T>
 void run(Operation operation, const Job<T>& job, int n_threads);
+void run(Operation operation, const HalfJob& job, int n_threads);
 
 template <class T>
 void run(const SigmoidJob<T>& job, int n_threads);
@@ -33,7 +34,7 @@ double cost(const NarrowJob<T>& job) {
 
 // What a batch costs, in nanoseconds, roughly: decides on threads and on giving up Python's lock, never on results.
 template <class T>
-double cost(const Job<T>& job) {
+double cost(const Form<T>& job) {
     return double(job.rows) * double(job.classes) * (sizeof(T) == 4 ? 0.4 : 1.0) * (job.transformed() ? 6 : 1);
 }
 

@@ -19,12 +19,20 @@ namespace {
 
 using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 
+constexpr nb::dlpack::dtype kFloat16{std::uint8_t(nb::dlpack::dtype_code::Float), 16, 1};
+
+// Whether an array holds T; numbers of 16 bits are bit patterns, or NumPy's own float16.
+template <class T>
+bool holds(const auto& array) {
+    return array.dtype() == nb::dtype<T>() || (std::is_same_v<T, std::uint16_t> && array.dtype() == kFloat16);
+}
+
 // The pointer of an optional array, after its type and size have been checked.
 template <class T>
 const T* in(nb::handle object, std::int64_t size, const char* name) {
     if (object.is_none()) return nullptr;
     Array a = nb::cast<Array>(object, false);
-    if (a.dtype() != nb::dtype<T>() || std::int64_t(a.size()) != size)
+    if (!holds<T>(a) || std::int64_t(a.size()) != size)
         throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
     return static_cast<const T*>(a.data());
 }
@@ -32,7 +40,7 @@ template <class T>
 T* out(nb::handle object, std::int64_t size, const char* name) {
     if (object.is_none()) return nullptr;
     auto a = nb::cast<nb::ndarray<nb::c_contig, nb::device::cpu>>(object, false);
-    if (a.dtype() != nb::dtype<T>() || std::int64_t(a.size()) != size)
+    if (!holds<T>(a) || std::int64_t(a.size()) != size)
         throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
     return static_cast<T*>(a.data());
 }
@@ -51,7 +59,7 @@ int threads_or_default(nb::handle n_threads) { return n_threads.is_none() ? num_
 
 // form: (slots, index, value, dense, weight, tail, row_scale, keep, smooth, ignored, z_loss, softcap, temperature)
 template <class T>
-void read_form(nb::tuple form, Job<T>& job) {
+void read_form(nb::tuple form, Form<T>& job) {
     job.slots = nb::cast<std::int64_t>(form[0]);
     job.index = in<std::int64_t>(form[1], job.rows * job.slots, "index");
     job.value = in<T>(form[2], job.rows * job.slots, "value");
@@ -68,45 +76,64 @@ void read_form(nb::tuple form, Job<T>& job) {
     job.temperature = nb::cast<double>(form[12]);
 }
 
-// f(job) with the job of the logits' type
+// stats: (lse, entropy, largest), or None
+template <class T>
+void read_statistics(nb::handle stats, Form<T>& job) {
+    if (stats.is_none()) return;
+    const auto parts = nb::cast<nb::tuple>(stats);
+    job.lse = out<double>(parts[0], job.rows, "lse");
+    job.entropy = out<double>(parts[1], job.rows, "entropy");
+    job.largest = out<std::int64_t>(parts[2], job.rows, "largest");
+}
+
+// f(job) with the job of the logits' type; `half` is the name of what bit patterns of 16 bits stand for
 template <class F>
-void with_logits(nb::handle logits, const F& f) {
+void with_logits(nb::handle logits, const F& f, nb::handle half = nb::none()) {
     Array a = nb::cast<Array>(logits, false);
     if (a.ndim() != 2) throw std::invalid_argument("luce._core: logits must be (rows, classes)");
-    auto start = [&]<class T>(Job<T> job) {
+    auto start = [&](auto job) {
         job.rows = std::int64_t(a.shape(0));
         job.classes = std::int64_t(a.shape(1));
-        job.logits = static_cast<const T*>(a.data());
+        job.logits = static_cast<decltype(job.logits)>(a.data());
         f(job);
     };
+    const auto name = half.is_none() ? std::string("float16") : nb::cast<std::string>(half);
     if (a.dtype() == nb::dtype<float>())
         start(Job<float>{});
     else if (a.dtype() == nb::dtype<double>())
         start(Job<double>{});
+    else if (name == "float16" &&
+             (a.dtype() == kFloat16 || (a.dtype() == nb::dtype<std::uint16_t>() && !half.is_none())))
+        start(HalfJob{{}, Half::float16});
+    else if (name == "bfloat16" && a.dtype() == nb::dtype<std::uint16_t>())
+        start(HalfJob{{}, Half::bfloat16});
     else
-        throw std::invalid_argument("luce._core: logits must be float32 or float64");
+        throw std::invalid_argument("luce._core: logits must be float32, float64, or of 16 bits whose type is named");
 }
 
-template <class T>
-T type_of(const Job<T>&);
+// the type of a job's rows in memory
+template <class T, class Stored>
+Stored type_of(const Job<T, Stored>&);
 
 void cross_entropy(nb::handle logits, nb::tuple form, double factor, nb::handle loss, nb::handle grad,
-                   nb::handle n_threads) {
-    with_logits(logits, [&](auto job) {
+                   nb::handle n_threads, nb::handle stats, nb::handle half) {
+    const auto call = [&](auto job) {
         using T = decltype(type_of(job));
         read_form(form, job);
+        read_statistics(stats, job);
         job.factor = factor;
         job.loss = out<double>(loss, job.rows, "loss");
         job.grad = out<T>(grad, job.rows * job.classes, "grad");
         const int threads = threads_or_default(n_threads);
         Release release(cost(job));
         run(Operation::cross_entropy, job, threads);
-    });
+    };
+    with_logits(logits, call, half);
 }
 
 void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::handle vector, nb::handle product,
-                       nb::handle grad, nb::handle n_threads) {
-    with_logits(logits, [&](auto job) {
+                       nb::handle grad, nb::handle n_threads, nb::handle half) {
+    const auto call = [&](auto job) {
         using T = decltype(type_of(job));
         read_form(form, job);
         job.factor = factor;
@@ -116,7 +143,8 @@ void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::han
         const int threads = threads_or_default(n_threads);
         Release release(2 * cost(job));
         run(Operation::hessian, job, threads);
-    });
+    };
+    with_logits(logits, call, half);
 }
 
 // The plain case in one step, for calls on a few rows, where checking in Python takes longer than the work: contiguous
@@ -163,10 +191,10 @@ void softmax(nb::handle logits, nb::handle result, nb::handle lse, bool logarith
         job.softcap = softcap;
         job.temperature = temperature;
         job.grad = out<T>(result, job.rows * job.classes, "result");
-        job.loss = out<double>(lse, job.rows, "lse");
+        job.lse = out<double>(lse, job.rows, "lse");
         const int threads = threads_or_default(n_threads);
         Release release(cost(job));
-        run(logarithm ? Operation::log_softmax : Operation::softmax, job, threads);
+        run(!job.grad ? Operation::statistics : logarithm ? Operation::log_softmax : Operation::softmax, job, threads);
     });
 }
 
@@ -302,10 +330,12 @@ NB_MODULE(_core, m) {
     num_threads();
 
     m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
-          nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none());
+          nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none(),
+          nb::arg("stats").none() = nb::none(), nb::arg("half").none() = nb::none());
     m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none());
     m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
-          nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none());
+          nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none(),
+          nb::arg("half").none() = nb::none());
     m.def("softmax", &softmax, nb::arg("logits"), nb::arg("result").none(), nb::arg("lse").none(), nb::arg("logarithm"),
           nb::arg("softcap"), nb::arg("temperature"), nb::arg("n_threads").none());
     m.def("softmax_product", &softmax_product, nb::arg("logits"), nb::arg("vector"), nb::arg("product"),

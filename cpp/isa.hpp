@@ -18,6 +18,7 @@ struct Level {
     SparseTable sparse;
     NarrowKernels<float> narrow32;
     NarrowKernels<double> narrow64;
+    HalfKernels bfloat16, float16;
     template <class T>
     const NarrowKernels<T>& narrow() const {
         if constexpr (sizeof(T) == 4)

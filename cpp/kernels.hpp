@@ -6,12 +6,12 @@
 
 namespace luce {
 
-// Everything is row-major and contiguous; a null pointer is an absent part.
+// Everything is row-major and contiguous; a null pointer is an absent part. What a batch is but for its rows of logits
+// and of whatever has their shape and type:
 template <class T>
-struct Job {
+struct Form {
     std::int64_t rows = 0, classes = 0;
-    const T* logits = nullptr;  // (rows, classes)
-    double softcap = 0;         // 0: none
+    double softcap = 0;  // 0: none
     double temperature = 1;
 
     // t = weight ⊙ (keep·given + smooth + tail on the classes that are not listed)
@@ -30,14 +30,54 @@ struct Job {
     double factor = 1;                  // derivatives are scaled by r·factor, losses by r alone
     double z_loss = 0;
 
-    const T* vector = nullptr;  // (rows, classes), what the Hessian is applied to
-
     double* loss = nullptr;  // (rows,)
-    T* grad = nullptr;       // (rows, classes), may be the logits
-    T* product = nullptr;    // (rows, classes), may be the vector or, without grad, the logits
+
+    // of the logits alone, also where a row is ignored, each (rows,)
+    double* lse = nullptr;            // log Σ exp u
+    double* entropy = nullptr;        // -Σ p log p
+    std::int64_t* largest = nullptr;  // the first NaN, or else the first of the largest logits
 
     bool transformed() const { return softcap != 0 || temperature != 1; }
     bool spread() const { return dense || smooth != 0 || tail; }  // t is not just a few listed classes
+    bool statistics() const { return lse || entropy || largest; }
+
+    Form rows_from(std::int64_t begin, std::int64_t end) const {
+        Form part = *this;
+        part.rows = end - begin;
+        const auto skip = [begin](auto*& p, std::int64_t row) { p = p ? p + begin * row : p; };
+        skip(part.index, slots), skip(part.value, slots), skip(part.dense, classes);
+        for (const double** p : {&part.tail, &part.row_scale}) skip(*p, 1);
+        for (double** p : {&part.loss, &part.lse, &part.entropy}) skip(*p, 1);
+        skip(part.largest, 1);
+        return part;
+    }
+    // all that the statistics ask for
+    Form logits_alone() const {
+        Form part;
+        part.rows = rows, part.classes = classes, part.softcap = softcap, part.temperature = temperature;
+        part.lse = lse, part.entropy = entropy, part.largest = largest;
+        return part;
+    }
+};
+
+// `Stored` is the type of the rows in memory.
+template <class T, class Stored = T>
+struct Job : Form<T> {
+    const Stored* logits = nullptr;  // (rows, classes)
+    const Stored* vector = nullptr;  // (rows, classes), what the Hessian is applied to
+    Stored* grad = nullptr;          // (rows, classes), may be the logits
+    Stored* product = nullptr;       // (rows, classes), may be the vector or, without grad, the logits
+};
+
+// The same on rows of 16 bits, which are computed in float.
+enum class Half { bfloat16, float16 };
+struct HalfJob : Job<float, std::uint16_t> {
+    Half half = Half::bfloat16;
+};
+
+struct HalfKernels {
+    void (*widen)(const std::uint16_t* from, float* to, std::int64_t size);
+    void (*round)(const float* from, std::uint16_t* to, std::int64_t size);  // to the nearest, ties to even
 };
 
 // Elementwise sigmoid cross-entropy, positive·t·softplus(-z) + (1-t)·softplus(z), in blocks of kBlock elements.
@@ -103,8 +143,9 @@ template <class T>
 struct Kernels {
     void (*cross_entropy)(const Job<T>&, std::int64_t begin, std::int64_t end);  // loss and, if asked for, grad
     void (*hessian)(const Job<T>&, std::int64_t begin, std::int64_t end);        // product and, if asked for, grad
-    void (*softmax)(const Job<T>&, std::int64_t begin, std::int64_t end);        // grad = p, loss = lse, either
+    void (*softmax)(const Job<T>&, std::int64_t begin, std::int64_t end);        // grad = p
     void (*log_softmax)(const Job<T>&, std::int64_t begin, std::int64_t end);    // grad = log p
+    void (*statistics)(const Job<T>&, std::int64_t begin, std::int64_t end);     // lse, entropy, largest
     void (*sigmoid)(const SigmoidJob<T>&, std::int64_t begin, std::int64_t end);
 };
 

@@ -17,9 +17,9 @@ namespace luce {
 int num_threads();
 void set_num_threads(int n);  // 0: back to the environment's
 
-// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others. The pieces follow
-// from the arguments alone. `cost` is the whole work in nanoseconds, roughly: starting a thread costs some 30 µs
-// (measured), so each must have several times that to do.
+// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others, each with a copy of
+// f, which may hold what a thread works in. The pieces follow from the arguments alone. `cost` is the whole work in
+// nanoseconds, roughly: starting a thread costs some 30 µs (measured), so each must have several times that to do.
 template <class F>
 void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double cost, const F& f) {
     const std::int64_t chunks = (size + chunk - 1) / chunk;
@@ -30,8 +30,9 @@ void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double c
     std::mutex failing;
     auto work = [&] {
         try {
+            F own = f;
             for (std::int64_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
-                f(c * chunk, std::min(size, (c + 1) * chunk));
+                own(c * chunk, std::min(size, (c + 1) * chunk));
         } catch (...) {
             const std::lock_guard<std::mutex> hold(failing);
             if (!failure) failure = std::current_exception();

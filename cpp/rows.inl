@@ -218,7 +218,7 @@ class Block {
             const Row zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
             const Row l = loss + wide_splat<T>(job.z_loss) * lse * lse;
             // a row of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
-            write(where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
+            write(job.loss, where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
         }
         if (job.grad) {
             sweep<Gradient>();
@@ -249,16 +249,10 @@ class Block {
     }
 
     void softmax() {
-        if (job.grad && !kPair)
-            summarise<true, false>();
-        else
-            summarise<false, false>();
-        if (job.loss) write(lse);
-        if (job.grad) {
-            factors.coefficient = narrow(inverse_sum);
-            sweep<Probability>();
-            deliver(buffer.grad, job.grad);
-        }
+        summarise<!kPair, false>();
+        factors.coefficient = narrow(inverse_sum);
+        sweep<Probability>();
+        deliver(buffer.grad, job.grad);
     }
 
     void log_softmax() {
@@ -266,6 +260,17 @@ class Block {
         factors.coefficient = narrow(log_sum);
         sweep<LogProbability>();
         deliver(buffer.grad, job.grad);
+    }
+
+    void statistics() {
+        if (job.entropy || job.largest)
+            summarise<false, false, true>();
+        else
+            summarise<false, false>();
+        if (job.lse) write(job.lse, lse);
+        if (job.entropy) write(job.entropy, log_sum + loss * inverse_sum);
+        for (int l = 0; job.largest && l < rows; ++l)
+            job.largest[row + l] = (~top_position[l] & std::numeric_limits<Index>::max()) / (Columns ? W : 1);
     }
 
   private:
@@ -292,9 +297,13 @@ class Block {
     };
 
     // rest and ties; with a spread target also Σ t·(m - u) and the target's mass beside and at the maximum. `Keep`
-    // leaves the terms where the gradient will be, `Track` finds a position of the maximum.
-    template <bool Keep, bool Track>
+    // leaves the terms where the gradient will be, `Track` finds a position of the maximum. `Statistics` asks for
+    // Σ e·(m - u) instead of the target's, and for the first NaN or else the first maximum.
+    template <bool Keep, bool Track, bool Statistics>
     struct Summary {
+        static constexpr bool kTarget = kSpread && !Statistics, kDistance = kSpread || Statistics;
+        static constexpr bool kPosition = kSpread || Track || Statistics;
+        static constexpr Index kNowhere = Statistics ? std::numeric_limits<Index>::min() : Index(-1);
         const Exp<T> exp;
         const V z_max, u_max, low_max;
         const Int<T> iota;
@@ -308,26 +317,26 @@ class Block {
               low_max(of(b.low_max, l)),
               iota(b.iota),
               ties(splat(T(0))),
-              position(splat_int<T>(-1)) {}
+              position(splat_int<T>(kNowhere)) {}
         LUCE_INLINE void finish(Block& b, int l) {
             b.put(0, l, b.rest, rest.total());
             b.put(1, l, b.ties, widen(ties));
-            if constexpr (kSpread) {
-                b.put(2, l, b.loss, distance.total());
+            if constexpr (kDistance) b.put(2, l, b.loss, distance.total());
+            if constexpr (kTarget) {
                 b.put(3, l, b.beside, beside.total());
                 b.put(4, l, b.at_top, at_top.total());
             }
-            if constexpr (kSpread || Track) b.put_position(l, position);
+            if constexpr (kPosition) b.put_position(l, position);
         }
         LUCE_INLINE static void collect(Block& b) {
             b.collect(0, b.rest);
             b.collect(1, b.ties);
-            if constexpr (kSpread) {
-                b.collect(2, b.loss);
+            if constexpr (kDistance) b.collect(2, b.loss);
+            if constexpr (kTarget) {
                 b.collect(3, b.beside);
                 b.collect(4, b.at_top);
             }
-            if constexpr (kSpread || Track) b.collect_position();
+            if constexpr (kPosition) b.collect_position();
         }
 
         template <int U>
@@ -342,18 +351,30 @@ class Block {
                 if constexpr (Keep) store(t.grad + j, kSpread ? mark_impossible(z, e_j) : e_j);
                 ties += top ? one : zero;
                 e[k] = top ? zero : e_j;
-                if constexpr (kSpread) {
-                    V target = load(t.target + j), gap = u_max - u;
+                if constexpr (kDistance) {
+                    V share = e_j, gap = u_max - u;
+                    if constexpr (kTarget) share = load(t.target + j);
                     if constexpr (kPair) gap += low_max - load(t.low + j);
-                    d[k] = target == zero ? zero : target * gap;  // 0·∞ = 0
-                    s[k] = top ? zero : target;
-                    m[k] = top ? target : zero;
+                    d[k] = share == zero ? zero : share * gap;  // 0·∞ = 0
+                    if constexpr (kTarget) {
+                        s[k] = top ? zero : share;
+                        m[k] = top ? share : zero;
+                    }
                 }
-                if constexpr (kSpread || Track) position = top ? iota + splat_int<T>(Index(t.at + j)) : position;
+                if constexpr (kPosition) {
+                    const Int<T> here = iota + splat_int<T>(Index(t.at + j));
+                    if constexpr (Statistics) {  // complements: the larger, the earlier; NaN with the sign flipped
+                        Int<T> found = top ? ~here : splat_int<T>(kNowhere);
+                        found = z != z ? ~here ^ splat_int<T>(kNowhere) : found;
+                        position = found > position ? found : position;
+                    } else {
+                        position = top ? here : position;
+                    }
+                }
             }
             rest.add(pairwise<U>(e));
-            if constexpr (kSpread) {
-                distance.add(pairwise<U>(d));
+            if constexpr (kDistance) distance.add(pairwise<U>(d));
+            if constexpr (kTarget) {
                 beside.add(pairwise<U>(s));
                 at_top.add(pairwise<U>(m));
             }
@@ -540,7 +561,7 @@ class Block {
 
     // --------------------------------------------------------------------------------------------- the block's sums
 
-    template <bool Keep, bool Track>
+    template <bool Keep, bool Track, bool Statistics = false>
     LUCE_INLINE void summarise() {
         if constexpr (!kSpread) read_listed();
         sweep<Maximum>();
@@ -553,7 +574,7 @@ class Block {
             slope_max = m.slope;
         }
         exp.start(u_max);
-        sweep<Summary<Keep, Track>>();
+        sweep<Summary<Keep, Track, Statistics>>();
         const Row top_term = widen(exp.template term<kPair>(u_max, low_max)), one = wide_splat<T>(1);
         // no finite maximum: NaN for the whole row
         rest = rest + widen(z_max - z_max);
@@ -561,7 +582,7 @@ class Block {
         inverse_sum = one / sum;
         log_sum = log1p((ties - one) + rest / top_term);
         lse = widen(u_max) + (log_sum + widen(low_max));
-        if constexpr (kSpread) {
+        if constexpr (kSpread && !Statistics) {
             alpha = beside + at_top;
             loss = loss + alpha * log_sum;
             alpha = alpha + wide_splat<T>(job.mass);
@@ -820,8 +841,8 @@ class Block {
         }
     }
 
-    LUCE_INLINE void write(Row value) const {
-        double* const to = job.loss + row;
+    LUCE_INLINE void write(double* to, Row value) const {
+        to += row;
         if (rows == W && all_alive) {
             wide_store(to, value);
         } else {
@@ -926,7 +947,7 @@ class Block {
 
 // ------------------------------------------------------------------------------------------------------ entry points
 
-enum class Operation { cross_entropy, hessian, softmax, log_softmax };
+enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
 
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
@@ -938,6 +959,7 @@ void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
         if constexpr (operation == Operation::hessian) block.hessian();
         if constexpr (operation == Operation::softmax) block.softmax();
         if constexpr (operation == Operation::log_softmax) block.log_softmax();
+        if constexpr (operation == Operation::statistics) block.statistics();
     }
 }
 
@@ -1061,8 +1083,8 @@ static double total(const double* x, std::int64_t size) {
 
 template <class T>
 Kernels<T> kernels() {
-    return {run<Operation::cross_entropy, T>, run<Operation::hessian, T>, run<Operation::softmax, T>,
-            run<Operation::log_softmax, T>, run_sigmoid<T>};
+    return {run<Operation::cross_entropy, T>, run<Operation::hessian, T>,    run<Operation::softmax, T>,
+            run<Operation::log_softmax, T>,   run<Operation::statistics, T>, run_sigmoid<T>};
 }
 
 }  // namespace luce::LUCE_LEVEL

@@ -23,6 +23,7 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #include "../lanes.inl"
 #include "../narrow.inl"
 #include "../rows.inl"
+#include "../sixteen.inl"
 #include "../sparse.inl"
 
 #if defined(__clang__)
@@ -33,8 +34,16 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 
 namespace luce::avx2 {
 Level level() {
-    return {"avx2", supported,      kernels<float>(),        kernels<double>(),
-            total,  sparse_table(), narrow_kernels<float>(), narrow_kernels<double>()};
+    return {"avx2",
+            supported,
+            kernels<float>(),
+            kernels<double>(),
+            total,
+            sparse_table(),
+            narrow_kernels<float>(),
+            narrow_kernels<double>(),
+            half_kernels<BFloat16>(),
+            half_kernels<Float16>()};
 }
 }  // namespace luce::avx2
 #endif

@@ -26,6 +26,7 @@ static bool supported() {
 #include "../lanes.inl"
 #include "../narrow.inl"
 #include "../rows.inl"
+#include "../sixteen.inl"
 #include "../sparse.inl"
 
 #if defined(__clang__)
@@ -36,8 +37,16 @@ static bool supported() {
 
 namespace luce::avx512 {
 Level level() {
-    return {"avx512", supported,      kernels<float>(),        kernels<double>(),
-            total,    sparse_table(), narrow_kernels<float>(), narrow_kernels<double>()};
+    return {"avx512",
+            supported,
+            kernels<float>(),
+            kernels<double>(),
+            total,
+            sparse_table(),
+            narrow_kernels<float>(),
+            narrow_kernels<double>(),
+            half_kernels<BFloat16>(),
+            half_kernels<Float16>()};
 }
 }  // namespace luce::avx512
 #endif

@@ -22,11 +22,20 @@ inline constexpr int kColumnClasses = 32;
 #include "../lanes.inl"
 #include "../narrow.inl"
 #include "../rows.inl"
+#include "../sixteen.inl"
 #include "../sparse.inl"
 
 namespace luce::LUCE_LEVEL {
 Level level() {
-    return {"baseline", [] { return true; }, kernels<float>(),        kernels<double>(),
-            total,      sparse_table(),      narrow_kernels<float>(), narrow_kernels<double>()};
+    return {"baseline",
+            [] { return true; },
+            kernels<float>(),
+            kernels<double>(),
+            total,
+            sparse_table(),
+            narrow_kernels<float>(),
+            narrow_kernels<double>(),
+            half_kernels<BFloat16>(),
+            half_kernels<Float16>()};
 }
 }  // namespace luce::LUCE_LEVEL

@@ -1,8 +1,15 @@
 """The compiled kernels; use the functions of luce instead, which check their arguments."""
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
+
+Half = Literal["bfloat16", "float16"]
+"""What 16-bit patterns (uint16) stand for: logits and all that has their shape and type, beside a float32 form."""
+
+Statistics = tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArray[np.int64] | None]
+"""Written for each row, whatever its target: log-sum-exp, entropy (NaN where the loss is), the first largest logit."""
 
 SIGMOID_BLOCK: int
 
@@ -13,6 +20,8 @@ def cross_entropy(
     loss: NDArray[Any] | None,
     grad: NDArray[Any] | None,
     n_threads: int | None,
+    stats: Statistics | None = None,
+    half: Half | None = None,
 ) -> None: ...
 def plain_mean(logits: NDArray[Any], target: Any, grad: NDArray[Any] | None) -> float | None: ...
 def cross_entropy_hvp(
@@ -23,6 +32,7 @@ def cross_entropy_hvp(
     product: NDArray[Any],
     grad: NDArray[Any] | None,
     n_threads: int | None,
+    half: Half | None = None,
 ) -> None: ...
 def softmax(
     logits: NDArray[Any],

@@ -166,7 +166,11 @@ def working(array: NDArray[Any]) -> NDArray[Any]:
 
 def matrix(array: NDArray[Any]) -> NDArray[Any]:
     """(..., V) as contiguous (N, V), in the type that is computed in."""
-    array = working(array)
+    return contiguous(working(array))
+
+
+def contiguous(array: NDArray[Any]) -> NDArray[Any]:
+    """(..., V) as contiguous (N, V)."""
     if array.ndim == 2 and array.flags.c_contiguous and array.flags.aligned:
         return array
     if array.ndim != 2:

@@ -10,6 +10,7 @@ from luce import _core
 from luce.contract import (
     Output,
     check_logits,
+    contiguous,
     is_pair,
     like_logits,
     matrix,
@@ -80,7 +81,7 @@ def cross_entropy(
             return logits.dtype.type(plain)
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
-    rows = matrix(z)
+    rows = contiguous(z)
     losses = np.empty(len(rows))
     _core.cross_entropy(rows, problem.form, 1.0, losses, None, threads(n_threads))
     return problem.reduce(losses, z.dtype)
@@ -140,7 +141,7 @@ def cross_entropy_and_grad(
             return logits.dtype.type(plain), grad
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
-    rows = matrix(z)
+    rows = contiguous(z)
     output = Output(out, z, rows, problem.form)
     losses = np.empty(len(rows))
     _core.cross_entropy(rows, problem.form, problem.factor, losses, output.rows, threads(n_threads))

@@ -38,9 +38,9 @@ LOGITS_WORKSPACE = 125 << 20
 WEIGHT_WORKSPACE = 5 << 19
 
 
-def row_chunks(rows: int, width: int) -> Iterator[slice]:
+def row_chunks(rows: int, width: int, workspace: int | None = None) -> Iterator[slice]:
     """Rows that fit the workspace with `width` bytes each, in chunks of about the same size."""
-    size = max(1, LOGITS_WORKSPACE // width)
+    size = max(1, (LOGITS_WORKSPACE if workspace is None else workspace) // width)
     size = size // 64 * 64 or size
     if rows:
         size = math.ceil(rows / math.ceil(rows / size))

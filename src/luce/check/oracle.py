@@ -264,6 +264,14 @@ class CrossEntropy:
         return Exact(lse, scale)
 
     @property
+    def entropy(self) -> Exact:
+        """The entropy of ``p`` in each row, ``Σ_j p_j (lse − u_j)``, shape (...); no term is negative."""
+        with mp.workdps(self._digits):
+            entropy = _total(_times(self._rows.p, self._rows.surprise))
+            entropy = self._rows.nan_where_broken(entropy).reshape(self._leading)
+            return Exact(entropy, entropy)
+
+    @property
     def row_factor(self) -> Multiprecision:
         """What each row's derivative is multiplied by: ``r_i / D`` for "mean", ``r_i`` otherwise; shape (...)."""
         return np.asarray(self._row_factor.reshape(self._leading))

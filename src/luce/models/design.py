@@ -175,6 +175,16 @@ class SparseMatrix:
         squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
+    def between(
+        self, rows: slice, weights: Array, left: Indices, right: Indices, unit: Vector
+    ) -> tuple[Vector, Vector, Vector]:
+        """Return Aᵀ diag(weights) B, Aᵀ weights and Bᵀ weights for columns A and B of X diag(unit), in some rows."""
+        X = self.X[rows]
+        A = sparse.csr_array(X[:, left].multiply(unit[left]).multiply(weights[:, None].astype(np.float64)))
+        B = sparse.csr_array(X[:, right].multiply(unit[right]))
+        sums = np.asarray(A.sum(axis=0), np.float64), np.asarray(B.T @ weights, np.float64)
+        return np.asarray((A.T @ B).toarray(), np.float64), *sums
+
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them, as a dense array."""
         X = self.X[rows]
@@ -343,6 +353,24 @@ class Design:
         np.subtract(dense, centre, out=inside, casting="same_kind")
         inside *= unit.astype(block.dtype)
         return block if dtype is None else block.astype(dtype, copy=False)
+
+    def between(self, rows: slice, weights: Array, left: Indices, right: Indices) -> Vector:
+        """Return Σ weight x̃'x̃'ᵀ over a block of rows of a sparse matrix, some columns against others, ascending."""
+        assert isinstance(self.matrix, SparseMatrix)
+        inside, beside = (columns[columns < self.n_features] for columns in (left, right))
+        products, of_left, of_right = self.matrix.between(rows, weights, inside, beside, self.unit)
+        total = float(weights.sum(dtype=np.float64))
+        mean, other = (self.centre[columns] * self.unit[columns] for columns in (inside, beside))
+        moved = of_right - total * other
+        among: Vector = np.empty((len(left), len(right)))
+        for first in range(0, len(mean), 64):  # no second array of that size
+            some = slice(first, min(first + 64, len(mean)))
+            shift = np.column_stack([mean[some], of_left[some]]) @ np.stack([moved, other])
+            np.subtract(products[some], shift, out=among[some, : len(other)])
+        among[: len(mean), len(other) :] = (of_left - total * mean)[:, None]
+        among[len(mean) :, : len(other)] = moved
+        among[len(mean) :, len(other) :] = total
+        return among
 
     def weighted(self, rows: slice) -> Array:
         """Return √(r/S) x̃' of a block of rows, not to be written to; kept if that is all rows."""

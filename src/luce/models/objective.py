@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from luce.models.curvature import (
     preconditioner,
     strong_cost,
 )
-from luce.models.design import WRITTEN_ENTRIES, DenseMatrix, Design
+from luce.models.design import WRITTEN_ENTRIES, DenseMatrix, Design, SparseMatrix
 from luce.models.losses import Loss
 
 __all__ = ["LinearObjective", "Point"]
@@ -275,14 +275,22 @@ class Point:
             return np.asarray(self.hessian()[np.ix_(chosen, chosen)])
         first = objective.loss.n_scores - objective.coordinates.n_rows
         classes, features = chosen // columns + first, chosen % columns
-        hessian: Vector = np.zeros((len(chosen), len(chosen)))
         ends = np.append(0, np.flatnonzero(np.diff(classes, append=-1)) + 1)
+        parts = [slice(first, last) for first, last in pairwise(ends)]
+        sparse = isinstance(objective.design.matrix, SparseMatrix)
+        hessian = (self._among_sparse if sparse else self._among_dense)(classes, features, parts)
+        hessian[np.diag_indices(len(chosen))] += objective.ridge[features]
+        return hessian
+
+    def _among_dense(self, classes: Array, features: Array, parts: list[slice]) -> Vector:
+        objective, size = self.objective, len(classes)
+        hessian: Vector = np.zeros((size, size))
         used, places = np.unique(features, return_inverse=True)
-        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(len(chosen), 1))):
+        for rows, scores in self.scores(max(16, WRITTEN_ENTRIES // max(size, 1))):
             block = objective.design.standardised(rows, columns=used)[:, places]
             block *= np.sqrt(objective.design.share[rows])[:, None]
             p = objective.loss.probabilities(scores)[:, classes]
-            if len(ends) == 2:  # one class alone
+            if len(parts) == 1:  # one class alone
                 block *= np.sqrt(p * (1 - p))
                 hessian += block.T @ block
                 continue
@@ -291,10 +299,25 @@ class Point:
                 hessian -= crossed.T @ crossed
             else:
                 crossed *= 1 - p
-            for first, last in pairwise(ends):  # a class with itself
-                part = slice(first, last)
+            for part in parts:  # a class with itself
                 hessian[part, part] += block[:, part].T @ crossed[:, part]
-        hessian[np.diag_indices(len(chosen))] += objective.ridge[features]
+        return hessian
+
+    def _among_sparse(self, classes: Array, features: Array, parts: list[slice]) -> Vector:
+        """Add up the products of columns that meet in a row, one pair of classes after the other."""
+        objective, size = self.objective, len(classes)
+        hessian: Vector = np.zeros((size, size))
+        for rows, scores in self.scores():
+            p = objective.loss.probabilities(scores)
+            for part, other in combinations_with_replacement(parts, 2):
+                k, m = classes[part.start], classes[other.start]
+                if k != m and not objective.loss.coupled:
+                    continue
+                curvature = p[:, k] * ((k == m) - p[:, m]) * objective.design.share[rows]
+                among = objective.design.between(rows, curvature, features[part], features[other])
+                hessian[part, other] += among
+                if k != m:
+                    hessian[other, part] += among.T
         return hessian
 
     def blocks(self) -> Vector:

@@ -1,4 +1,4 @@
-"""How `torch.vmap` sees functions of rows: a batch of rows is more rows."""
+"""Functions of rows under autograd, and how `torch.vmap` sees them: a batch of rows is more rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import unwrap_dead_wrappers
 
-__all__ = ["one_by_one", "over_rows"]
+__all__ = ["Function", "one_by_one", "over_rows"]
+
+
+class Function(torch.autograd.Function):
+    """A function that is called with all of its arguments by place.
+
+    PyTorch inspects the signature of ``forward`` at each call to fill in defaults, which takes longer than the rest of
+    a call on a few rows.
+    """
+
+    @classmethod
+    def apply(cls, *arguments: Any) -> Any:
+        """Call the function."""
+        if torch._C._are_functorch_transforms_active():
+            return super().apply(*arguments)
+        return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(arguments))  # type: ignore[misc]
 
 
 def over_rows(

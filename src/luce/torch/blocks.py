@@ -43,10 +43,10 @@ def add_products(
     of_weight: Tensor | None,
 ) -> None:
     """Add G W to some rows of an input's gradient and Gᵀ x to the weight's, of the blocks that are kept."""
-    places = torch.arange(kept.shape[0]) if isinstance(rows, slice) else rows
+    places = torch.arange(kept.shape[0], device=kept.device) if isinstance(rows, slice) else rows
     offset = rows.start if isinstance(rows, slice) else 0
     order = kept.t().nonzero()
-    ends = torch.searchsorted(order[:, 0].contiguous(), torch.arange(1, kept.shape[1] + 1)).tolist()
+    ends = kept.sum(0).cumsum(0).tolist()
     first = 0
     for block, last in enumerate(ends):
         some, first = order[first:last, 1], last

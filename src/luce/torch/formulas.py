@@ -73,33 +73,32 @@ def losses(z: Tensor, target: Target, options: Options) -> Tensor:
 
 def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
     """Return scale · ∂ℓ/∂z (N, V)."""
-    given = z
+    given = z.dtype
     z, live = _live(z, target, options)
-    u = _transformed(z, options)
-    d, s, largest = _about_largest(u)
-    t = _effective(z, target, options)
-    mass = t.sum(1)
-    if options.z_loss:
-        mass = mass + 2 * options.z_loss * (u.gather(1, largest)[:, 0] + torch.log1p(s))
-    p = torch.exp(d) / (1 + s)[:, None]
-    slope = mass[:, None] * p - t
-    # at the largest entry the difference cancels: (mass − t_k) − mass·(1 − p_k), the first summed from its parts
-    rest = t.scatter(1, largest, 0.0).sum(1)
-    if options.z_loss:
-        rest = rest + (mass - t.sum(1))
-    slope = slope.scatter(1, largest, (rest - mass * (s / (1 + s)))[:, None])
-    if options.softcap:
-        inner = torch.where(z == -torch.inf, 0.0, z)
-        slope = slope * (1 - torch.square(torch.tanh(inner / options.softcap)))
-    slope = slope * (scale.to(slope.dtype) / options.temperature)[:, None]
-    slope = slope if live is None else torch.where(live[:, None], slope, 0.0)
-    return slope.to(given.dtype)
+    slope = _in_u(z, target, options)[1] * _rise(z, options) * scale.to(z.dtype)[:, None]
+    return _finished(z, live, slope).to(given)
 
 
 def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: Options) -> Tensor:
     """Return scale · (∂²ℓ/∂z²) vector (N, V)."""
-    pulled: Tensor = torch.func.vjp(lambda z: gradient(z, target, scale, options), z)[1](vector.to(z.dtype))[0]
-    return pulled  # H is symmetric
+    given = z.dtype
+    z, live = _live(z, target, options)
+    p, slope, mass, largest = _in_u(z, target, options)
+    rise = _rise(z, options)
+    vector = _where_live(live, torch.where(z == -torch.inf, 0.0, vector.to(z.dtype)))
+    w = rise * vector
+    # about the largest entry's: there w − ⟨p, w⟩ would cancel
+    pivot = w.gather(1, largest)
+    w = w - pivot
+    mean = (p * w).sum(1, keepdim=True)
+    moved = mass * p * (w - mean)
+    if options.z_loss:
+        moved = moved + 2 * options.z_loss * p * (pivot + mean)
+    moved = rise * moved
+    if options.softcap:
+        bend = -2 / options.softcap * torch.tanh(_possible(z) / options.softcap) * rise
+        moved = moved + slope * bend * vector
+    return _finished(z, live, moved * scale.to(z.dtype)[:, None]).to(given)
 
 
 def statistics(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,6 +122,43 @@ def pushed(function: Callable[..., Any], primals: Sequence[Tensor], tangents: Se
         return torch.func.vjp(pull, zeros)[1](tuple(tangents))[0]
 
 
+def _in_u(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return p, ∂ℓ/∂u, both (N, V), α + 2ζ·lse and the place of the largest entry, both (N, 1)."""
+    u = _transformed(z, options)
+    d, s, largest = _about_largest(u)
+    t = _effective(z, target, options)
+    pull = 2 * options.z_loss * (u.gather(1, largest)[:, 0] + torch.log1p(s)) if options.z_loss else 0.0
+    mass = t.sum(1) + pull
+    p = torch.exp(d) / (1 + s)[:, None]
+    slope = mass[:, None] * p - t
+    # where p_k > 1/2 the difference cancels: (mass − t_k) − mass·(1 − p_k), the first summed from its parts
+    rest = t.scatter(1, largest, 0.0).sum(1) + pull
+    at_largest = torch.where(s < 1, rest - mass * (s / (1 + s)), slope.gather(1, largest)[:, 0])
+    slope = slope.scatter(1, largest, at_largest[:, None])
+    return p, slope, mass[:, None], largest
+
+
+def _rise(z: Tensor, options: Options) -> Any:
+    """Return du/dz; 1 − tanh² would cancel."""
+    if not options.softcap:
+        return 1 / options.temperature
+    double = 2 * _possible(z) / options.softcap
+    return 4 / options.temperature * torch.sigmoid(double) * torch.sigmoid(-double)
+
+
+def _possible(z: Tensor) -> Tensor:
+    return torch.where(z == -torch.inf, 0.0, z)
+
+
+def _finished(z: Tensor, live: Tensor | None, rows: Tensor) -> Tensor:
+    """Return rows with zeros at classes that cannot happen and where ignored; the NaN of broken rows stay."""
+    return _where_live(live, torch.where((z == -torch.inf) & (rows == rows), 0.0, rows))
+
+
+def _where_live(live: Tensor | None, rows: Tensor) -> Tensor:
+    return rows if live is None else torch.where(live[:, None], rows, 0.0)
+
+
 def _live(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor | None]:
     """Return the logits in the type that is computed in, with zeros in the rows that are ignored, and which are not."""
     z = z.to(wide(z.dtype))
@@ -135,9 +171,8 @@ def _live(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor |
 def _transformed(z: Tensor, options: Options) -> Tensor:
     u = z
     if options.softcap:
-        never = z == -torch.inf
-        capped = options.softcap * torch.tanh(torch.where(never, 0.0, z) / options.softcap)
-        u = torch.where(never, -torch.inf, capped)
+        capped = options.softcap * torch.tanh(_possible(z) / options.softcap)
+        u = torch.where(z == -torch.inf, -torch.inf, capped)
     return u if options.temperature == 1 else u / options.temperature
 
 
@@ -168,8 +203,11 @@ def _effective(z: Tensor, target: Target, options: Options) -> Tensor:
             rest = free.sum(1)
             missing = 1 - value.sum(1)
             bound = 4 * max(index.shape[1], 1) * torch.finfo(value.dtype).eps
-            share = torch.where(missing > bound, missing, 0.0) / torch.where(rest == 0, 1.0, rest)
+            missing = missing - torch.where(missing > bound, 0.0, missing).detach()  # 0 with a derivative
+            share = missing / torch.where(rest == 0, 1.0, rest)
             t = t + share[:, None] * free
-    if options.label_smoothing:
+    if options.label_smoothing == 1:  # 0·∞ would be NaN where the given target has its derivative
+        t = torch.full_like(t, 1 / classes)
+    elif options.label_smoothing:
         t = (1 - options.label_smoothing) * t + options.label_smoothing / classes
     return t if weight is None else t * weight.to(z.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn.functional import linear
 
 from luce.torch import operators
 from luce.torch.layer import LayerLosses
@@ -354,7 +355,8 @@ def _transformed() -> bool:
 
 
 def _autocast(input: Tensor) -> bool:
-    return torch.is_autocast_enabled(input.device.type)
+    kind = input.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
@@ -397,6 +399,6 @@ def _check_layer(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | Non
 
 def _logits_of_places(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> Tensor:
     """Return the logits (N, V, d1, ...) of a layer for each place."""
-    flat = input @ linear_weight.reshape(-1, linear_weight.shape[-1]).t()
-    logits = flat.reshape(input.shape[0], *linear_weight.shape[:-1])
-    return logits if linear_bias is None else logits + linear_bias
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    flat = linear(input, linear_weight.reshape(-1, linear_weight.shape[-1]), bias)
+    return flat.reshape(input.shape[0], *linear_weight.shape[:-1])

@@ -7,9 +7,11 @@ logits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
@@ -19,9 +21,11 @@ from luce.contract import Form, _tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 
-__all__ = ["Rows", "batched", "compiled", "forward", "gradient", "product", "row_dtype"]
+__all__ = ["Rows", "batched", "compiled", "count", "empty", "forward", "gradient", "product", "row_dtype"]
 
 CHUNK = 2**22  # logits in a chunk on other devices
+LARGE = 2**22  # bytes from which on NumPy asks for large pages
+ALIGNED = 64  # bytes, as PyTorch's own tensors
 
 
 class Rows(NamedTuple):
@@ -45,6 +49,20 @@ def row_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Return a contiguous matrix to be filled, of another tensor's type and device.
+
+    Where it is large, NumPy provides the memory: it asks the system for large pages and PyTorch doesn't. A fresh tensor
+    of 250 MiB otherwise costs 64,000 page faults, several times the pass over the rows that fills it.
+    """
+    size = math.prod(shape) * like.element_size()
+    if not compiled(like) or size < LARGE:
+        return like.new_empty(shape)
+    memory = np.empty(size + ALIGNED, np.uint8)
+    offset = -memory.ctypes.data % ALIGNED // like.element_size()
+    return like.new_empty(0).set_(torch.from_numpy(memory).untyped_storage(), offset, shape, (shape[1], 1))
+
+
 def forward(
     z: Tensor,
     target: Target,
@@ -65,15 +83,15 @@ def forward(
     if not compiled(z):
         return _forward_elsewhere(z, target, scale, options, with_gradient, with_statistics, out)
     rows, classes = z.shape
-    _check(target, classes, options)
+    count(target, classes, options)
     logits = _array(z)
-    loss = torch.empty(rows, dtype=torch.float64)
+    loss = z.new_empty(rows, dtype=torch.float64)
     slope = None
     if with_gradient:
-        slope = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+        slope = empty(z.shape, z) if out is None else out
     stats = None
     if with_statistics:
-        stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty(rows, dtype=torch.int64))
+        stats = (torch.empty_like(loss), torch.empty_like(loss), z.new_empty(rows, dtype=torch.int64))
     _core.cross_entropy(
         logits,
         _form(z, target, scale, options),
@@ -81,6 +99,8 @@ def forward(
         loss.numpy(),
         None if slope is None else _array(slope),
         torch.get_num_threads(),
+        None if stats is None else (stats[0].numpy(), stats[1].numpy(), stats[2].numpy()),
+        _half(z),
     )
     return Rows(loss, slope, *(stats or (None, None, None)))
 
@@ -91,9 +111,9 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return cast("Tensor", torch.ops.luce.cross_entropy_gradient(z, *target, scale, *options))
     if not compiled(z):
         return _by_chunks(formulas.gradient, z, target, scale, options)
-    slope = torch.empty(z.shape, dtype=z.dtype)
+    slope = empty(z.shape, z)
     form = _form(z, target, scale, options)
-    _core.cross_entropy(_array(z), form, 1.0, None, _array(slope), torch.get_num_threads())
+    _core.cross_entropy(_array(z), form, 1.0, None, _array(slope), torch.get_num_threads(), None, _half(z))
     return slope
 
 
@@ -116,7 +136,7 @@ def product(
         if gradient_out is not None:
             gradient_out.copy_(_by_chunks(formulas.gradient, z, target, scale, options))
         return moved if out is None else out.copy_(moved)
-    result = torch.empty(z.shape, dtype=z.dtype) if out is None else out
+    result = empty(z.shape, z) if out is None else out
     _core.cross_entropy_hvp(
         _array(z),
         _form(z, target, scale, options),
@@ -125,6 +145,7 @@ def product(
         _array(result),
         None if gradient_out is None else _array(gradient_out),
         torch.get_num_threads(),
+        _half(z),
     )
     return result
 
@@ -134,36 +155,44 @@ def batched(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors)
 
 
-def _kind(z: Tensor) -> str | None:
-    return {torch.bfloat16: "bfloat16", torch.float16: "float16"}.get(z.dtype)
+def _half(z: Tensor) -> Literal["bfloat16", "float16"] | None:
+    """Return which type of 16 bits the bits of a tensor are of, if any."""
+    if z.element_size() > 2:
+        return None
+    return "bfloat16" if z.dtype == torch.bfloat16 else "float16"
 
 
 def _array(tensor: Tensor) -> Any:
     """Return a contiguous tensor's numbers as NumPy sees them, those of 16 bits as their bits."""
-    tensor = tensor.detach().contiguous()
+    tensor = tensor.detach()
+    if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
+        tensor = tensor.clone()
+    tensor = tensor.contiguous()
     return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
 
 
-def _check(target: Target, classes: int, options: Options) -> None:
+def count(target: Target, classes: int, options: Options) -> int:
+    """Return how many class indices are not ignored, all of them in range; 0 for other targets."""
     if target.indices is None:
-        return
+        return 0
     ignored = options.ignored if target.value is None else None
-    index = target.indices.contiguous().numpy()
-    bad, _ = _core.check_index(index, classes, ignored)
+    index = _array(target.indices)
+    bad, counted = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
         at = f"[{row}]" if target.value is None else f": indices[{row}, {column}]"
         allowed = "" if ignored is None else f" or ignore_index={ignored}"
         raise IndexError(f"target{at} is {index[row, column]}, expected 0 <= class < {classes}{allowed}")
+    return counted
 
 
 def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
     dtype, classes = wide(z.dtype), z.shape[1]
 
     def numbers(tensor: Tensor | None) -> Any:
-        return None if tensor is None else tensor.detach().to(dtype).contiguous().numpy()
+        return None if tensor is None else _array(tensor.to(dtype))
 
-    index = None if target.indices is None else target.indices.contiguous().numpy()
+    index = None if target.indices is None else _array(target.indices)
     value = numbers(target.value)
     return Form(
         slots=0 if index is None else index.shape[1],
@@ -172,10 +201,10 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
         dense=numbers(target.dense),
         weight=numbers(target.weight),
         tail=_tail_share(index, value, classes) if options.tail and index is not None else None,
-        row_scale=scale.detach().to(torch.float64).contiguous().numpy(),
+        row_scale=_array(scale.to(torch.float64)),
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
-        ignored=options.ignored if value is None else None,
+        ignored=None if index is None or value is not None else options.ignored,
         z_loss=options.z_loss,
         softcap=options.softcap,
         temperature=options.temperature,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from luce.torch import formulas, kernels, passes
-from luce.torch.batching import one_by_one, over_rows
+from luce.torch.batching import Function, one_by_one, over_rows
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 from luce.torch.logits import nesting, target_vjp
@@ -23,7 +23,7 @@ __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct", "
 SHARED = (1, 2, 6)  # W, b and the class weights
 
 
-class LayerLosses(torch.autograd.Function):
+class LayerLosses(Function):
     """scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
 
     All rows must have the same upstream gradient then. They are handed out by the first backward; a second one computes
@@ -71,11 +71,10 @@ class LayerLosses(torch.autograd.Function):
         needed, options = ctx.needs_input_grad, ctx.options
         grads: Any = (None, None, None)
         if any(needed[:3]):
-            grads = _handed_out(ctx, upstream)
-            if grads is None:
-                grads = LayerGradient.apply(
-                    x, weight, bias, *parts, scale * upstream, options, needed[:3], ctx.left_out
-                )
+            grads = known = _handed_out(ctx, upstream)
+            if known is None or torch.is_grad_enabled():
+                whole = (x, weight, bias, *parts, scale * upstream)
+                grads = LayerGradient.apply(*whole, options, needed[:3], ctx.left_out, known)
         slopes = target_slopes(
             lambda layer, target, rows: (
                 lambda t: formulas.losses(layer.logits(), t, options),
@@ -118,7 +117,7 @@ class LayerLosses(torch.autograd.Function):
         return over_rows(LayerLosses, info, in_dims, tensors, rest, SHARED)
 
 
-class LayerGradient(torch.autograd.Function):
+class LayerGradient(Function):
     """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
 
     @staticmethod
@@ -134,8 +133,11 @@ class LayerGradient(torch.autograd.Function):
         options: Options,
         wanted: tuple[bool, bool, bool],
         left_out: Tensor | None = None,
+        known: Grads | None = None,
     ) -> tuple[Tensor | None, ...]:
-        """Compute them, and say in `left_out` what they leave out."""
+        """Compute them where they are not known, and say in `left_out` what they leave out."""
+        if known is not None:
+            return tuple(known)
         target = Target(index, value, dense, class_weight)
         _, grads, lost = passes.forward(Layer(x, weight, bias), target, scale, options, wanted)
         if left_out is not None and options.tolerance and kernels.compiled(left_out):
@@ -154,7 +156,7 @@ class LayerGradient(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the upstream gradients, and the derivatives in the other parts."""
         if all(part is None for part in upstream):
-            return (None,) * 11
+            return (None,) * 12
         x, weight, bias, *parts, scale = ctx.saved_tensors
         needed, options = ctx.needs_input_grad, ctx.options
         along = Direction(*upstream)
@@ -166,11 +168,11 @@ class LayerGradient(torch.autograd.Function):
             of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
 
         def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            moved = _moved(layer, passes.of_rows(along, rows))
             return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
-        return *grads, None, *slopes, of_scale, None, None, None
+        return *grads, None, *slopes, of_scale, None, None, None, None
 
     @staticmethod
     @nesting
@@ -205,7 +207,7 @@ class LayerGradient(torch.autograd.Function):
         return one_by_one(LayerGradient, info, in_dims, arguments[:8], arguments[8:10])
 
 
-class LayerProduct(torch.autograd.Function):
+class LayerProduct(Function):
     """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
 
     @staticmethod
@@ -275,7 +277,7 @@ class LayerProduct(torch.autograd.Function):
         return one_by_one(LayerProduct, info, in_dims, arguments[:11], arguments[11:])
 
 
-class LayerDirectional(torch.autograd.Function):
+class LayerDirectional(Function):
     """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
 
     @staticmethod
@@ -318,7 +320,7 @@ class LayerDirectional(torch.autograd.Function):
             of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
 
         def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = passes.logits_along(layer, passes.of_rows(along, rows))
+            moved = _moved(layer, passes.of_rows(along, rows))
             return lambda t: formulas.gradient(layer.logits(), t, whole[7][rows], options), moved
 
         slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
@@ -357,14 +359,15 @@ def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, op
 def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
     kept, ctx.kept = ctx.kept, None
-    if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+    if kept is None or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
-    factor = upstream[:1].sum()
+    factor = upstream.detach()[:1].sum()
     ctx.left_out.mul_(factor.abs())
-    if float(factor) == 1 or not upstream.numel():
-        return Grads(*kept)
-    if not bool(factor.abs() <= 1):
-        return None
+    if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
+        if float(factor) == 1 or not upstream.numel():
+            return Grads(*kept)
+        if not bool(factor.abs() <= 1):
+            return None
     return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
 
 

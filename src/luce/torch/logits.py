@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from luce.torch import formulas, kernels
-from luce.torch.batching import over_rows
+from luce.torch.batching import Function, over_rows
 from luce.torch.formulas import Options, Target
 from luce.torch.kernels import row_dtype
 
@@ -54,7 +54,7 @@ def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
     return seen
 
 
-class Losses(torch.autograd.Function):
+class Losses(Function):
     """scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
 
     The gradient is handed out by the first backward, without a copy; a second one computes it again. `uniform` promises
@@ -100,12 +100,14 @@ class Losses(torch.autograd.Function):
             of_logits = _handed_out(ctx, upstream)
             if of_logits is None:
                 of_logits = Gradient.apply(z, *parts, scale * upstream, ctx.options)
-        slopes = target_vjp(
-            lambda target: formulas.losses(z, target, ctx.options),
-            parts,
-            needed[2:5],
-            (scale * upstream).to(formulas.wide(z.dtype)),
-        )
+        slopes: tuple[Tensor | None, ...] = (None, None, None)
+        if any(needed[2:5]):
+            slopes = target_vjp(
+                lambda target: formulas.losses(z, target, ctx.options),
+                parts,
+                needed[2:5],
+                (scale * upstream).to(formulas.wide(z.dtype)),
+            )
         of_scale = None
         if needed[5]:
             of_scale = upstream * plain_losses(z, parts, ctx.options)
@@ -133,7 +135,7 @@ class Losses(torch.autograd.Function):
         return over_rows(Losses, info, in_dims, tensors, (options, False, False, statistics), SHARED)
 
 
-class Gradient(torch.autograd.Function):
+class Gradient(Function):
     """scale·∂ℓ/∂z (N, V), of the logits' type."""
 
     @staticmethod
@@ -194,7 +196,7 @@ class Gradient(torch.autograd.Function):
         return over_rows(Gradient, info, in_dims, arguments[:6], arguments[6:], SHARED)
 
 
-class Product(torch.autograd.Function):
+class Product(Function):
     """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
 
     @staticmethod
@@ -261,14 +263,19 @@ def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
 def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
     """Return the kept gradient times the upstream one, once, and where nothing is lost by it.
 
-    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards.
+    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards, and a
+    16-bit product would be rounded twice.
     """
     kept, ctx.kept = ctx.kept, None
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
     factor = upstream[:1] if ctx.uniform else upstream
-    if ctx.uniform and factor.numel() and float(factor) == 1:
+    if not kernels.compiled(kept):  # to look at a number would wait for the device
+        return kept.mul_(factor.to(kept.dtype)[:, None])
+    if bool((factor == 1).all()):
         return kept
+    if kept.element_size() == 2:
+        return kept if bool((factor == 1).all()) else None
     if not bool((factor.abs() <= 1).all()):
         return None
     return kept.mul_(factor.to(kept.dtype)[:, None])

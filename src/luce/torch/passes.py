@@ -21,7 +21,10 @@ from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 
-__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "logits_along", "of_rows", "product", "row_slices"]
+__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
+
+
+WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
 
 
 class Layer(NamedTuple):
@@ -61,7 +64,7 @@ class _Sums:
     """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = torch.empty_like(layer.weight, memory_format=torch.contiguous_format) if wanted[1] else None
+        self.weight = kernels.empty(layer.weight.shape, layer.weight) if wanted[1] else None
         classes = layer.weight.shape[0]
         self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
         self._empty = True
@@ -159,7 +162,7 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         # H z' takes the place of z', and the gradient that of the logits
         kernels.product(
             z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
@@ -183,17 +186,15 @@ def directional(layer: Layer, target: Target, scale: Tensor, options: Options, a
     growth = torch.zeros_like(scale)
     for part, chunk, buffer in _chunks(layer, target, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = logits_along(chunk, of_rows(along, part), out=buffer[1])
+        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
     return growth
 
 
-def logits_along(layer: Layer, along: Direction, out: Tensor | None = None) -> Tensor:
-    """Return x' Wᵀ + x W'ᵀ + b'."""
+def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
+    """Write x' Wᵀ + x W'ᵀ + b'."""
     x, weight, _ = layer
-    if out is None:
-        out = x.new_empty(x.shape[0], weight.shape[0])
     if along.input is not None:
         torch.mm(along.input, weight.t(), out=out)
     else:
@@ -217,9 +218,9 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    for chunk in row_chunks(count, buffers * classes * x.element_size()):
+    for chunk in row_chunks(count, buffers * classes * x.element_size(), WORKSPACE):
         size = chunk.stop - chunk.start
-        held = held or [x.new_empty(size, classes) for _ in range(buffers)]
+        held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
         if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
@@ -229,7 +230,7 @@ def _chunks(
 
 def row_slices(layer: Layer) -> Iterator[slice]:
     """Rows whose logits, and a few arrays like them, fit the workspace."""
-    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size())
+    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
 def _live(x: Tensor, target: Target, options: Options) -> Tensor | None:

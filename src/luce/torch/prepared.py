@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from luce.contract import choice, is_pair, number
+from luce.torch import kernels
 from luce.torch.formulas import Options, Target
 from luce.torch.kernels import row_dtype
 
@@ -42,7 +43,7 @@ class Prepared(NamedTuple):
 
     target: Target
     scale: Tensor
-    divisor: Tensor | None
+    divisor: Tensor | float | None
     options: Options
     shape: tuple[int, ...]
     reduction: str
@@ -55,7 +56,10 @@ class Prepared(NamedTuple):
         total = _total(losses)
         if self.divisor is not None:
             empty = 0.0 if self.on_empty == "zero" else math.nan
-            total = torch.where(self.divisor == 0, empty, total)
+            if isinstance(self.divisor, Tensor):
+                total = torch.where(self.divisor == 0, empty, total)
+            elif self.divisor == 0:
+                total = total + empty
         return total.to(dtype)
 
     def stats(self, found: Any, dtype: torch.dtype) -> Stats:
@@ -113,7 +117,7 @@ def prepare(
     if weight is not None:
         _of_shape("weight", weight, (classes,), "one weight per class")
     dtype = row_dtype(device)
-    scale = torch.ones(rows, dtype=dtype, device=device)
+    scale = None
     if sample_weight is not None:
         _of_shape("sample_weight", sample_weight, shape, "one weight per row")
         scale = sample_weight.reshape(rows).to(dtype)
@@ -122,14 +126,28 @@ def prepare(
         ignored = None
     options = options._replace(ignored=ignored)
     whole = Target(*found, weight)
-    divisor = None
+    divisor: Tensor | float | None = None
     if reduction == "mean":
-        divisor = _divisor(whole, scale, options, normalizer)
+        if scale is None and weight is None and per_class and normalizer is None and _readable(found[0]):
+            divisor = float(kernels.count(whole, classes, options))
+        else:
+            ones = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
+            divisor = _divisor(whole, ones, options, normalizer)
         if on_empty == "raise" and bool(divisor == 0):
             raise ValueError('nothing is left to average: no rows, or all ignored or of weight 0 (on_empty="raise")')
-        scale = scale / torch.where(divisor == 0, 1.0, divisor)
+        if isinstance(divisor, Tensor):
+            share = 1 / torch.where(divisor == 0, 1.0, divisor)
+            scale = share.expand(rows) if scale is None else scale * share
+        else:
+            share_of_each = 1 / (divisor or 1.0)
+            scale = (
+                torch.full((rows,), share_of_each, dtype=dtype, device=device)
+                if scale is None
+                else scale * share_of_each
+            )
     elif normalizer is not None:
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
+    scale = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
     return Prepared(whole, scale, divisor, options, tuple(shape), reduction, on_empty)
 
 
@@ -199,24 +217,28 @@ def _shifted(target: Tensor, ignored: int | None) -> Tensor:
     return torch.cat([target[..., 1:], last], dim=-1)
 
 
-def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor:
+def _readable(index: Tensor | None) -> bool:
+    """Whether class indices are numbers that can be looked at here and now."""
+    if index is None or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return kernels.compiled(index) and not kernels.batched(index)
+
+
+def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor | float:
     """Return what "mean" divides by."""
     if isinstance(normalizer, Tensor):
         if normalizer.dim():
             raise ValueError(f"normalizer: expected a number or a tensor of shape (), got {tuple(normalizer.shape)}")
         return normalizer.to(scale)
     if normalizer is not None:
-        value = number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
-        return torch.full((), value, dtype=scale.dtype, device=scale.device)
+        return number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
     if target.indices is None or target.value is not None:
         return _total(scale)
     index = target.indices[:, 0]
-    if options.ignored is not None:
-        live = index != options.ignored
-        scale = torch.where(live, scale, 0.0)
-        index = torch.where(live, index, 0)
     if target.weight is not None:
         scale = scale * target.weight.to(scale.dtype)[_within(index, target.weight)]
+    if options.ignored is not None:
+        scale = torch.where(index != options.ignored, scale, 0.0)
     return _total(scale)
 
 
