@@ -332,7 +332,7 @@ class Trial:
         return works
 
     def computes_in(self, dtype: str) -> bool:
-        """Whether logits of a dtype are taken, and float64 not for float32: an error of float32's size gives it away."""
+        """Whether logits of a dtype are taken, and float64 not as float32, which the size of the error gives away."""
         p = self.problem(dtype=dtype)
         try:
             found = self.value(p)
