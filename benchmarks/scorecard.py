@@ -42,12 +42,13 @@ LAYERS = [
 HEAD = """\
 # Scorecard
 
-Made by `python -m benchmarks.scorecard`; [conformance](conformance.md) says what the checks are. A sign, ✓ passed, ✗ failed
-or – not supported, and the largest error found: in eps of the dtype, relative to the largest entry or, in the checks called
-"accurate" and "confident rows", to the entry itself; for 16-bit numbers in roundings, of which one cannot be avoided. A check
-that fails says that a promise of [the contract](contract.md) is not kept, which the other library may never have made. SciPy
-and jax.nn stand for the textbook expressions of their parts, log_softmax at the class; scikit-learn's log_loss gets the
-probabilities of SciPy's softmax. Everything ran on a CPU, Liger's kernels in Triton's interpreter.
+Made by `python -m benchmarks.scorecard`; [conformance](conformance.md) says what the checks are. A sign, ✓ passed,
+✗ failed or – not supported, and the largest error found: in eps of the dtype, relative to the largest entry or, in the
+checks called "accurate" and "confident rows", to the entry itself; for 16-bit numbers in roundings, of which one cannot
+be avoided. A check that fails says that a promise of [the contract](contract.md) is not kept, which the other library
+may never have made. SciPy and jax.nn stand for the textbook expressions of their parts, log_softmax at the class;
+scikit-learn's log_loss gets the probabilities of SciPy's softmax. Everything ran on a CPU, Liger's kernels in Triton's
+interpreter.
 """
 
 

@@ -23,6 +23,10 @@ ROOMS = [
     "luce.check.compare",
     "luce.check.pairs",
     "luce.check.problems",
+    "luce.check.adapters",
+    "luce.check.conformance",
+    "luce.check.frameworks",
+    "luce.check.scorecard",
     "luce.whole_file",
     "luce.report.facts",
     "luce.report.metrics",
@@ -42,7 +46,13 @@ def test_examples_run(room):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testmod(in_room(room), optionflags=flags)
     assert failed == 0
-    assert tried > 0 or room in ("luce", "luce.contract", "luce.report.facts", "luce.report.figures")
+    assert tried > 0 or room in (
+        "luce",
+        "luce.contract",
+        "luce.report.facts",
+        "luce.report.figures",
+        "luce.check.frameworks",
+    )
 
 
 @pytest.mark.parametrize(

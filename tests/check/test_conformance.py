@@ -399,6 +399,33 @@ def test_known_faults_of_others_are_found():
     assert "nan, should be 0" in chunked["all rows ignored"].detail
 
 
+def test_known_faults_of_scikit_learn_are_found():
+    """Its compiled loss loses digits to an offset of the logits; its metric takes p clipped at eps."""
+    half = luce.check.conformance(
+        "sklearn._loss:HalfMultinomialLoss", only=["loss", "gradient", "accurate losses, float64"]
+    )
+    assert [result.status for result in half.results] == ["passed", "passed", "failed"]
+    metric = luce.check.conformance("sklearn.metrics:log_loss", only=["loss", "gradient", "−inf at the target"])
+    assert [result.status for result in metric.results] == ["passed", "unsupported", "failed"]
+
+
+def test_jax_is_differentiated_in_every_way():
+    jax = pytest.importorskip("jax", reason="JAX comes with the benchmarks: the tests of Luce itself do without it")
+
+    def loss(logits, target):
+        return -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), target[:, None], axis=1).sum()
+
+    def zero(logits, target):
+        return loss(jax.lax.stop_gradient(logits), target)
+
+    checks = ["loss", "gradient", "upstream gradient", "second backward", "second derivative", "gradient penalty"]
+    card = luce.check.conformance(loss, only=[*checks, "forward mode", "confident rows, float32"])
+    assert failed(card) == {"confident rows, float32"} and not card.unsupported
+    assert failed(luce.check.conformance(zero, "jax", only=[*checks, "forward mode"])) == {*checks, "forward mode"} - {
+        "loss"
+    }
+
+
 def test_a_module_and_a_function_of_arrays():
     module = luce.check.conformance(torch.nn.CrossEntropyLoss, only=["loss", "gradient", "weight", "z_loss"])
     assert [result.status for result in module.results] == ["passed", "passed", "passed", "unsupported"]

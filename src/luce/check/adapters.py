@@ -154,10 +154,12 @@ def _framework_of(fn: Any) -> str:
     module = getattr(fn, "__module__", None) or type(fn).__module__
     if module.split(".")[0] in roots:
         return roots[module.split(".")[0]]
-    seen = {**getattr(fn, "__globals__", vars(sys.modules[module]) if module in sys.modules else {})}
-    code = getattr(fn, "__code__", None)
-    for names in (code.co_names if code else (), seen):
-        used = {getattr(seen.get(name), "__name__", "").split(".")[0] for name in names}
+    named: dict[str, Any] = {}
+    if inspect.isfunction(fn):
+        names = inspect.getclosurevars(fn)
+        named = {**names.globals, **names.nonlocals}
+    for seen in (named, vars(sys.modules.get(module, object))):
+        used = {getattr(value, "__name__", "").split(".")[0] for value in seen.values() if inspect.ismodule(value)}
         found = next((roots[root] for root in roots if root in used), None)
         if found:
             return found
