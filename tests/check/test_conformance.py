@@ -149,6 +149,14 @@ def input_overwritten(z, target, **o):
     return value
 
 
+@fault("inputs unchanged")
+def weights_overwritten(z, target, *, weight=None, **o):
+    value = ours(z, target, weight=None if weight is None else weight.clone(), **o)
+    if weight is not None:
+        weight.div_(weight.sum())
+    return value
+
+
 @fault("second backward", "gradient penalty")
 def buffer_scaled_in_place(z, target, **o):
     return Scaled.apply(z, target, o) if z.requires_grad else ours(z, target, **o)

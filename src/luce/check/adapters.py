@@ -277,15 +277,17 @@ def _jax_nn(name: str) -> Implementation:
         log_p = jax.nn.log_softmax(logits)
         return -jax.numpy.take_along_axis(log_p, _labels(target)[:, None], axis=-1)[:, 0]
 
-    return Implementation(name, "jax", function, packages=("jax",))
+    return Implementation(name, "jax", jax.jit(function), packages=("jax",))
 
 
 def _optax(function_name: str) -> Callable[[str], Implementation]:
     def adapter(name: str) -> Implementation:
+        import jax
         import optax
 
         loss = getattr(optax, function_name)
-        return Implementation(name, "jax", lambda logits, target: loss(logits, target), packages=("jax", "optax"))
+        function = jax.jit(lambda logits, target: loss(logits, target))
+        return Implementation(name, "jax", function, packages=("jax", "optax"))
 
     return adapter
 
@@ -431,15 +433,11 @@ def _tokamax(name: str) -> Implementation:
 
 
 def _jax_cce(name: str) -> Implementation:
+    import jax
     import jax_cce
 
-    return Implementation(
-        name,
-        "jax",
-        lambda input, linear_weight, target: jax_cce.linear_cross_entropy(input, linear_weight, target),
-        layer=True,
-        packages=("jax-cce", "jax"),
-    )
+    function = jax.jit(lambda input, linear_weight, target: jax_cce.linear_cross_entropy(input, linear_weight, target))
+    return Implementation(name, "jax", function, layer=True, packages=("jax-cce", "jax"))
 
 
 ADAPTERS: dict[str, Callable[[str], Implementation]] = {
