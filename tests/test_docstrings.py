@@ -20,6 +20,16 @@ ROOMS = [
     "luce.models.sparse",
     "luce.check.oracle",
     "luce.check.cases",
+    "luce.check.compare",
+    "luce.check.pairs",
+    "luce.check.problems",
+    "luce.check.adapters",
+    "luce.check.conformance",
+    "luce.check.frameworks",
+    "luce.check.scorecard",
+    "luce.check.trial",
+    "luce.check.checks",
+    "luce.check.checks.registry",
     "luce.whole_file",
     "luce.report.facts",
     "luce.report.metrics",
@@ -39,7 +49,13 @@ def test_examples_run(room):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testmod(in_room(room), optionflags=flags)
     assert failed == 0
-    assert tried > 0 or room in ("luce", "luce.contract", "luce.report.facts", "luce.report.figures")
+    assert tried > 0 or room in (
+        "luce",
+        "luce.contract",
+        "luce.report.facts",
+        "luce.report.figures",
+        "luce.check.frameworks",
+    )
 
 
 @pytest.mark.parametrize(

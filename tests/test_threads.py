@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import luce
-from compare import assert_same_bits
 from levels import at_every_level
 from luce.check import cases
+from luce.check.compare import assert_same_bits
 from subprocesses import OURS, output
 
 SHAPES = [(20000, 10), (3000, 100), (700, 1000), (40, 32000), (1, 200000)]

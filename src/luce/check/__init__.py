@@ -1,1 +1,7 @@
-"""Checking: the multi-precision oracle of the contract, and inputs that break implementations of it."""
+"""Checking: the multi-precision oracle of the contract, inputs that break implementations, and the suite of both."""
+
+from __future__ import annotations
+
+from luce.check.conformance import CHECKS, assert_conforms, conformance
+
+__all__ = ["CHECKS", "assert_conforms", "conformance"]
