@@ -114,6 +114,8 @@ def gradient(
         for visit in visits:
             if visit.explained(most):
                 return visit.report(name)
+    if visits[0].call.rowwise and failure.startswith("it returns"):
+        return Report(name, "not runnable", reason=failure)
     return visits[0].report(name)
 
 

@@ -152,6 +152,14 @@ class Report:
         self.show(console)
         return console.export_html(code_format=PAGE)
 
+    def to_ansi(self) -> str:
+        """The report with the terminal's colours, as wide as the terminal."""
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), color_system="standard", force_terminal=True)
+        self.show(console)
+        return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+
     def show(self, console: Console) -> None:
         """Print the report to a rich console."""
         for part in self._parts():
@@ -173,7 +181,7 @@ class Report:
         parts: list[Any] = [Text(f"{sign} {self.headline}", style=style)]
 
         def line(label: str, words: str, style: str = "") -> None:
-            parts.append(Padding(Text.assemble((f"{label}  ", "dim"), (words, style)), (0, 0, 0, 2)))
+            parts.append(Padding(Text.assemble((f"{label}  ", "dim"), (words, style)), (0, 0, 0, 2), expand=False))
 
         if self.called:
             line("called as", self.called)
@@ -181,12 +189,16 @@ class Report:
             said = {"mistake": "Mistake", "convention": "Convention", "limit": "Limit"}[mistake.kind]
             colour = {"mistake": "red", "convention": "yellow", "limit": "yellow"}[mistake.kind]
             parts += ["", Text(f"{said}: {mistake.name}", style=f"bold {colour}")]
-            parts.append(Padding(Text(mistake.said), (0, 0, 0, 2)))
+            parts.append(Padding(Text(mistake.said), (0, 0, 0, 2), expand=False))
             line("computed", mistake.computed, colour)
             line("right   ", mistake.right, "green")
             line("change  ", mistake.fix, "bold")
         if self.part:
-            parts += ["", Text("What is wrong in the numbers", style="bold"), Padding(Text(self.part), (0, 0, 0, 2))]
+            parts += [
+                "",
+                Text("What is wrong in the numbers", style="bold"),
+                Padding(Text(self.part), (0, 0, 0, 2), expand=False),
+            ]
         if self.ties:
             line("the same numbers", "; ".join(" + ".join(m.name for m in tie) for tie in self.ties[:3]))
         if self.example is not None:
