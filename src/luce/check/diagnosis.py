@@ -79,7 +79,8 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
             break
     if first.found is None or not extreme or _explains(first.found, extreme):
         return first
-    hidden = [m for m in CATALOGUE if m not in first.found and _changes(m, extreme) and not _changes(m, ordinary)]
+    likely = sorted(CATALOGUE, key=lambda mistake: mistake.kind != "limit")
+    hidden = [m for m in likely if m not in first.found and _changes(m, extreme) and not _changes(m, ordinary)]
     for size in (1, 2):
         for more in itertools.combinations(hidden, size):
             if _explains((*first.found, *more), extreme):
@@ -100,7 +101,8 @@ def _explanations(cases: Sequence[Case], most: int) -> Iterator[tuple[Mistake, .
             yield (mistake,)
     if most < 2:
         return
-    for one, other in itertools.combinations(visible, 2):
+    shifts = [mistake for mistake in CATALOGUE if mistake.step == "shift" and mistake not in visible]
+    for one, other in itertools.chain(itertools.combinations(visible, 2), itertools.product(shifts, visible)):
         if _explains((one, other), cases):
             yield (one, other)
         elif one.step == other.step and _explains((other, one), cases):
@@ -115,7 +117,8 @@ def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observ
     predicted = walk(probe, mistakes, observed.outputs)
     tolerance = TIGHT[observed.dtype]
     if observed.arithmetic:
-        return not all(np.isfinite(predicted[name]).all() for name in ("loss", "gradient"))
+        broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
+        return all(broken) if observed.arithmetic == "OverflowError" else any(broken)
     wrong = [name for name, value in observed.outputs.items() if not agrees(predicted[name], value, tolerance)]
     if wrong and observed.derived and "loss" in observed.outputs and "loss" not in wrong and mistakes:
         return _is_its_derivative(mistakes, probe, observed)

@@ -160,15 +160,17 @@ def _(s: State) -> None:
 
 def _over(axis: int | None) -> Change:
     def change(s: State) -> None:
-        s.p = softmax(s.u, axis)
-        s.log_p = np.log(s.p)
+        if s.m is s.row_maximum:
+            s.m = s.u.max(axis=axis, keepdims=True)
+        s.e = np.exp(s.u - s.m)
+        s.S = s.e.sum(axis=axis, keepdims=True)
 
     return change
 
 
-known("probabilities", "softmax over the batch axis", "The softmax runs down the columns: probabilities of a class sum to 1 over the rows.",
+known("exponentials", "softmax over the batch axis", "The softmax runs down the columns: probabilities of a class sum to 1 over the rows.",
       "p = softmax(z, axis=0)", "p = softmax(z, axis=1)", "softmax(z, axis=-1), keepdims=True")(_over(0))  # fmt: skip
-known("probabilities", "softmax over the whole array", "The exponentials are divided by the sum over all rows.", "p = exp(z) / exp(z).sum()",
+known("exponentials", "softmax over the whole array", "The exponentials are divided by the sum over all rows.", "p = exp(z) / exp(z).sum()",
       "p = exp(z) / exp(z).sum(axis=1)", "sum with axis=1, keepdims=True")(_over(None))  # fmt: skip
 
 
@@ -187,8 +189,8 @@ def _(s: State) -> None:
 
 
 simple("m@shift", "mistake", {
-    "no shift": (lambda s: 0.0, "exp is taken of the logits as they are: it overflows at 710 in float64, at 89 in float32, and is 0 for a whole row below −745.", "exp(z)", "exp(z − max z)", "z = z - z.max(axis=1, keepdims=True) before exp"),
-    "shift by the maximum of the whole array": (lambda s: s.u.max(), "The largest logit of all rows is subtracted: rows far below it underflow to 0 / 0.", "exp(z − z.max())", "exp(zᵢ − max zᵢ)", "z.max(axis=1, keepdims=True)"),
+    "no shift": (lambda s: 0 * s.row_maximum, "exp is taken of the logits as they are: it overflows at 710 in float64, at 89 in float32, and is 0 for a whole row below −745.", "exp(z)", "exp(z − max z)", "z = z - z.max(axis=1, keepdims=True) before exp"),
+    "shift by the maximum of the whole array": (lambda s: s.u.max() + 0 * s.row_maximum, "The largest logit of all rows is subtracted: rows far below it underflow to 0 / 0.", "exp(z − z.max())", "exp(zᵢ − max zᵢ)", "z.max(axis=1, keepdims=True)"),
     "shift by a maximum that never falls": (lambda s: np.maximum.accumulate(s.u.max(axis=1, keepdims=True)), "The maximum is kept from one row to the next: a row far below an earlier one underflows to 0 / 0.", "m ← max(m, max zᵢ)", "m = max zᵢ", "set the maximum to −inf at the start of each row"),
     "shift by max(0, ·)": (lambda s: np.maximum(s.u.max(axis=1, keepdims=True), 0), "The maximum starts from 0, not from −inf: rows far below 0 underflow to 0 / 0.", "m = max(0, max zᵢ)", "m = max zᵢ", "start the maximum at −inf or at the first logit"),
     "shift by the mean": (lambda s: s.u.mean(axis=1, keepdims=True), "The mean is subtracted, not the maximum: a row with a wide spread still overflows.", "exp(z − mean z)", "exp(z − max z)", "z.max(axis=1, keepdims=True)"),
@@ -314,7 +316,7 @@ def _(s: State) -> None:
 @known("gradient", "temperature in the loss only", "The gradient's softmax is taken of z, without the temperature.",
        "softmax(z) − t", "(softmax(z / T) − t) / T", "use the same p in the loss and in the gradient")  # fmt: skip
 def _(s: State) -> None:
-    s.G, s.slope = s.t.sum(axis=1, keepdims=True) * softmax(s.z) - s.t, 1.0
+    s.G, s.slope = s.mass * softmax(s.z) - s.t, 1.0
 
 
 # --- the target
@@ -326,10 +328,10 @@ simple("t@smoothing", "mistake", {
     "the previous row's label": (lambda s: np.roll(s.t, 1, axis=0), "Each row is compared with the label of the row before it.", "t = e_{y[i−1]}", "t = e_{y[i]}", "align logits and labels"),
     "the first row's label for all rows": (lambda s: np.broadcast_to(s.t[:1], s.t.shape), "All rows are compared with the first row's label.", "t = e_{y[0]}", "t = e_{y[i]}", "index the label by the row: y[i]"),
     "the prediction as the label": (lambda s: one_hot(s.z.argmax(axis=1), s.V), "The label is the argmax of the logits: the loss is never large.", "t = e_{argmax z}", "t = e_y", "use the labels given"),
+    "smoothing ignored": (lambda s: s.given_t, "The label smoothing has no effect.", "t = e_y", "t = (1 − ε) e_y + ε / V", "use the smoothed target"),
     "argmax of soft labels": (lambda s: one_hot(s.given_t.argmax(axis=1), s.V), "A distribution over the classes is replaced by its likeliest class.", "t = e_{argmax t}", "t as given", "multiply by t, do not take its argmax"),
     "targets compared with ==": (lambda s: (s.given_t == 1) * 1.0, "The target counts only where it equals 1 exactly; shares of a distribution are lost.", "t = [t == 1]", "t as given", "multiply by t, do not compare it"),
     "targets cut to integers": (lambda s: np.trunc(s.t), "The target is converted to integers: shares of a distribution become 0.", "t = int(t)", "t as given", "keep the target in floating point"),
-    "the class index taken for its one-hot vector": (lambda s: np.repeat(s.y[:, None] * 1.0, s.V, axis=1), "The number of the class is used as if it were the target's value in each class.", "t_ij = yᵢ", "t_ij = [j = yᵢ]", "t = np.eye(V)[y]"),
     "the one-hot vector taken for class indices": (lambda s: (s.V - s.t.sum(axis=1, keepdims=True)) * one_hot(0 * s.y, s.V) + s.t.sum(axis=1, keepdims=True) * one_hot(0 * s.y + 1, s.V), "A one-hot target is used as indices: its zeros and ones pick the classes 0 and 1.", "Σ_j log p[t_j]", "Σ_j t_j log p_j", "multiply by the one-hot vector, or use its argmax"),
     "smoothing by ε / (V − 1)": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon / (s.V - 1) * (1 - s.given_t), "ε is spread over the other V − 1 classes; PyTorch spreads it over all V.", "t_j = ε / (V − 1), j ≠ y", "t = (1 − ε) e_y + ε / V", "t = (1 - eps) * onehot + eps / V"),
     "ε / (V − 1) added to all classes": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon / (s.V - 1), "ε / (V − 1) is added to the target's class too: the target sums to more than 1.", "t = (1 − ε) e_y + ε / (V − 1)", "t = (1 − ε) e_y + ε / V", "divide ε by V"),
@@ -337,9 +339,6 @@ simple("t@smoothing", "mistake", {
     "uniform part added, nothing given up": (lambda s: s.given_t + s.epsilon / s.V * s.keep[:, None], "ε / V is added to every class, but the target's class keeps its 1.", "t = e_y + ε / V", "t = (1 − ε) e_y + ε / V", "multiply the one-hot target by 1 − ε"),
     "the whole ε added to every class": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon, "ε is not divided among the classes.", "t = (1 − ε) e_y + ε", "t = (1 − ε) e_y + ε / V", "divide ε by V"),
     "ε and 1 − ε exchanged": (lambda s: s.epsilon * s.given_t + (1 - s.epsilon) / s.V, "The smoothing is the wrong way round.", "t = ε e_y + (1 − ε) / V", "t = (1 − ε) e_y + ε / V", "exchange ε and 1 − ε"),
-    "smoothing ignored": (lambda s: s.given_t, "The label smoothing has no effect.", "t = e_y", "t = (1 − ε) e_y + ε / V", "use the smoothed target"),
-    "ignored rows counted as class 0": (lambda s: s.t + (~s.keep[:, None]) * one_hot(0 * s.y, s.V), "Rows to be ignored are taken for class 0.", "t = e_0", "the row counts for nothing", "mask the rows after clipping their labels"),
-    "ignored rows counted as the last class": (lambda s: s.t + (~s.keep[:, None]) * one_hot(0 * s.y - 1, s.V), "A label of −1 picks the last class, as indexing in Python does.", "t = e_{−1}", "the row counts for nothing", "mask the rows whose label is ignore_index"),
 })  # fmt: skip
 
 
@@ -355,13 +354,14 @@ def _(s: State) -> None:
 @known("gradient", "smoothing in the loss only", "The gradient subtracts the target without smoothing.", "p − e_y", "p − t",
        "use the smoothed target in the gradient too")  # fmt: skip
 def _(s: State) -> None:
-    s.G = s.given_t.sum(axis=1, keepdims=True) * s.p - s.given_t
+    t = s.w * s.given_t
+    s.G = t.sum(axis=1, keepdims=True) * s.p - t
 
 
 @known("loss", "smoothing in the gradient only", "The loss uses the target without smoothing.", "ℓ = −log p_y", "ℓ = −Σ t log p",
        "use the smoothed target in the loss too")  # fmt: skip
 def _(s: State) -> None:
-    s.losses = -np.where(s.given_t == 0, 0, s.given_t * s.log_p).sum(axis=1)
+    s.losses = -np.where(s.given_t == 0, 0, s.w * s.given_t * s.log_p).sum(axis=1)
 
 
 @known("divisor", "ignored rows not left out", "Rows to be ignored are counted, with no target: their gradient is p.", "p in ignored rows",
@@ -371,12 +371,18 @@ def _(s: State) -> None:
     s.R = s.r
 
 
-@known("divisor", "ignored rows counted in the loss and the mean", "Rows to be ignored take part like any other, as the class put in for them.",
-       "L over all rows", "L over the rows that count", "mask them in the loss, the gradient and the count")  # fmt: skip
-def _(s: State) -> None:
-    s.R = s.r
-    if s.reduction == "mean":
-        s.D_loss, s.D_gradient = s.D_loss * s.N / s.keep.sum(), s.D_gradient * s.N / s.keep.sum()
+def _ignored_as(label: int) -> Change:
+    def change(s: State) -> None:
+        t = ~s.keep[:, None] * one_hot(np.full(len(s.z), label), s.V)
+        s.losses = s.losses - (t * s.log_p).sum(axis=1)
+        s.G = s.G + t.sum(axis=1, keepdims=True) * s.p - t
+        s.R = s.r
+
+    return change
+
+
+known("divisor", "ignored rows counted as class 0", "Rows to be ignored are taken for class 0, which was put in for their label.", "t = e_0", "the row counts for nothing", "multiply losses and gradient by the mask")(_ignored_as(0))  # fmt: skip
+known("divisor", "ignored rows counted as the last class", "A label of −1 picks the last class, as indexing in Python does.", "t = e_{−1}", "the row counts for nothing", "multiply losses and gradient by the mask")(_ignored_as(-1))  # fmt: skip
 
 
 simple("D_gradient@divisor", "mistake", {
@@ -385,6 +391,12 @@ simple("D_gradient@divisor", "mistake", {
 simple("D_loss@divisor", "mistake", {
     "ignored rows in the loss's N": (lambda s: s.D_loss * s.N / s.keep.sum(), "The loss is divided by the number of all rows, the gradient by that of the rows that count.", "Σ ℓᵢ / N", "Σ ℓᵢ / N_valid", "divide both by mask.sum()"),
 })  # fmt: skip
+
+
+@known("mass", "the class index taken for its one-hot vector", "The number of the class is used as if it were the target's value in each class.",
+       "t_ij = yᵢ", "t_ij = [j = yᵢ]", "t = np.eye(V)[y]")  # fmt: skip
+def _(s: State) -> None:
+    s.t, s.mass = s.y[:, None] + 0.0 * s.z, 1.0
 
 
 # --- the weights
@@ -405,7 +417,7 @@ def _(s: State) -> None:
 
 @known("gradient", "class weights in the loss only", "The gradient is not weighted.", "p − t", "w_y (p − t)", "multiply each row of the gradient by w[y]")  # fmt: skip
 def _(s: State) -> None:
-    s.G = s.G / s.t.sum(axis=1, keepdims=True)
+    s.G = s.G / s.mass
 
 
 @known("loss", "class weights in the gradient only", "The loss is not weighted.", "−log p_y", "−w_y log p_y", "multiply each row's loss by w[y]")  # fmt: skip
@@ -416,13 +428,13 @@ def _(s: State) -> None:
 @known("gradient", "class weights on the target's entry only", "Only the subtracted target is weighted, not the whole row.", "p − w ⊙ t", "w_y (p − t)",
        "multiply the whole row by w[y]")  # fmt: skip
 def _(s: State) -> None:
-    s.G = s.G - (s.t.sum(axis=1, keepdims=True) - 1) * s.p
+    s.G = s.G - (s.mass - 1) * s.p
 
 
 @known("gradient", "class weights by column", "Each column of the gradient is multiplied by its own class's weight.", "w ⊙ (p − t)", "w_y (p − t)",
        "w[y][:, None] * (p - t)")  # fmt: skip
 def _(s: State) -> None:
-    s.G = s.G / s.t.sum(axis=1, keepdims=True) * s.w
+    s.G = s.G / s.mass * s.w
 
 
 @known("divisor", "sample weights ignored", "The sample weights have no effect.", "Σ ℓᵢ / N", "Σ rᵢ ℓᵢ / Σ rᵢ", "multiply by the sample weights")  # fmt: skip
@@ -466,6 +478,19 @@ def _(s: State) -> None:
     s.log_p = np.log(s.p)
 
 
+def _divided(everywhere: bool) -> Change:
+    def change(s: State) -> None:
+        s.G = s.G + np.where(everywhere | (s.t > 0), 0 * s.t / s.p, 0)
+
+    return change
+
+
+known("gradient", "division by a probability that underflowed", "The gradient divides by p, which rounds to 0 for a class far below the largest: 0 / 0.",
+      "(−t / p) · p …", "p − t", "grad = p - t, which divides by nothing", "limit")(_divided(True))  # fmt: skip
+known("gradient", "division by the target's probability where it underflowed", "The gradient divides by the target's p, which rounds to 0 where its logit is far below the largest.",
+      "(−1 / p_y) · p_y …", "p − t", "grad = p - t, which divides by nothing", "limit")(_divided(False))  # fmt: skip
+
+
 simple("losses@loss", "mistake", {
     "loss in bits, gradient not": (lambda s: s.losses / np.log(2), "The loss is of base 2, the gradient of base e: they do not belong together.", "ℓ = −log₂ p_y", "ℓ = −ln p_y", "np.log, not np.log2"),
     "loss of base 10, gradient of base e": (lambda s: s.losses / np.log(10), "The loss is of base 10, the gradient of base e.", "ℓ = −log₁₀ p_y", "ℓ = −ln p_y", "np.log, not np.log10"),
@@ -497,22 +522,21 @@ simple("G@gradient", "mistake", {
     "gradient at the probabilities": (lambda s: -s.t / s.p, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
     "gradient at the log-probabilities": (lambda s: -s.t, "This is the derivative by the log-probabilities; the log-softmax's own derivative is missing.", "−t", RIGHT, "grad = p - t"),
     "diagonal of the softmax's derivative only": (lambda s: -s.t * (1 - s.p), "Only ∂p_y/∂z_y = p_y (1 − p_y) is used; the other logits change p_y too.", "−t (1 − p)", RIGHT, "add the off-diagonal part −p_i p_j: grad = p - t"),
-    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.t.sum(axis=1, keepdims=True) - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
-    "target not subtracted": (lambda s: s.t.sum(axis=1, keepdims=True) * s.p, "The gradient is the softmax alone.", "p", RIGHT, "grad[np.arange(N), y] -= 1"),
-    "target added": (lambda s: s.t.sum(axis=1, keepdims=True) * s.p + s.t, "The target is added, not subtracted.", "p + t", RIGHT, "grad = p - t"),
+    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.mass - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
+    "target not subtracted": (lambda s: s.mass * s.p, "The gradient is the softmax alone.", "p", RIGHT, "grad[np.arange(N), y] -= 1"),
+    "target added": (lambda s: s.mass * s.p + s.t, "The target is added, not subtracted.", "p + t", RIGHT, "grad = p - t"),
     "softmax's derivative applied twice": (lambda s: _jacobian_times(s.p, s.G), "p − t already contains the softmax's derivative; it was multiplied by the Jacobian again.", "J (p − t)", RIGHT, "grad = p - t, without another softmax backward"),
     "extra factor p (1 − p)": (lambda s: s.p * (1 - s.p) * s.G, "p − t already contains the softmax's derivative; it was multiplied by σ′ = p (1 − p) again.", "(p − t) p (1 − p)", RIGHT, "remove the factor p * (1 - p)"),
     "the derivative of a squared error through the softmax": (lambda s: 2 * _jacobian_times(s.p, s.p - s.t), "This is the gradient of Σ (p − t)².", "2 J (p − t)", RIGHT, "grad = p - t, and the cross-entropy as the loss"),
     "the derivative of a squared error with σ′": (lambda s: 2 * s.p * (1 - s.p) * s.G, "This is the gradient of a squared error with the sigmoid's derivative.", "2 (p − t) p (1 − p)", RIGHT, "grad = p - t"),
     "the derivative of p instead of log p": (lambda s: (s.t * s.p).sum(axis=1, keepdims=True) * s.p - s.t * s.p, "This is the gradient of −p_y: the logarithm's 1 / p_y is missing.", "p_y (p − t)", RIGHT, "grad = p - t"),
     "the softmax's derivative without the loss": (lambda s: s.p * (1 - s.p), "This is p (1 − p), the diagonal of the softmax's derivative; the loss is not in it.", "p (1 − p)", RIGHT, "grad = p - t"),
-    "logits in place of probabilities": (lambda s: s.t.sum(axis=1, keepdims=True) * s.u - s.t, "The target is subtracted from the logits, not from their softmax.", "z − t", RIGHT, "grad = softmax(z) - t"),
-    "log-probabilities in place of probabilities": (lambda s: s.t.sum(axis=1, keepdims=True) * s.log_p - s.t, "The target is subtracted from log p.", "log p − t", RIGHT, "grad = np.exp(log_p) - t"),
-    "exponentials not normalised": (lambda s: s.t.sum(axis=1, keepdims=True) * s.e - s.t, "The target is subtracted from exp(z − max z), before the division by the sum.", "exp(z − m) − t", RIGHT, "divide by the sum first"),
-    "sign of the target's entry": (lambda s: s.G * (1 - 2 * _entries(s)), "The target's own entry has the wrong sign.", "1 − p_y at y", "p_y − 1 at y", "grad[np.arange(N), y] = p_y - 1"),
+    "logits in place of probabilities": (lambda s: s.mass * s.u - s.t, "The target is subtracted from the logits, not from their softmax.", "z − t", RIGHT, "grad = softmax(z) - t"),
+    "log-probabilities in place of probabilities": (lambda s: s.mass * s.log_p - s.t, "The target is subtracted from log p.", "log p − t", RIGHT, "grad = np.exp(log_p) - t"),
+    "exponentials not normalised": (lambda s: s.mass * s.e - s.t, "The target is subtracted from exp(z − max z), before the division by the sum.", "exp(z − m) − t", RIGHT, "divide by the sum first"),
+    "sign of the target's entry": (lambda s: s.G * (1 - 2 * _entries(s)), "The target's own entry has the wrong sign, or the absolute value is taken of all.", "1 − p_y at y", "p_y − 1 at y", "grad[np.arange(N), y] = p_y - 1"),
     "target's entry left 0": (lambda s: s.G * (1 - _entries(s)), "The target's own entry is 0.", "0 at y", "p_y − 1 at y", "grad[np.arange(N), y] = p_y - 1"),
     "prediction minus target": (lambda s: one_hot(s.p.argmax(axis=1), s.V) - s.t, "The perceptron's update: the predicted class stands for the probabilities.", "e_{argmax p} − t", RIGHT, "grad = p - t"),
-    "absolute value": (lambda s: np.abs(s.G), "The sign of every entry is lost.", "|p − t|", RIGHT, "grad = p - t"),
     "squared entries": (lambda s: s.G**2, "Every entry is squared.", "(p − t)²", RIGHT, "grad = p - t"),
     "mass of the target taken for 1": (lambda s: s.p - s.t, "The target does not sum to 1 here, but p is not multiplied by its sum.", "p − t", "(Σ t) p − t", "grad = t.sum(axis=1, keepdims=True) * p - t"),
     "1 subtracted in the columns of all labels": (lambda s: s.p - np.isin(np.arange(s.V), s.y), "grad[:, y] -= 1 subtracts in every row, at every label of the batch.", "p[:, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),

@@ -110,6 +110,7 @@ EXTREME = (
     _moved("all logits near −1000", -1000),
     _moved("rows that rise from −1000 to +1000", _RISE),
     _moved("rows that fall from +1000 to −1000", -_RISE),
+    _moved("one logit of each row 800 below the others", -800 * (np.arange(5) == 4)),
     Probe("logits from −1000 to +1000 in a row", _SPREAD, np.array([1, 1, 2]), vector=np.ones((3, 5)), ordinary=False),
 )
 """Logits that leave the range of exp."""

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,13 +68,16 @@ class NotRunnable(Exception):
 
 @dataclass
 class Observed:
-    """What one call gave: float64 arrays by name, the coarsest dtype among them, what happened on the way."""
+    """What one call gave: float64 arrays by name, the coarsest dtype among them, what happened on the way.
+
+    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN.
+    """
 
     outputs: dict[str, Array]
     dtype: str = "float64"
     derived: bool = False
     overwritten: bool = False
-    arithmetic: bool = False
+    arithmetic: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Call:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
     derives: bool = True
+    places: dict[int, list[str]] = field(default_factory=dict)
 
     def __call__(self, probe: Probe) -> Observed:
         """Run the function on a probe; exceptions are the function's own, but for arithmetic ones: those are NaN."""
@@ -102,8 +106,9 @@ class Call:
             vector = None if probe.vector is None else probe.vector[i : i + 1]
             one = replace(probe, logits=probe.logits[i : i + 1], target=probe.target[i : i + 1], vector=vector)
             rows.append(self._once(one))
-        if any(row.arithmetic for row in rows):
-            return Observed({}, arithmetic=True)
+        for row in rows:
+            if row.arithmetic:
+                return row
         names = rows[0].outputs.keys()
         if any(row.outputs.keys() != names for row in rows):
             raise NotRunnable("it returns different things for different rows")
@@ -128,7 +133,7 @@ class Call:
                 result = self._run(given, options, probe)
         except (ArithmeticError, ValueError) as error:
             if isinstance(error, ArithmeticError) or _of_math(error):
-                return Observed({}, arithmetic=True)
+                return Observed({}, arithmetic=type(error).__name__)
             raise
         overwritten = any(
             not np.array_equal(before[role], _plain(value)[0], equal_nan=True) for role, value in given.items()
@@ -218,18 +223,21 @@ class Call:
         parts_of = list(result) if isinstance(result, tuple) else [result]
         if isinstance(result, list) and len(result) in (2, 3, 4) and len({np.ndim(_plain(r)[0]) for r in result}) > 1:
             parts_of = result
-        found = {}
-        flat = [p for part in parts_of for p in (part if isinstance(part, tuple) else [part])]
-        for part in flat:
-            if part is None:
-                continue
-            name = self._by_shape(_plain(part)[0], probe, found)
-            found[name] = part
+        flat = [p for part in parts_of for p in (part if isinstance(part, tuple) else [part]) if p is not None]
+        arrays = [_plain(part)[0] for part in flat]
+        names = self.places.get(len(flat), [])  # from the first probe, whose shapes are all different
+        for array in arrays[len(names) :]:
+            names = [*names, self._by_shape(array, probe, names, [a.shape for a in arrays].count(array.shape) > 1)]
+        if len(set(names)) < len(names):
+            raise NotRunnable(f"it returns arrays of shapes {', '.join(str(a.shape) for a in arrays)}; which is which?")
+        self.places[len(flat)] = names
+        found = dict(zip(names, flat, strict=True))
         if not found:
             raise NotRunnable("it returns None; a loss, a gradient or both were expected")
         return self._observed(found)
 
-    def _by_shape(self, value: Array, probe: Probe, found: Mapping[str, Any]) -> str:
+    def _by_shape(self, value: Array, probe: Probe, found: Sequence[str], beside: bool) -> str:
+        """The name of an output that stands after those found, perhaps beside another of its shape."""
         n, v = (len(probe.logits), probe.logits.shape[1])
         row = () if self.rowwise else (n,)
         shape = value.shape
@@ -241,10 +249,8 @@ class Call:
                 return "loss"
             if shape == (1,):
                 return "loss"
-            if shape == (*row, v) and (
-                "gradient" in found or (value.min() >= 0 and np.allclose(value.sum(axis=-1), 1, atol=1e-2))
-            ):
-                return "softmax" if "softmax" not in found else "gradient"
+            if shape == (*row, v) and beside and value.min() >= 0 and np.allclose(value.sum(axis=-1), 1, atol=1e-2):
+                return "softmax"
         else:
             assert probe.layer is not None
             d = probe.layer[0].shape[1]
@@ -385,7 +391,7 @@ def _frameworks(fn: Any, said: str | None) -> tuple[str, ...]:
         if framework in used:
             return (framework, "numpy", "list")
     also = tuple(f for f in ("torch", "jax") if f in modules)
-    return (*(also if "numpy" not in used else ()), "numpy", "list", *(also if "numpy" in used else ()))
+    return ("numpy", "list", *also)
 
 
 def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) -> tuple[str, list[tuple[str, ...]]]:
@@ -461,7 +467,14 @@ def calls(
     weights = (False, True) if task == "layer" else (False,)
     rowwise = (False,) if task == "layer" else (False, True)
     for f, order, one_row, transposed, form in itertools.product(frameworks, orders, rowwise, weights, targets):
-        yield replace(base, framework=f, roles=order, rowwise=one_row, transposed_weight=transposed, target=form)
+        way: dict[str, Any] = {
+            "framework": f,
+            "roles": order,
+            "rowwise": one_row,
+            "transposed_weight": transposed,
+            "target": form,
+        }
+        yield replace(base, **way, places={})
 
 
 def where(error: BaseException, fn: Any) -> str:

@@ -8,6 +8,8 @@ usual formulas; how right that is, is judged by :mod:`luce.check.oracle` alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from copy import copy
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +39,9 @@ class State:
 
     u: Any
     given_t: Any
+    mass: Any
     m: Any
+    row_maximum: Any
     e: Any
     S: Any
     p: Any
@@ -91,9 +95,14 @@ def weighting(s: State) -> None:
     s.t = s.w * s.t
 
 
+def mass(s: State) -> None:
+    """``α = Σ t``."""
+    s.mass = s.t.sum(axis=1, keepdims=True)
+
+
 def shift(s: State) -> None:
     """The row's maximum, which keeps exp in range."""
-    s.m = s.u.max(axis=1, keepdims=True)
+    s.m = s.row_maximum = s.u.max(axis=1, keepdims=True)
 
 
 def exponentials(s: State) -> None:
@@ -115,7 +124,7 @@ def loss(s: State) -> None:
 
 def gradient(s: State) -> None:
     """``∂ℓ/∂u = α p − t``."""
-    s.G = s.t.sum(axis=1, keepdims=True) * s.p - s.t
+    s.G = s.mass * s.p - s.t
 
 
 def divisor(s: State) -> None:
@@ -149,10 +158,12 @@ def derivative(s: State) -> None:
 
 
 STEPS = (
-    *(logits, smoothing, weighting, shift, exponentials, probabilities),
+    *(logits, smoothing, weighting, mass, shift, exponentials, probabilities),
     *(loss, gradient, divisor, reduction, layer, derivative),
 )
 """The steps in their order."""
+
+_PLACES = {step.__name__: place for place, step in enumerate(STEPS)}
 
 
 def walk(probe: Probe, mistakes: Iterable[Change] = (), wanted: Collection[str] = OUTPUTS) -> dict[str, Array]:
@@ -164,15 +175,31 @@ def walk(probe: Probe, mistakes: Iterable[Change] = (), wanted: Collection[str] 
     >>> walk(ORDINARY[0])["gradient"].shape
     (7, 5)
     """
-    s, mistakes = State(probe), tuple(mistakes)
-    steps = STEPS if {"softmax", "jacobian", "vjp"} & set(wanted) else STEPS[:-1]
+    mistakes = tuple(mistakes)
+    first = min((_PLACES[mistake.step] for mistake in mistakes), default=len(STEPS) - 1)
+    last = len(STEPS) if {"softmax", "jacobian", "vjp"} & set(wanted) else len(STEPS) - 1
+    s = copy(_right(probe)[first])
+    s.out = dict(s.out)
     with np.errstate(all="ignore"):
-        for step in steps:
-            step(s)
+        for place in range(first, last):
+            if place > first:
+                STEPS[place](s)
             for mistake in mistakes:
-                if mistake.step == step.__name__:
+                if _PLACES[mistake.step] == place:
                     mistake.change(s)
     return {name: np.asarray(value, np.float64) for name, value in s.out.items()}
+
+
+@lru_cache(maxsize=256)
+def _right(probe: Probe) -> tuple[State, ...]:
+    """What each step leaves behind when no mistake is made."""
+    s, states = State(probe), []
+    with np.errstate(all="ignore"):
+        for step in STEPS:
+            step(s)
+            states.append(copy(s))
+            s.out = dict(s.out)
+    return tuple(states)
 
 
 def softmax(u: Array, axis: int | None = 1) -> Array:
