@@ -124,7 +124,7 @@ def compiled(text, name="loss", **space):
 def as_torch(text):
     """The NumPy code in PyTorch's spelling."""
     for old, new in (
-        (r"np\.eye\(V\)", "torch.eye(V, dtype=z.dtype)"),
+        (r"np\.eye\((V|len\(W\))\)", r"torch.eye(\1, dtype=z.dtype)"),
         (r"np\.eye\(V, k=(-?1)\)", r"torch.diag(torch.ones(V - 1, dtype=z.dtype), \1)"),
         (r"np\.ones\(V\)", "torch.ones(V, dtype=z.dtype)"),
         (r"np\.zeros\((\w+)\)", r"torch.zeros(\1, dtype=z.dtype)"),

@@ -42,15 +42,20 @@ class Diagnosis:
     ties: tuple[tuple[Mistake, ...], ...] = ()
 
 
-def agrees(predicted: Array, value: Array, tolerance: float) -> bool:
-    """Whether these are the same numbers. A result that is not finite anywhere agrees with any such result."""
+def agrees(predicted: Array, value: Array, tolerance: float, least: float = 1e-30) -> bool:
+    """Whether these are the same numbers, relative to the largest or to ``least``, where there is only rounding.
+
+    A result that is not finite anywhere agrees with any such result.
+    """
     if predicted.shape != value.shape:
         return False
+    if least > 1e-30 and not predicted.any():
+        return not value.any()
     finite = np.isfinite(predicted).all(), np.isfinite(value).all()
     if not all(finite):
         return not any(finite)
     size = float(np.abs(predicted).max(initial=0.0))
-    return bool(np.abs(predicted - value).max(initial=0.0) <= tolerance * max(size, 1e-30) + 1e-300)
+    return bool(np.abs(predicted - value).max(initial=0.0) <= tolerance * max(size, least))
 
 
 def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
@@ -119,7 +124,9 @@ def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observ
     if observed.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if observed.arithmetic == "OverflowError" else any(broken)
-    wrong = [name for name, value in observed.outputs.items() if not agrees(predicted[name], value, tolerance)]
+    right = walk(probe, (), observed.outputs)
+    least = {name: 1e-3 * float(np.abs(right[name]).max(initial=0.0)) for name in observed.outputs}
+    wrong = [n for n, value in observed.outputs.items() if not agrees(predicted[n], value, tolerance, least[n])]
     if wrong and observed.derived and "loss" in observed.outputs and "loss" not in wrong and mistakes:
         return _is_its_derivative(mistakes, probe, observed)
     return not wrong

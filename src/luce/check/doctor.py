@@ -95,18 +95,21 @@ def gradient(
     visits: list[_Visit] = []
     try:
         for call in calls(fn, task=task, framework=framework, target=target, dtype=dtype, fixed=fixed):
-            if visits and call.framework != visits[0].call.framework:
+            if visits and (call.framework, call.derives) != (visits[0].call.framework, visits[0].call.derives):
                 break
             try:
                 visit = _Visit(call, said, descent)
             except NotRunnable as error:
                 failure = failure if failure.startswith("it returns") else str(error)
+                if error.final:
+                    break
             except Exception as error:
                 failure = failure or where(error, fn)
             else:
-                visits = [visit] if visit.right else [*visits, visit]
-                if visit.right:
+                if visit.right:  # of one row; what it makes of a batch may be one mistake away from right
+                    visits = [*(v for v in visits if call.task == "loss" and call.rowwise > v.call.rowwise), visit]
                     break
+                visits.append(visit)
     except NotRunnable as error:
         failure = str(error)
     if not visits:
@@ -115,8 +118,6 @@ def gradient(
         for visit in visits:
             if visit.explained(most):
                 return visit.report(name)
-    if visits[0].call.rowwise and failure.startswith("it returns"):
-        return Report(name, "not runnable", reason=failure)
     return visits[0].report(name)
 
 
@@ -223,7 +224,8 @@ class _Visit:
         if "reduction" in has:
             wanted.append(probes.with_options(reduction="none"))
         if self.cases[0][1].derived and "upstream" not in has:
-            above = np.linspace(0.5, 2, 7) if self.cases[0][1].outputs["loss"].ndim else 1.75
+            each = self.cases[0][1].outputs["loss"].ndim and not self.call.rowwise
+            above = np.linspace(0.5, 2, 7) if each else 1.75
             wanted.append(replace(probes.with_options(), name="an upstream gradient other than 1", upstream=above))
         for probe in wanted:
             if self.call.target == "one-hot" and "ignore_index" in probe.options:
@@ -274,7 +276,8 @@ class _Visit:
 
     def _half(self) -> bool:
         """Whether the numbers are right to half precision and no further, without having that dtype."""
-        worst, dtype = max(_error(case) for case in self.cases), self.cases[0][1].dtype
+        dtype = self.cases[0][1].dtype
+        worst = max(min(_error(case), 1.0) for case in self.cases if case[0].name != probes.SMALL.name)
         known = BEHAVIOURS["computed in float16"] in self.behaviours
         return dtype in ("float64", "float32") and FAIR[dtype] < worst < FAIR["float16"] and not known
 

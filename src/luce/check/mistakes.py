@@ -110,6 +110,25 @@ simple("slope@logits", "convention", {
 
 # --- the divisor: mistakes
 
+
+def _both_times(factor: Callable[[State], Any]) -> Change:
+    def change(s: State) -> None:
+        s.D_loss, s.D_gradient = s.D_loss * factor(s), s.D_gradient * factor(s)
+
+    return change
+
+
+known("divisor", "divided by N twice", "Loss and gradient are divided by N in two places.", "L = Σ ℓᵢ / N²", MEAN,
+      "remove one of the two divisions by N")(_both_times(lambda s: s.D))  # fmt: skip
+known("divisor", "divided by V instead of N", "Loss and gradient are divided by the number of classes.", "L = Σ ℓᵢ / V", MEAN,
+      "divide by z.shape[0], not z.shape[1]")(_both_times(lambda s: s.V / s.D))  # fmt: skip
+known("divisor", "divided by N·V", "Loss and gradient are means over all entries, not over the rows.", "L = Σ ℓᵢ / (N·V)", MEAN,
+      "sum over the classes first, then take the mean over the rows")(_both_times(lambda s: s.V))  # fmt: skip
+known(
+    "divisor", "divided by N − 1", "Loss and gradient are divided by N − 1.", "L = Σ ℓᵢ / (N − 1)", MEAN, "divide by N"
+)(_both_times(lambda s: (s.N - 1) / s.N))
+
+
 simple("D_gradient@divisor", "mistake", {
     "gradient not divided by N": (lambda s: s.D_gradient / s.D, "The loss is a mean over the rows; the gradient is left a sum.", "p − t", PER_N, "grad = (p − t) / N"),
     "gradient divided by N twice": (lambda s: s.D_gradient * s.D, "The gradient is divided by N in two places.", "(p − t) / N²", PER_N, "remove one of the two divisions by N"),
@@ -128,24 +147,6 @@ simple("D_loss@divisor", "mistake", {
     "loss doubled": (lambda s: s.D_loss / 2, "The loss is twice the right one.", "L = 2 Σ ℓᵢ / N", MEAN, "remove the factor 2"),
     "loss halved": (lambda s: s.D_loss * 2, "The loss is half the right one.", "L = Σ ℓᵢ / (2N)", MEAN, "remove the factor ½"),
 })  # fmt: skip
-
-
-def _both_times(factor: Callable[[State], Any]) -> Change:
-    def change(s: State) -> None:
-        s.D_loss, s.D_gradient = s.D_loss * factor(s), s.D_gradient * factor(s)
-
-    return change
-
-
-known("divisor", "divided by N twice", "Loss and gradient are divided by N in two places.", "L = Σ ℓᵢ / N²", MEAN,
-      "remove one of the two divisions by N")(_both_times(lambda s: s.D))  # fmt: skip
-known("divisor", "divided by V instead of N", "Loss and gradient are divided by the number of classes.", "L = Σ ℓᵢ / V", MEAN,
-      "divide by z.shape[0], not z.shape[1]")(_both_times(lambda s: s.V / s.D))  # fmt: skip
-known("divisor", "divided by N·V", "Loss and gradient are means over all entries, not over the rows.", "L = Σ ℓᵢ / (N·V)", MEAN,
-      "sum over the classes first, then take the mean over the rows")(_both_times(lambda s: s.V))  # fmt: skip
-known(
-    "divisor", "divided by N − 1", "Loss and gradient are divided by N − 1.", "L = Σ ℓᵢ / (N − 1)", MEAN, "divide by N"
-)(_both_times(lambda s: (s.N - 1) / s.N))
 
 
 # --- the softmax
@@ -633,13 +634,13 @@ simple("dW@layer", "mistake", _here({
 simple("db@layer", "mistake", _here({
     "bias gradient not summed": (lambda s: s.out["gradient"], "The bias is shared by all rows; its gradient is a sum over them, which is missing.", "db = G", DB, "db = G.sum(axis=0)"),
     "bias gradient averaged": (lambda s: s.out["db"] / s.N, "G already contains 1/N; the mean over the rows divides by it again.", "db = mean of G", DB, "G.sum(axis=0), not G.mean(axis=0)"),
+    "bias gradient zero": (lambda s: 0 * s.out["db"], "The bias's gradient is missing.", "db = 0", DB, "db = G.sum(axis=0)"),
     "bias gradient summed over everything": (lambda s: np.full(s.V, s.out["gradient"].sum()), "The sum runs over the classes too, so that every entry is 0 but for rounding.", "db = Σᵢⱼ G", DB, "G.sum(axis=0)"),
     "bias gradient summed over the classes": (lambda s: s.out["gradient"].sum(axis=1), "The sum runs over the classes, not over the rows.", "db = G 1", DB, "G.sum(axis=0)"),
     "bias gradient not divided by N": (lambda s: s.out["db"] * s.N, "The bias's gradient is N times too large: the sum is repeated.", "db = N·Gᵀ 1", DB, "divide by N"),
     "bias gradient from the first row only": (lambda s: s.out["gradient"][0], "Only the first row's gradient is used.", "db = G₁", DB, "G.sum(axis=0)"),
     "bias gradient from the last row only": (lambda s: s.out["gradient"][-1], "The bias's gradient is set in the loop, not added up.", "db = G_N", DB, "db += ..., not db = ..."),
     "bias gradient doubled": (lambda s: 2 * s.out["db"], "The bias's sum is added twice.", "db = 2 Gᵀ 1", DB, "add it once"),
-    "bias gradient zero": (lambda s: 0 * s.out["db"], "The bias's gradient is missing.", "db = 0", DB, "db = G.sum(axis=0)"),
     "bias gradient with the wrong sign": (lambda s: -s.out["db"], "The bias's gradient has the wrong sign, the others not.", "db = −Gᵀ 1", DB, "remove the minus"),
 }))  # fmt: skip
 simple("dx@layer", "mistake", _here({

@@ -7,6 +7,7 @@ import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,7 +64,9 @@ DERIVATIVES = {"logits": "gradient", "W": "dW", "b": "db", "x": "dx"}
 
 
 class NotRunnable(Exception):
-    """The function can't be checked; the message says why."""
+    """The function can't be checked; the message says why. One that is final needs no other way of calling it."""
+
+    final = False
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Call:
-    """One way to call a function."""
+    """One way to call a function; ``derives`` is whether tensors ask for their gradient."""
 
     fn: Callable[..., Any]
     task: str
@@ -120,25 +123,32 @@ class Call:
         )
 
     def _once(self, probe: Probe) -> Observed:
-        values = {role: self._value(role, probe) for role in self.roles}
-        given = {role: self._native(value) for role, value in values.items()}
-        options = {
-            self.parameters[name]: self._native(np.asarray(value)) if np.ndim(value) else value
-            for name, value in {**probe.options, "upstream": probe.upstream}.items()
-            if name in self.parameters and value is not None
-        }
-        before = {role: _plain(value)[0].copy() for role, value in given.items()}
-        try:
-            with np.errstate(all="ignore"):
-                result = self._run(given, options, probe)
-        except (ArithmeticError, ValueError) as error:
-            if isinstance(error, ArithmeticError) or _of_math(error):
-                return Observed({}, arithmetic=type(error).__name__)
-            raise
-        overwritten = any(
-            not np.array_equal(before[role], _plain(value)[0], equal_nan=True) for role, value in given.items()
-        )
+        with self._in_float64(), np.errstate(all="ignore"):
+            given = {role: self._native(self._value(role, probe)) for role in self.roles}
+            options = {
+                self.parameters[name]: self._native(np.asarray(value)) if np.ndim(value) else value
+                for name, value in {**probe.options, "upstream": probe.upstream}.items()
+                if name in self.parameters and value is not None
+            }
+            before = {role: _plain(value)[0].copy() for role, value in given.items()}
+            try:
+                result = self._run(given, {**self.fixed, **options}, probe)
+            except (ArithmeticError, ValueError) as error:
+                if isinstance(error, ArithmeticError) or _of_math(error):
+                    return Observed({}, arithmetic=type(error).__name__)
+                raise
+            after = {role: _plain(value)[0] for role, value in given.items()}
+        overwritten = any(not np.array_equal(before[role], after[role], equal_nan=True) for role in given)
         return replace(self._named(result, probe), overwritten=overwritten)
+
+    def _in_float64(self) -> Any:
+        """JAX computes in float32 unless it is told."""
+        if self.framework != "jax":
+            return nullcontext()
+        import jax
+
+        jax_: Any = jax
+        return jax_.enable_x64(True) if hasattr(jax_, "enable_x64") else jax_.experimental.enable_x64()
 
     def _value(self, role: str, probe: Probe) -> Any:
         n = slice(None) if not self.rowwise else 0
@@ -172,36 +182,32 @@ class Call:
         return array.astype(np.int64 if whole else self.dtype)
 
     def _run(self, given: dict[str, Any], options: dict[str, Any], probe: Probe) -> Any:
-        arguments = [given[role] for role in self.roles]
-        options = {**self.fixed, **options}
-        by = [role for role in self.roles if role in ("logits", "x", "W", "b")]
-        if self.framework == "torch" and self.derives:
-            for role in by:
+        """Call it; what returns a loss alone is differentiated by the framework."""
+        arguments, of = list(given.values()), [role for role in self.roles if role in DERIVATIVES]
+        derives = self.derives and self.task in ("loss", "layer") and self.framework in ("torch", "jax")
+        if derives and self.framework == "torch":
+            for role in of:
                 given[role].requires_grad_()
-            result = self.fn(*arguments, **options)
-            if not hasattr(result, "requires_grad") or not result.requires_grad or self.task not in ("loss", "layer"):
-                return result
-            import torch
-
-            above = None if result.ndim == 0 else torch.ones_like(result)
-            if probe.upstream is not None and "upstream" not in self.parameters:
-                above = torch.as_tensor(probe.upstream, dtype=result.dtype) * torch.ones_like(result)
-            parts = torch.autograd.grad(result, [given[role] for role in by], above, allow_unused=True)
-            return _Derived(result, dict(zip(by, parts, strict=True)))
+        result = self.fn(*arguments, **options)
+        if not derives or getattr(result, "ndim", 2) > 1:
+            return result
+        from_above = None if "upstream" in self.parameters else probe.upstream
         if self.framework == "jax":
-            return self._run_jax(arguments, options, by)
-        return self.fn(*arguments, **options)
+            import jax
 
-    def _run_jax(self, arguments: list[Any], options: dict[str, Any], by: list[str]) -> Any:
-        import jax
+            def of_some(*some: Any) -> Any:
+                return self.fn(*{**given, **dict(zip(of, some, strict=True))}.values(), **options)
 
-        with jax.enable_x64(True):
-            result = self.fn(*arguments, **options)
-            if self.task not in ("loss", "layer") or not hasattr(result, "ndim") or result.ndim:
-                return result
-            places = [self.roles.index(role) for role in by]
-            parts = jax.grad(self.fn, argnums=tuple(places))(*arguments, **options)
-            return _Derived(result, dict(zip(by, parts, strict=True)))
+            result, pull_back = jax.vjp(of_some, *(given[role] for role in of))
+            above = jax.numpy.ones_like(result) * (1.0 if from_above is None else jax.numpy.asarray(from_above))
+            return _Derived(result, dict(zip(of, pull_back(above.astype(result.dtype)), strict=True)))
+        import torch
+
+        if not result.requires_grad:
+            return result
+        above = torch.ones_like(result) * torch.as_tensor(1.0 if from_above is None else from_above, dtype=result.dtype)
+        parts = torch.autograd.grad(result, [given[role] for role in of], above, allow_unused=True)
+        return _Derived(result, dict(zip(of, parts, strict=True)))
 
     def _named(self, result: Any, probe: Probe) -> Observed:
         if isinstance(result, _Derived):
@@ -263,7 +269,9 @@ class Call:
                 return "dx"
         if shape not in kinds:
             said = " or ".join(f"{name} {kind}" for kind, name in kinds.items())
-            raise NotRunnable(f"it returns an array of shape {shape}; expected {said}")
+            error = NotRunnable(f"it returns an array of shape {shape}; expected {said}")
+            error.final = shape == (v, *row) and not self.rowwise
+            raise error
         return kinds[shape]
 
     def _observed(self, found: Mapping[str, Any], derived: bool = False) -> Observed:
@@ -375,23 +383,23 @@ def _frameworks(fn: Any, said: str | None) -> tuple[str, ...]:
     if said:
         return (said,)
     inner = inspect.unwrap(fn)
-    space = getattr(inner, "__globals__", {})
-    code = getattr(inner, "__code__", None)
-    names = set(code.co_names) if code else set()
-    home = str(getattr(inner, "__module__", ""))
-    used = {
-        getattr(space.get(name), "__name__", "").partition(".")[0]
-        or str(getattr(space.get(name), "__module__", "")).partition(".")[0]
-        for name in names
-    } | {home.partition(".")[0]}
-    if code is None and "torch" in str(type(fn)):
-        used.add("torch")
-    modules = {getattr(value, "__name__", "").partition(".")[0] for value in space.values() if inspect.ismodule(value)}
+    try:
+        named = inspect.getclosurevars(inner)
+        values = [*named.globals.values(), *named.nonlocals.values()]
+    except (TypeError, ValueError):
+        values = [type(fn)]
+    used = {_home(value) for value in [*values, inner]}
+    modules = {_home(value) for value in getattr(inner, "__globals__", {}).values() if inspect.ismodule(value)}
     for framework in ("torch", "jax"):
         if framework in used:
             return (framework, "numpy", "list")
     also = tuple(f for f in ("torch", "jax") if f in modules)
     return ("numpy", "list", *also)
+
+
+def _home(value: Any) -> str:
+    """The package that a module, function or class comes from."""
+    return str(value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")).partition(".")[0]
 
 
 def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) -> tuple[str, list[tuple[str, ...]]]:
@@ -466,15 +474,11 @@ def calls(
     frameworks = (kind,) if kind and not framework else _frameworks(function, framework)
     weights = (False, True) if task == "layer" else (False,)
     rowwise = (False,) if task == "layer" else (False, True)
-    for f, order, one_row, transposed, form in itertools.product(frameworks, orders, rowwise, weights, targets):
-        way: dict[str, Any] = {
-            "framework": f,
-            "roles": order,
-            "rowwise": one_row,
-            "transposed_weight": transposed,
-            "target": form,
-        }
-        yield replace(base, **way, places={})
+    places = itertools.product(orders, rowwise, weights, targets)
+    ways = [(f, derives) for f in frameworks for derives in ((True, False) if f == "torch" else (True,))]
+    for (f, derives), (order, one_row, transposed, form) in itertools.product(ways, places):
+        way: dict[str, Any] = {"framework": f, "derives": derives, "roles": order, "rowwise": one_row}
+        yield replace(base, **way, transposed_weight=transposed, target=form, places={})
 
 
 def where(error: BaseException, fn: Any) -> str:
