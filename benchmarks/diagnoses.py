@@ -33,9 +33,7 @@ def main():
             f"{one} + {other}: {' + '.join(sorted(found)) or report.reason or 'unknown'}{', tied' * tied}", flush=True
         )
     each = (time.perf_counter() - start) / len(drawn)
-    print(
-        f"{right} of {len(drawn)} pairs named first ({right / len(drawn):.1%}), {among_ties} more tied; {each:.2f} s each"
-    )
+    print(f"{right} of {len(drawn)} pairs first ({right / len(drawn):.1%}), {among_ties} more tied; {each:.2f} s each")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ ROOMS = [
     "luce.models.sparse",
     "luce.check.oracle",
     "luce.check.cases",
+    "luce.check.steps",
+    "luce.check.doctor",
     "luce.whole_file",
     "luce.report.facts",
     "luce.report.metrics",

@@ -258,6 +258,15 @@ class _Visit:
                 self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
         return found
 
+    def _impossible_class(self) -> None:
+        """Note where a logit of −inf, a class that is masked out, is not taken: that is beyond what most promise."""
+        try:
+            fair = self.call.task == "layer" or self._fair(self._case(probes.HOLES))
+        except Exception:
+            fair = False
+        if not fair:
+            self.notes.append("not right where a class is masked out by a logit of −inf")
+
     def _fair(self, case: Case) -> bool:
         return _error(case) <= FAIR[case[1].dtype]
 
@@ -284,6 +293,8 @@ class _Visit:
     def report(self, name: str) -> Report:
         """Put all of it into words."""
         found = self.diagnosis.found
+        if self.right:
+            self._impossible_class()
         mistakes = (*(found or ()), *(b for b in self.behaviours if b.name not in {m.name for m in found or ()}))
         kinds = {kind: tuple(m for m in mistakes if m.kind == kind) for kind in ("mistake", "convention", "limit")}
         unknown = found is None and not self.right

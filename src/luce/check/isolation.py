@@ -52,7 +52,8 @@ def check_file(
             str(answer),
             json.dumps(dict(options or {})),
         ]
-        environment = {**os.environ, "COLUMNS": str(shutil.get_terminal_size((100, 24)).columns)}
+        columns, modules = shutil.get_terminal_size((100, 24)).columns, os.pathsep.join(filter(None, sys.path))
+        environment = {**os.environ, "COLUMNS": str(columns), "PYTHONPATH": modules}
         process = subprocess.Popen(
             command,
             env=environment,
@@ -94,6 +95,7 @@ def _run(path: str, function: str, answer: str, options: str) -> None:
     from luce.check.doctor import gradient
 
     place = Path(path).resolve()
+    sys.dont_write_bytecode = True
     sys.path.insert(0, str(place.parent))
     try:
         specification = importlib.util.spec_from_file_location(place.stem, place)

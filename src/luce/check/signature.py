@@ -199,7 +199,7 @@ class Call:
                 return self.fn(*{**given, **dict(zip(of, some, strict=True))}.values(), **options)
 
             result, pull_back = jax.vjp(of_some, *(given[role] for role in of))
-            above = jax.numpy.ones_like(result) * (1.0 if from_above is None else jax.numpy.asarray(from_above))
+            above: Any = jax.numpy.ones_like(result) * (1.0 if from_above is None else jax.numpy.asarray(from_above))
             return _Derived(result, dict(zip(of, pull_back(above.astype(result.dtype)), strict=True)))
         import torch
 
