@@ -56,6 +56,8 @@ OPTIONS = {
     "ignore_index": "ignore_index=-100",
     "label_smoothing": "label_smoothing=0.0",
     "temperature": "temperature=1.0",
+    "sample_weight": "sample_weight=None",
+    "label_smoothing and ignore_index": "label_smoothing=0.0, ignore_index=-100",
 }
 
 # With all options; the same names of lines.
@@ -66,6 +68,7 @@ def loss(z, y, OPTION):
     w = np.ones(V)
     eps = 0.0
     T = 1.0
+    r = np.ones(N)
     keep = y == y
     SETUP
     safe = np.where(keep, y, 0)
@@ -77,12 +80,12 @@ def loss(z, y, OPTION):
     logp = u - m - np.log(S)
     hot = np.eye(V)[safe]
     t = (1 - eps) * hot + eps / V
-    wy = w[safe] * keep
+    wy = w[safe] * keep * r
     D = wy.sum()
-    losses = -(t * logp * w).sum(axis=1) * keep
+    losses = -(t * logp * w).sum(axis=1) * keep * r
     L = losses.sum() / D
     alpha = (t * w).sum(axis=1, keepdims=True)
-    G = (alpha * p - t * w) * keep[:, None]
+    G = (alpha * p - t * w) * (keep * r)[:, None]
     grad = G / D / T
     result = L, grad
     return result
@@ -93,6 +96,8 @@ SETUPS = {
     "ignore_index": "keep = y != ignore_index",
     "label_smoothing": "eps = label_smoothing",
     "temperature": "T = temperature",
+    "sample_weight": "r = r if sample_weight is None else sample_weight",
+    "label_smoothing and ignore_index": "eps = label_smoothing\n    keep = y != ignore_index",
 }
 
 
@@ -126,7 +131,7 @@ def as_torch(text):
     for old, new in (
         (r"np\.eye\((V|len\(W\))\)", r"torch.eye(\1, dtype=z.dtype)"),
         (r"np\.eye\(V, k=(-?1)\)", r"torch.diag(torch.ones(V - 1, dtype=z.dtype), \1)"),
-        (r"np\.ones\(V\)", "torch.ones(V, dtype=z.dtype)"),
+        (r"np\.ones\((\w)\)", r"torch.ones(\1, dtype=z.dtype)"),
         (r"np\.zeros\((\w+)\)", r"torch.zeros(\1, dtype=z.dtype)"),
         (r"axis=", "dim="),
         (r"keepdims", "keepdim"),
@@ -343,6 +348,18 @@ OPTION_MISTAKES = {
         "class weights ignored": {"losses": "losses = -(t * logp).sum(axis=1)", "G": "G = p - t"},
         "class weights of the prediction": {"losses": "wp = w[z.argmax(axis=1)]\nlosses = -(t * logp).sum(axis=1) * wp", "G": "G = (p - t) * wp[:, None]"},
         "class weights by the row's position": {"losses": "wi = w[rows % V]\nlosses = -(t * logp).sum(axis=1) * wi", "G": "G = (p - t) * wi[:, None]"},
+    },
+    "sample_weight": {
+        "mean over all rows": {"D": "D = N"},
+        "sample weights ignored": {"wy": "wy = w[safe]", "losses": "losses = -(t * logp).sum(axis=1)", "G": "G = p - t"},
+        "sample weights in the loss only": {"G": "G = p - t"},
+        "sample weights in the gradient only": {"losses": "losses = -(t * logp).sum(axis=1)"},
+    },
+    "label_smoothing and ignore_index": {
+        "smoothing of ignored rows": {
+            "losses": "losses = -(1 - eps) * logp[rows, safe] * keep - eps / V * logp.sum(axis=1)",
+            "G": "G = (1 - eps) * (p - hot) * keep[:, None] + eps * (p - 1 / V)",
+        },
     },
     "ignore_index": {
         "mean over all rows": {"D": "D = N"},

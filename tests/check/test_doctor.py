@@ -191,6 +191,38 @@ def test_distributions_as_targets(name, fn):
     assert named(gradient(fn, target="one-hot")) == [name]
 
 
+def indexed(z, t):
+    log_p = z - z.max(axis=1, keepdims=True)
+    log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    return -sum(log_p[i, int(t[i, j])] for i in range(len(z)) for j in range(z.shape[1])) / len(z)
+
+
+def indexed_by_array(z, onehot):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return -np.log(np.take_along_axis(p, onehot.astype(int), axis=1)).sum() / len(z)
+
+
+@pytest.mark.parametrize("fn", [indexed, indexed_by_array])
+def test_one_hot_rows_taken_for_indices(fn):
+    assert named(gradient(fn, target="one-hot")) == ["the one-hot vector taken for class indices"]
+
+
+@pytest.mark.parametrize("epsilon", [2.0**-52, 3e-6, 1e-11, 1e-38, 1e-300])
+def test_an_unusual_floor_is_read_off_the_loss(epsilon):
+    def added(z, y):
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        return -np.log((p / p.sum(axis=1, keepdims=True))[np.arange(len(y)), y] + epsilon).mean()
+
+    def clipped(z, y):
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        return -np.log(np.clip(p / p.sum(axis=1, keepdims=True), epsilon, 1.0)[np.arange(len(y)), y]).mean()
+
+    assert gradient(added).diagnosis[0].name == f"log(p + {epsilon:g})"
+    names = {f"p clipped at {epsilon:g}"} | ({f"log(p + {epsilon:g})"} if epsilon < 1e-30 else set())
+    assert gradient(clipped).diagnosis[0].name in names  # so far below every probability they are the same
+
+
 class FirstRow(right.OwnEach):
     @staticmethod
     def backward(ctx, above):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import CATALOGUE, Mistake
-from luce.check.probes import Probe
+from luce.check.mistakes import CATALOGUE, EPSILONS, Mistake, floored
+from luce.check.probes import SPREAD, Probe
 from luce.check.signature import Observed
 from luce.check.steps import walk
 
@@ -74,8 +74,8 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     """
     ordinary = [case for case in cases if case[0].ordinary]
     extreme = [case for case in cases if not case[0].ordinary]
-    first = Diagnosis(None)
-    for found in _explanations(ordinary, most):
+    first, catalogue = Diagnosis(None), [*CATALOGUE, *_read_off(extreme)]
+    for found in _explanations(ordinary, most, catalogue):
         if first.found is None:
             first = Diagnosis(found)
         elif len(found) == len(first.found or ()):
@@ -84,7 +84,7 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
             break
     if first.found is None or not extreme or _explains(first.found, extreme):
         return first
-    likely = sorted(CATALOGUE, key=lambda mistake: mistake.kind != "limit")
+    likely = sorted(catalogue, key=lambda mistake: mistake.kind != "limit")
     hidden = [m for m in likely if m not in first.found and _changes(m, extreme) and not _changes(m, ordinary)]
     for size in (1, 2):
         for more in itertools.combinations(hidden, size):
@@ -93,25 +93,39 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     return first
 
 
-def _explanations(cases: Sequence[Case], most: int) -> Iterator[tuple[Mistake, ...]]:
+def _explanations(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> Iterator[tuple[Mistake, ...]]:
     """All sets of mistakes that reproduce the cases, smallest first."""
     if not cases:
         return
     if _explains((), cases):
         yield ()
         return
-    visible = [mistake for mistake in CATALOGUE if _changes(mistake, cases)]
+    visible = [mistake for mistake in catalogue if _changes(mistake, cases)]
     for mistake in visible:
         if _explains((mistake,), cases):
             yield (mistake,)
     if most < 2:
         return
-    shifts = [mistake for mistake in CATALOGUE if mistake.step == "shift" and mistake not in visible]
+    shifts = [mistake for mistake in catalogue if mistake.step == "shift" and mistake not in visible]
     for one, other in itertools.chain(itertools.combinations(visible, 2), itertools.product(shifts, visible)):
         if _explains((one, other), cases):
             yield (one, other)
         elif one.step == other.step and _explains((other, one), cases):
             yield (other, one)
+
+
+def _read_off(cases: Sequence[Case]) -> list[Mistake]:
+    """The floor under the probability that the loss of a target of probability 0 shows, where it is no usual one."""
+    for probe, observed in cases:
+        loss = observed.outputs.get("loss")
+        if probe.name == SPREAD.name and loss is not None and np.isfinite(loss).all():
+            epsilon = float(np.exp(-(loss.sum() if loss.ndim else loss * len(probe.logits))))
+            if 1e-320 < epsilon < 0.1 and not np.isclose(epsilon, EPSILONS, rtol=1e-3, atol=0).any():
+                added = epsilon
+                for _ in range(8):  # the other two rows add log(1 + ε) each
+                    added = epsilon / (1 + added) ** 2
+                return [floored(added, False), floored(epsilon, True)]
+    return []
 
 
 def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:

@@ -83,8 +83,8 @@ def gradient(
     ...     p[rows, y] -= 1
     ...     return loss, p
     >>> report = luce.check.gradient(loss_and_gradient)
-    >>> report.correct, [mistake.name for mistake in report.diagnosis]
-    (False, ['gradient not divided by N'])
+    >>> report.correct, report.diagnosis[0].name
+    (False, 'gradient not divided by N')
     """
     if task is not None and task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
@@ -278,7 +278,7 @@ class _Visit:
             narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
             cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
         self.diagnosis = diagnose(cases, most=most)
-        if self.diagnosis.found is None and self._half():
+        if self.diagnosis.found is None and most > 1 and self._half():
             self.behaviours.append(BEHAVIOURS["computed in float16"])
             self.diagnosis = Diagnosis(())
         return self.diagnosis.found is not None

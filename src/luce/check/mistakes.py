@@ -14,12 +14,12 @@ import numpy as np
 
 from luce.check.steps import State, one_hot, softmax
 
-__all__ = ["BEHAVIOURS", "CATALOGUE", "Mistake"]
+__all__ = ["BEHAVIOURS", "CATALOGUE", "EPSILONS", "Mistake", "floored"]
 
 Change = Callable[[State], None]
 
-EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)
-"""What is added to a probability, or what it is clipped at."""
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)
+"""What is added to a probability, or what it is clipped at, most often; others are read off the loss."""
 
 LANES = (4, 8, 16, 32, 64, 128)
 """Multiples to which rows are padded."""
@@ -333,7 +333,7 @@ simple("t@smoothing", "mistake", {
     "argmax of soft labels": (lambda s: one_hot(s.given_t.argmax(axis=1), s.V), "A distribution over the classes is replaced by its likeliest class.", "t = e_{argmax t}", "t as given", "multiply by t, do not take its argmax"),
     "targets compared with ==": (lambda s: (s.given_t == 1) * 1.0, "The target counts only where it equals 1 exactly; shares of a distribution are lost.", "t = [t == 1]", "t as given", "multiply by t, do not compare it"),
     "targets cut to integers": (lambda s: np.trunc(s.t), "The target is converted to integers: shares of a distribution become 0.", "t = int(t)", "t as given", "keep the target in floating point"),
-    "the one-hot vector taken for class indices": (lambda s: (s.V - s.t.sum(axis=1, keepdims=True)) * one_hot(0 * s.y, s.V) + s.t.sum(axis=1, keepdims=True) * one_hot(0 * s.y + 1, s.V), "A one-hot target is used as indices: its zeros and ones pick the classes 0 and 1.", "Σ_j log p[t_j]", "Σ_j t_j log p_j", "multiply by the one-hot vector, or use its argmax"),
+    "the one-hot vector taken for class indices": (lambda s: (s.V - np.trunc(s.t).sum(axis=1, keepdims=True)) * one_hot(0 * s.y, s.V) + np.trunc(s.t).sum(axis=1, keepdims=True) * one_hot(0 * s.y + 1, s.V), "A one-hot target is used as indices: its zeros and ones pick the classes 0 and 1.", "Σ_j log p[t_j]", "Σ_j t_j log p_j", "multiply by the one-hot vector, or use its argmax"),
     "smoothing by ε / (V − 1)": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon / (s.V - 1) * (1 - s.given_t), "ε is spread over the other V − 1 classes; PyTorch spreads it over all V.", "t_j = ε / (V − 1), j ≠ y", "t = (1 − ε) e_y + ε / V", "t = (1 - eps) * onehot + eps / V"),
     "ε / (V − 1) added to all classes": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon / (s.V - 1), "ε / (V − 1) is added to the target's class too: the target sums to more than 1.", "t = (1 − ε) e_y + ε / (V − 1)", "t = (1 − ε) e_y + ε / V", "divide ε by V"),
     "smoothing without its uniform part": (lambda s: (1 - s.epsilon) * s.given_t, "The target's class gives up ε, and nobody receives it.", "t = (1 − ε) e_y", "t = (1 − ε) e_y + ε / V", "add eps / V to every class"),
@@ -459,18 +459,26 @@ def _(s: State) -> None:
 # --- the loss
 
 
-def _floored(epsilon: float, clip: bool) -> Change:
+def floored(epsilon: float, clip: bool) -> Mistake:
+    """``log(p + ε)``, or ``log(max(p, ε))``."""
+
     def change(s: State) -> None:
         s.log_p = np.log(np.maximum(s.p, epsilon) if clip else s.p + epsilon)
 
-    return change
+    name = f"p clipped at {epsilon:g}" if clip else f"log(p + {epsilon:g})"
+    how = "The probability is clipped at {:g}" if clip else "{:g} is added to the probability"
+    return Mistake(
+        name,
+        f"{how.format(epsilon)} before the logarithm: the loss never exceeds {-np.log(epsilon):.3g}.",
+        f"ℓ = −log max(p_y, {epsilon:g})" if clip else f"ℓ = −log(p_y + {epsilon:g})",
+        "ℓ = m + log Σ exp(z − m) − z_y",
+        "log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))",
+        "probabilities",
+        change=change,
+    )
 
 
-for epsilon in EPSILONS:
-    known("probabilities", f"log(p + {epsilon:g})", f"{epsilon:g} is added to the probability before the logarithm: the loss never exceeds {-np.log(epsilon):.3g}.",
-          f"ℓ = −log(p_y + {epsilon:g})", "ℓ = −log p_y", "log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))")(_floored(epsilon, False))  # fmt: skip
-    known("probabilities", f"p clipped at {epsilon:g}", f"The probability is clipped at {epsilon:g} before the logarithm: the loss is flat beyond {-np.log(epsilon):.3g}.",
-          f"ℓ = −log max(p_y, {epsilon:g})", "ℓ = −log p_y", "log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))")(_floored(epsilon, True))  # fmt: skip
+CATALOGUE += [floored(epsilon, clip) for epsilon in EPSILONS for clip in (False, True)]
 
 
 @known("probabilities", "logarithm of a softmax that underflowed", "The logarithm is taken of the finished softmax: where p rounds to 0 the loss is infinite.",

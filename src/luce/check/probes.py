@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
 from luce.check.oracle import softmax as exact_softmax
 
-__all__ = ["EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "Probe", "with_options"]
+__all__ = ["EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD", "Probe", "with_options"]
 
 Array = NDArray[Any]
 
@@ -103,7 +103,12 @@ def _moved(name: str, offsets: Any) -> Probe:
 
 _RISE = np.linspace(-1000, 1000, 7).round()[:, None]
 
-_SPREAD = np.array([[0, 1000, 500, -1000, 3], [1000, 2, 0, -999, 1], [-1000, 4, 1000, 998, 0]], np.float64)
+_SPREAD = np.array([[0, 1000, 500, -1000, 3], [1000, 2, 0, -999, 1], [-1000, 4, 1000, 500, 0]], np.float64)
+
+SPREAD = Probe(
+    "logits from −1000 to +1000 in a row", _SPREAD, np.array([1, 1, 2]), vector=np.ones((3, 5)), ordinary=False
+)
+"""The second row's target has the probability 0 in any format, the other two have 1."""
 
 EXTREME = (
     _moved("all logits near +1000", 1000),
@@ -111,7 +116,7 @@ EXTREME = (
     _moved("rows that rise from −1000 to +1000", _RISE),
     _moved("rows that fall from +1000 to −1000", -_RISE),
     _moved("one logit of each row 800 below the others", -800 * (np.arange(5) == 4)),
-    Probe("logits from −1000 to +1000 in a row", _SPREAD, np.array([1, 1, 2]), vector=np.ones((3, 5)), ordinary=False),
+    SPREAD,
 )
 """Logits that leave the range of exp."""
 
