@@ -30,6 +30,8 @@ ROOMS = [
     "luce.check.trial",
     "luce.check.checks",
     "luce.check.checks.registry",
+    "luce.check.steps",
+    "luce.check.doctor",
     "luce.whole_file",
     "luce.report.facts",
     "luce.report.metrics",

@@ -1,7 +1,26 @@
-"""Checking: the multi-precision oracle of the contract, inputs that break implementations, and the suite of both."""
+"""Checking: the gradient doctor, the multi-precision oracle, inputs that break implementations, and the suite of these."""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from luce.check.conformance import CHECKS, assert_conforms, conformance
 
-__all__ = ["CHECKS", "assert_conforms", "conformance"]
+if TYPE_CHECKING:
+    from luce.check.doctor import assert_gradient, gradient
+    from luce.check.report import Report
+
+__all__ = ["CHECKS", "Report", "assert_conforms", "assert_gradient", "conformance", "gradient"]
+
+_LAZY = {"Report": "report", "assert_gradient": "doctor", "gradient": "doctor"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'luce.check' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"luce.check.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
