@@ -1,4 +1,4 @@
-"""Checking: the gradient doctor, the multi-precision oracle, inputs that break implementations, and the suite of these."""
+"""Checking: the gradient doctor, the multi-precision oracle, and the suite of inputs that break implementations."""
 
 from __future__ import annotations
 

@@ -11,9 +11,16 @@ __all__ = ["check"]
 
 
 def check(
-    function: Annotated[
-        str, typer.Argument(metavar="FILE.py:FUNCTION", help="The function to check.", show_default=False)
+    functions: Annotated[
+        list[str], typer.Argument(metavar="FILE.py:FUNCTION", help="The function to check.", show_default=False)
     ],
+    conformance: Annotated[
+        bool,
+        typer.Option(
+            "--conformance",
+            help="Run the whole suite on module:function, FILE.py:FUNCTION or an adapter's name; several make a table.",
+        ),
+    ] = False,
     task: Annotated[
         Literal["loss", "layer", "softmax", "vjp"] | None,
         typer.Option("--task", help="What it computes, if not found out."),
@@ -58,6 +65,13 @@ def check(
     from luce.cli.failure import Failure
     from luce.cli.replacing import check_places, replacing
 
+    if conformance:
+        from luce.cli.check_conformance import check_conformance
+
+        raise typer.Exit(check_conformance(functions, framework=framework, json=json))
+    if len(functions) > 1:
+        raise Failure(f"one FILE.py:FUNCTION at a time without --conformance, got {len(functions)}")
+    function = functions[0]
     name, colon, wanted = function.rpartition(":")
     if not colon or not name or not wanted:
         raise Failure(f"FILE.py:FUNCTION is needed, got {function!r}")
