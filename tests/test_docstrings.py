@@ -57,6 +57,9 @@ def test_examples_run(room):
         "luce.report.facts",
         "luce.report.figures",
         "luce.check.frameworks",
+        "luce.check.trial",
+        "luce.check.checks",
+        "luce.check.checks.registry",
     )
 
 
