@@ -11,8 +11,8 @@ from pathlib import Path
 os.environ["TRITON_INTERPRET"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-from luce.check.conformance import CHECKS, conformance
 from luce.check.scorecard import Comparison
+from luce.check.suite import CHECKS, conformance
 
 PAGE = Path(__file__).parent.parent / "docs" / "scorecard.md"
 LOGITS = [

@@ -24,7 +24,7 @@ ROOMS = [
     "luce.check.pairs",
     "luce.check.problems",
     "luce.check.adapters",
-    "luce.check.conformance",
+    "luce.check.suite",
     "luce.check.frameworks",
     "luce.check.scorecard",
     "luce.check.trial",

@@ -5,15 +5,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from luce.check.conformance import CHECKS, assert_conforms, conformance
-
 if TYPE_CHECKING:
     from luce.check.doctor import assert_gradient, gradient
     from luce.check.report import Report
+    from luce.check.suite import CHECKS, assert_conforms, conformance
 
 __all__ = ["CHECKS", "Report", "assert_conforms", "assert_gradient", "conformance", "gradient"]
 
-_LAZY = {"Report": "report", "assert_gradient": "doctor", "gradient": "doctor"}
+_LAZY = {
+    "CHECKS": "suite",
+    "Report": "report",
+    "assert_conforms": "suite",
+    "assert_gradient": "doctor",
+    "conformance": "suite",
+    "gradient": "doctor",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ range, one or two more. What none explains is narrowed down to the part of the d
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,7 +120,8 @@ def _read_off(cases: Sequence[Case]) -> list[Mistake]:
     for probe, observed in cases:
         loss = observed.outputs.get("loss")
         if probe.name == SPREAD.name and loss is not None and np.isfinite(loss).all():
-            epsilon = float(np.exp(-(loss.sum() if loss.ndim else loss * len(probe.logits))))
+            total = float(loss.sum() if loss.ndim else loss * len(probe.logits))
+            epsilon = math.exp(-max(total, 0.0))
             if 1e-320 < epsilon < 0.1 and not np.isclose(epsilon, EPSILONS, rtol=1e-3, atol=0).any():
                 added = epsilon
                 for _ in range(8):  # the other two rows add log(1 + ε) each

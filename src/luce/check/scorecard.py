@@ -25,7 +25,7 @@ class Result:
     Attributes
     ----------
     check : str
-        Its name, a key of :data:`luce.check.conformance.CHECKS`.
+        Its name, a key of :data:`luce.check.suite.CHECKS`.
     status : {"passed", "failed", "unsupported"}
         "unsupported": the implementation does not take the option or does not have the derivative.
     detail : str

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from luce.check.conformance import CHECKS, conformance
 from luce.check.scorecard import Comparison
+from luce.check.suite import CHECKS, conformance
 from luce.cli.failure import Failure
 
 __all__ = ["check_conformance"]
