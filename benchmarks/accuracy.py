@@ -16,14 +16,14 @@ import numpy as np
 import luce
 from luce import _core
 from luce.check import cases
+from luce.check.compare import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS, assert_same_kind, errors
+from luce.check.pairs import all_pairs
+from luce.check.problems import FACTORS, SIZES, Problem
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from compare import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS, assert_same_kind, errors  # noqa: E402
 from levels import at_every_level  # noqa: E402
-from pairs import all_pairs  # noqa: E402
-from problems import FACTORS, SIZES, Problem  # noqa: E402
 
 DTYPES = ["float32", "float64"]
 QUANTITIES = {

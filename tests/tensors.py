@@ -7,10 +7,17 @@ import torch
 from torch import Tensor
 
 import luce.torch
-from compare import GRADIENT_EPS, assert_contraction, assert_gradient, assert_loss, assert_product, assert_same_bits
+from luce.check.compare import (
+    GRADIENT_EPS,
+    assert_contraction,
+    assert_gradient,
+    assert_loss,
+    assert_product,
+    assert_same_bits,
+)
 from luce.check.oracle import Exact, mp
+from luce.check.problems import Problem
 from luce.torch import kernels
-from problems import Problem
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 

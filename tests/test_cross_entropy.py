@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import luce
-from compare import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
 from levels import at_every_level
 from luce.check import cases
+from luce.check.compare import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
 from luce.check.oracle import CrossEntropy, Exact, mp, to_float
-from pairs import all_pairs
-from problems import FACTORS, ROWS, SIZES, Problem
+from luce.check.pairs import all_pairs
+from luce.check.problems import FACTORS, ROWS, SIZES, Problem
 
 PAIRS = all_pairs(FACTORS)
 

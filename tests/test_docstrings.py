@@ -20,6 +20,18 @@ ROOMS = [
     "luce.models.sparse",
     "luce.check.oracle",
     "luce.check.cases",
+    "luce.check.compare",
+    "luce.check.pairs",
+    "luce.check.problems",
+    "luce.check.adapters",
+    "luce.check.suite",
+    "luce.check.frameworks",
+    "luce.check.scorecard",
+    "luce.check.trial",
+    "luce.check.checks",
+    "luce.check.checks.registry",
+    "luce.check.steps",
+    "luce.check.doctor",
     "luce.whole_file",
     "luce.report.facts",
     "luce.report.metrics",
@@ -39,7 +51,16 @@ def test_examples_run(room):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testmod(in_room(room), optionflags=flags)
     assert failed == 0
-    assert tried > 0 or room in ("luce", "luce.contract", "luce.report.facts", "luce.report.figures")
+    assert tried > 0 or room in (
+        "luce",
+        "luce.contract",
+        "luce.report.facts",
+        "luce.report.figures",
+        "luce.check.frameworks",
+        "luce.check.trial",
+        "luce.check.checks",
+        "luce.check.checks.registry",
+    )
 
 
 @pytest.mark.parametrize(

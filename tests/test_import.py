@@ -67,6 +67,11 @@ def test_an_absent_name_is_an_attribute_error():
         luce.no_such_name  # noqa: B018
 
 
+def test_entering_the_checks_loads_no_more():
+    heavy = {"torch", "jax", "mpmath", "rich", "scipy"}
+    assert output(f"import luce, sys; luce.check; print(sorted({heavy} & set(sys.modules)))") == "[]"
+
+
 @pytest.mark.parametrize("missing", ["mpmath"])
 def test_a_missing_extra_says_which(missing):
     code = f"""

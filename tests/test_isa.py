@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import luce
-from compare import assert_gradient, assert_loss
 from levels import at_every_level, forced
 from luce import _core
-from problems import Problem
+from luce.check.compare import assert_gradient, assert_loss
+from luce.check.problems import Problem
 from subprocesses import output, python
 
 LEVELS = _core.isa_levels()

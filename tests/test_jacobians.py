@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 import luce
-from compare import assert_product, assert_within
 from luce import jacobians
 from luce.check import cases, oracle
+from luce.check.compare import assert_product, assert_within
 from luce.check.oracle import CrossEntropy, Exact, mp, to_exact
 
 

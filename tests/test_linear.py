@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import luce
-from compare import assert_contraction, assert_loss, assert_same_bits, assert_within
 from levels import at_every_level
 from luce.check import cases
+from luce.check.compare import assert_contraction, assert_loss, assert_same_bits, assert_within
 from luce.check.oracle import Exact, LinearCrossEntropy, mp, to_exact, to_float
-from pairs import all_pairs
+from luce.check.pairs import all_pairs
 
 FACTORS = {
     "target": list(cases.TARGETS),

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import luce
-from compare import assert_gradient, assert_loss, assert_same_bits
 from levels import at_every_level
+from luce.check.compare import assert_gradient, assert_loss, assert_same_bits
 from luce.check.oracle import SigmoidCrossEntropy, mp
-from pairs import all_pairs
+from luce.check.pairs import all_pairs
 
 VALUES = {
     "normal": lambda rng, shape: 3 * rng.standard_normal(shape),

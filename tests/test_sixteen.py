@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from compare import assert_same_bits
 from levels import at_every_level
 from luce import _core
 from luce.check import cases
+from luce.check.compare import assert_same_bits
+from luce.check.problems import Problem
 from luce.contract import prepare
-from problems import Problem
 
 HALVES = ["bfloat16", "float16"]
 PATTERNS = np.arange(1 << 16, dtype=np.uint32)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from compare import assert_same_bits, assert_within
 from levels import at_every_level
 from luce import _core
 from luce.check import cases
+from luce.check.compare import assert_same_bits, assert_within
 from luce.check.oracle import CrossEntropy
+from luce.check.problems import SIZES, Problem
 from luce.contract import prepare
-from problems import SIZES, Problem
 
 
 def statistics(logits, target=None, n_threads=1, **options):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import luce
-from compare import assert_same_bits
 from levels import at_every_level
 from luce.check import cases
+from luce.check.compare import assert_same_bits
 from subprocesses import OURS, output
 
 SHAPES = [(20000, 10), (3000, 100), (700, 1000), (40, 32000), (1, 200000)]
@@ -153,6 +153,7 @@ def forked_work(seed):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's own threads, where another test has loaded it
 def test_a_fork_pool_works_after_threads_were_used():
     here = [forked_work(seed) for seed in range(4)]
     with multiprocessing.get_context("fork").Pool(2) as pool:

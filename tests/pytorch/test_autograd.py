@@ -12,7 +12,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 
 import luce.torch
-from compare import assert_gradient, assert_same_bits
+from luce.check.compare import assert_gradient, assert_same_bits
 from luce.check.oracle import CrossEntropy
 from tensors import array
 

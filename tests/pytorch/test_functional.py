@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional as F
 
 import luce.torch
-from compare import assert_gradient, assert_loss, assert_same_bits, assert_within
 from luce.check import cases
+from luce.check.compare import assert_gradient, assert_loss, assert_same_bits, assert_within
 from luce.check.oracle import CrossEntropy, Exact, mp
-from pairs import all_pairs
-from problems import FACTORS, Problem
+from luce.check.pairs import all_pairs
+from luce.check.problems import FACTORS, Problem
 from tensors import Call, array, check_all, elsewhere
 
 PAIRS = all_pairs({**FACTORS, "dtype": ["float32", "float64"]})

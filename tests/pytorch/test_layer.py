@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import luce.linear
 import luce.torch
-from compare import assert_loss, assert_same_bits
+from luce.check.compare import assert_loss, assert_same_bits
 from tensors import LayerCall, array, assert_parts, check_layer, elsewhere
 from test_linear import PAIRS, Layer
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import luce.torch
-from compare import assert_loss
+from luce.check.compare import assert_loss
 from luce.check.oracle import logsumexp
 from tensors import array
 

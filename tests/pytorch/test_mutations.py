@@ -5,8 +5,8 @@ import functools
 import pytest
 import torch
 
+from luce.check.problems import Problem
 from luce.torch import formulas, kernels
-from problems import Problem
 from tensors import check_all, check_layer
 from test_linear import Layer
 

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 import luce.torch
-from compare import assert_gradient, assert_loss, assert_product
+from luce.check.compare import assert_gradient, assert_loss, assert_product
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, mp
-from problems import Problem
+from luce.check.problems import Problem
 from tensors import array, check_all, elsewhere
 
 

@@ -17,7 +17,7 @@ def path(request, monkeypatch):
 
 @pytest.fixture
 def peaked():
-    """Some rows in doubt, more that are sure of their class; with a weight of 1 the input's gradient is the logits'."""
+    """Some rows in doubt and more that are sure of their class; with a weight of 1 gradients are the logits'."""
     generator = torch.Generator().manual_seed(0)
     x = 3 * torch.randn(N, V, generator=generator, dtype=torch.float64)
     y = torch.randint(0, V, (N,), generator=generator)

@@ -1,4 +1,4 @@
-"""The command line: `luce fit`, `luce predict`, `luce show-config`; this door is light and says what is missing."""
+"""The command line: `luce fit`, `predict`, `check`, `show-config`; this door is light and says what is missing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ EXTRA = {
     "threadpoolctl",
     "jinja2",
     "markupsafe",
+    "mpmath",
 }  # what "luce[cli]" brings
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from luce.cli.check import check
 from luce.cli.failure import Failure
 from luce.cli.fit import fit
 from luce.cli.predict import predict
@@ -24,10 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train softmax classifiers on tables and apply them.",
+    help="Train softmax classifiers on tables and apply them; check gradients written by hand.",
 )
 app.command()(fit)
 app.command()(predict)
+app.command()(check)
 app.command("show-config")(show_config)
 
 

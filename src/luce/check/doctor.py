@@ -1,0 +1,379 @@
+"""The gradient doctor: runs a function on probes, compares it with the oracle, says what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luce.check import probes
+from luce.check.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
+from luce.check.mistakes import BEHAVIOURS, Mistake
+from luce.check.oracle import to_float
+from luce.check.probes import Probe
+from luce.check.report import Example, Report
+from luce.check.signature import TASKS, Call, NotRunnable, calls, where
+
+__all__ = ["assert_gradient", "gradient"]
+
+Array = NDArray[Any]
+
+SCALARS = ("label_smoothing", "temperature", "reduction", "ignore_index")
+"""Options that can be said of a function that has them built in."""
+
+MISUSED = (IndexError, KeyError, RuntimeError)
+"""What a label out of range raises."""
+
+
+def gradient(
+    fn: Any,
+    *,
+    task: Literal["loss", "layer", "softmax", "vjp"] | None = None,
+    framework: Literal["numpy", "torch", "jax", "list"] | None = None,
+    target: Literal["index", "one-hot"] | None = None,
+    dtype: str = "float64",
+    descent: bool = False,
+    **options: Any,
+) -> Report:
+    """Say whether a softmax cross-entropy, its gradient or both are right, and if not, which known mistake was made.
+
+    The function is run on probes that tell every known mistake from every other, and what it returns is compared with
+    multi-precision arithmetic. How it is called is found out from the names of its parameters and by trial.
+
+    Parameters
+    ----------
+    fn : callable
+        One of: (logits, target) → loss, gradient or both, of a batch or of one row; (x, W, b, y) → any of loss, dW, db,
+        dx; (logits) → softmax or its Jacobian; (vector, logits or softmax) → the Jacobian times the vector. It takes
+        NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
+        or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
+    task, framework, target : str, optional
+        What would be found out otherwise: what it computes, what it takes, the form of the target.
+    dtype : str, default "float64"
+        The dtype of the floats that it is given.
+    descent : bool, default False
+        The function returns minus the gradient on purpose.
+    **options
+        ``label_smoothing``, ``temperature``, ``reduction`` or ``ignore_index`` of a function that has them built in;
+        where it has a parameter of that name, the value is passed. Anything else is passed as it is.
+
+    Returns
+    -------
+    Report
+        ``report.correct``, ``report.diagnosis``; ``print(report)`` for people, ``to_json()`` and ``to_html()``.
+
+    Raises
+    ------
+    ValueError
+        When an argument has no such value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import luce.check
+    >>> def loss_and_gradient(z, y):
+    ...     e = np.exp(z - z.max(axis=1, keepdims=True))
+    ...     p = e / e.sum(axis=1, keepdims=True)
+    ...     rows = np.arange(len(y))
+    ...     loss = -np.log(p[rows, y]).mean()
+    ...     p[rows, y] -= 1
+    ...     return loss, p
+    >>> report = luce.check.gradient(loss_and_gradient)
+    >>> report.correct, report.diagnosis[0].name
+    (False, 'gradient not divided by N')
+    """
+    if task is not None and task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    name = getattr(fn, "__name__", type(fn).__name__)
+    said = {key: value for key, value in options.items() if key in SCALARS}
+    fixed = {key: value for key, value in options.items() if key not in SCALARS}
+    failure = ""
+    visits: list[_Visit] = []
+    try:
+        for call in calls(fn, task=task, framework=framework, target=target, dtype=dtype, fixed=fixed):
+            if visits and (call.framework, call.derives) != (visits[0].call.framework, visits[0].call.derives):
+                break
+            try:
+                visit = _Visit(call, said, descent)
+            except NotRunnable as error:
+                failure = failure if failure.startswith("it returns") else str(error)
+                if error.final:
+                    break
+            except Exception as error:
+                failure = failure or where(error, fn)
+            else:
+                if visit.right:  # of one row; what it makes of a batch may be one mistake away from right
+                    visits = [*(v for v in visits if call.task == "loss" and call.rowwise > v.call.rowwise), visit]
+                    break
+                visits.append(visit)
+    except NotRunnable as error:
+        failure = str(error)
+    if not visits:
+        return Report(name, "not runnable", reason=failure or "no way to call it was found")
+    for most in (1, 2):
+        for visit in visits:
+            if visit.explained(most):
+                return visit.report(name)
+    return visits[0].report(name)
+
+
+def assert_gradient(fn: Any, **options: Any) -> None:
+    """Fail with the diagnosis unless :func:`gradient` finds the function right; for people's own tests.
+
+    Parameters
+    ----------
+    fn : callable
+    **options
+        As for :func:`gradient`.
+
+    Raises
+    ------
+    AssertionError
+        When it is wrong or can't be run; the message is the report.
+
+    Examples
+    --------
+    >>> import luce, luce.check
+    >>> luce.check.assert_gradient(luce.cross_entropy_and_grad)
+    """
+    report = gradient(fn, **options)
+    if not report.correct:
+        raise AssertionError(f"\n{report}")
+
+
+class _Visit:
+    """A function called in one way: what it returned, and what follows from that."""
+
+    def __init__(self, call: Call, said: dict[str, Any], descent: bool) -> None:
+        self.call, self.descent, self.said = call, descent, said
+        base = probes.LAYERS if call.task == "layer" else (*probes.ORDINARY, probes.SMALL)
+        self.behaviours: list[Mistake] = []
+        self.notes: list[str] = []
+        self.cases: list[Case] = []
+        for probe in base:
+            try:
+                case = self._case(probe)
+            except NotRunnable:
+                if probe is base[0]:
+                    raise
+            except Exception as error:
+                if probe is base[0] and call.task != "layer":
+                    raise
+                self._label_out_of_range(probe, error)
+            else:
+                self.cases.append(case)
+                if len(self.cases) == 1 and self._keeps_state(case):
+                    break
+        if not self.cases:
+            raise NotRunnable("it runs on no probe")
+        if self.cases[0][1].dtype in ("float16", "bfloat16"):  # too narrow for small probabilities
+            self.cases = [case for case in self.cases if case[0].name != probes.SMALL.name]
+        if not self.behaviours:
+            self._with_options()
+        if self.cases[0][1].overwritten:
+            self.behaviours.append(BEHAVIOURS["input overwritten"])
+        self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
+        self.extremes = [] if self.behaviours or call.task == "layer" else self._extremes()
+        self.diagnosis = Diagnosis(())
+
+    def _case(self, probe: Probe, call: Call | None = None) -> Case:
+        call = call or self.call
+        options = {**self.said, **probe.options}
+        target = probe.target
+        if "ignore_index" in self.said and probe.target.ndim == 1 and "ignore_index" not in probe.options:
+            target = np.where(np.arange(len(target)) == len(target) // 2, self.said["ignore_index"], target)
+        probe = replace(probe, options=options, target=target, rowwise=call.rowwise)
+        observed = call(probe)
+        if call.task == "loss" and np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),):
+            probe = replace(probe, options={**options, "reduction": "none"})
+        if self.descent and "gradient" in observed.outputs:
+            observed.outputs["gradient"] = -observed.outputs["gradient"]
+        return probe, observed
+
+    def _keeps_state(self, case: Case) -> bool:
+        """Whether a second call with the same input gives something else; the mistake is noted."""
+        probe, first = case
+        second = self._case(probe)[1].outputs
+        for name, value in first.outputs.items():
+            if name in second and not agrees(value, second[name], TIGHT[first.dtype]):
+                twice = agrees(2 * value, second[name], TIGHT[first.dtype])
+                kept = "gradient accumulated" if twice else "second call returns something else"
+                self.behaviours.append(BEHAVIOURS[kept])
+                return True
+        return False
+
+    def _label_out_of_range(self, probe: Probe, error: Exception) -> None:
+        if probe is probes.ORDINARY[2] and isinstance(error, MISUSED):
+            self.notes.append(f"with labels from 0 to V − 1 it raises {where(error, self.call.fn)}")
+            self.behaviours.append(BEHAVIOURS["labels one too high"])
+        else:
+            self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+
+    def _with_options(self) -> None:
+        if self.call.task != "loss":
+            return
+        has = [name for name in self.call.parameters if name not in self.said]
+        groups: list[tuple[str, ...]] = [(name,) for name in has]
+        together = (("weight", "ignore_index"), ("label_smoothing", "ignore_index"), ("label_smoothing", "weight"))
+        groups += [pair for pair in together if {*pair} <= {*has}]
+        wanted = [probes.with_options(*group) for group in groups]
+        if "reduction" in has:
+            wanted.append(probes.with_options(reduction="none"))
+        if self.cases[0][1].derived and "upstream" not in has:
+            each = self.cases[0][1].outputs["loss"].ndim and not self.call.rowwise
+            above = np.linspace(0.5, 2, 7) if each else 1.75
+            wanted.append(replace(probes.with_options(), name="an upstream gradient other than 1", upstream=above))
+        for probe in wanted:
+            if self.call.target == "one-hot" and "ignore_index" in probe.options:
+                continue
+            try:
+                self.cases.append(self._case(probe))
+            except Exception as error:
+                self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+        if self.call.target == "one-hot":
+            self._soft()
+
+    def _soft(self) -> None:
+        """Distributions as targets, where one-hot rows are taken: a known mistake counts, anything else is a note."""
+        try:
+            case = self._case(probes.SOFT)
+        except Exception:
+            self.notes.append("targets that are distributions are not taken")
+            return
+        if self._fair(case) or not all(self._fair(other) for other in self.cases) or diagnose([case], most=1).found:
+            self.cases.append(case)
+        else:
+            self.notes.append("right for one-hot targets only, not for distributions")
+
+    def _extremes(self) -> list[Case]:
+        found = []
+        for probe in probes.EXTREME:
+            try:
+                found.append(self._case(probe))
+            except Exception as error:
+                self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+        return found
+
+    def _impossible_class(self) -> None:
+        """Note where a logit of −inf, a class that is masked out, is not taken: that is beyond what most promise."""
+        try:
+            fair = self.call.task == "layer" or self._fair(self._case(probes.HOLES))
+        except Exception:
+            fair = False
+        if not fair:
+            self.notes.append("not right where a class is masked out by a logit of −inf")
+
+    def _fair(self, case: Case) -> bool:
+        return _error(case) <= FAIR[case[1].dtype]
+
+    def explained(self, most: int) -> bool:
+        """Look for at most so many mistakes that explain everything; whether some were found."""
+        cases = [*self.cases, *self.extremes]
+        if self.right and not all(_error(case) <= TIGHT[case[1].dtype] for case in self.cases):
+            worst = max(_error(case) for case in self.cases)
+            narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
+            cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
+        self.diagnosis = diagnose(cases, most=most)
+        if self.diagnosis.found is None and most > 1 and self._half():
+            self.behaviours.append(BEHAVIOURS["computed in float16"])
+            self.diagnosis = Diagnosis(())
+        return self.diagnosis.found is not None
+
+    def _half(self) -> bool:
+        """Whether the numbers are right to half precision and no further, without having that dtype."""
+        dtype = self.cases[0][1].dtype
+        worst = max(min(_error(case), 1.0) for case in self.cases if case[0].name != probes.SMALL.name)
+        known = BEHAVIOURS["computed in float16"] in self.behaviours
+        return dtype in ("float64", "float32") and FAIR[dtype] < worst < FAIR["float16"] and not known
+
+    def report(self, name: str) -> Report:
+        """Put all of it into words."""
+        found = self.diagnosis.found
+        if self.right:
+            self._impossible_class()
+        mistakes = (*(found or ()), *(b for b in self.behaviours if b.name not in {m.name for m in found or ()}))
+        kinds = {kind: tuple(m for m in mistakes if m.kind == kind) for kind in ("mistake", "convention", "limit")}
+        unknown = found is None and not self.right
+        wrong = bool(kinds["mistake"]) or unknown
+        order = [*self.cases, *self.extremes]
+        broken = [case for case in order if _error(case) > FAIR[case[1].dtype]]
+        return Report(
+            name,
+            "wrong" if wrong else "correct",
+            called=self.call.describe(),
+            task=self.call.task,
+            checked=tuple(self.cases[0][1].outputs),
+            diagnosis=(*kinds["mistake"], *kinds["convention"], *kinds["limit"]),
+            ties=self.diagnosis.ties,
+            part=part(*broken[0]) if unknown and broken else "",
+            digits=None if wrong or kinds["convention"] else _digits(max(_error(case) for case in self.cases)),
+            dtypes={} if wrong or kinds["convention"] else self._dtypes(),
+            range={case[0].name: _error(case) <= FAIR[case[1].dtype] for case in self.extremes if self.right},
+            example=self._example(broken) if wrong else None,
+            notes=tuple(self.notes),
+        )
+
+    def _dtypes(self) -> dict[str, str]:
+        """How many digits are right for inputs of other dtypes."""
+        said = {}
+        for dtype in ("float64", "float32", "float16", *(("bfloat16",) if self.call.framework == "torch" else ())):
+            if self.call.framework == "list" and dtype != "float64":
+                continue
+            try:
+                probe = probes.LAYERS[0] if self.call.task == "layer" else probes.ORDINARY[0]
+                said[dtype] = f"{_digits(_error(self._case(probe, replace(self.call, dtype=dtype))))} digits"
+            except Exception as error:
+                said[dtype] = f"not taken, {type(error).__name__}"
+        return said
+
+    def _example(self, broken: Sequence[Case]) -> Example | None:
+        """The smallest case that shows that something is wrong."""
+        if self.call.task != "layer":
+            try:
+                smallest = self._case(probes.SMALLEST)
+            except Exception:
+                smallest = None
+            if smallest and _error(smallest) > FAIR[smallest[1].dtype]:
+                broken = [smallest]
+        if not broken:
+            return None
+        probe, observed = min(broken, key=lambda case: case[0].logits.size)
+        if not observed.outputs:
+            return Example(probe.name, probe.logits[0], probe.target[0], "", None, None, 0)
+        names = list(observed.outputs)[::-1]
+        name = max(names, key=lambda n: _distance(probe, n, observed.outputs[n]) > FAIR[observed.dtype])
+        right, value = _truth(probe, name), observed.outputs[name]
+        row = 0
+        if right.shape == value.shape and value.ndim and len(value) == len(probe.logits):
+            off = np.abs(np.where(np.isfinite(value), value, 1e300) - right).reshape(len(value), -1).max(axis=1)
+            row = int(off.argmax())
+            right, value = right[row], value[row]
+        return Example(probe.name, probe.logits[row], probe.target[row], name, right, value, row)
+
+
+def _error(case: Case) -> float:
+    """The largest error of an output, relative to its largest entry; infinite where one is not finite or misshapen."""
+    probe, observed = case
+    if observed.arithmetic:
+        return np.inf
+    return max(_distance(probe, name, value) for name, value in observed.outputs.items())
+
+
+def _distance(probe: Probe, name: str, value: Array) -> float:
+    right = _truth(probe, name)
+    if right.shape != value.shape or not np.isfinite(value).all():
+        return np.inf
+    return float(np.abs(value - right).max(initial=0.0) / max(np.abs(right).max(initial=0.0), 1e-300))
+
+
+@lru_cache(maxsize=256)
+def _truth(probe: Probe, name: str) -> Array:
+    return to_float(probe.truth(name).value)
+
+
+def _digits(error: float) -> int:
+    return int(min(16, max(0, np.floor(-np.log10(max(error, 1e-16)))))) if np.isfinite(error) else 0

@@ -1,0 +1,277 @@
+"""What value, gradient and products are in NumPy, PyTorch and JAX: one class each, with the same methods.
+
+Results are arrays of NumPy's; those of bfloat16, which NumPy lacks, in float32. Every method differentiates with
+respect to all of the ``primals``; as far as derivatives go, a value that is an array stands for the sum of its entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FRAMEWORKS", "TWICE", "Call", "Framework", "Unsupported"]
+
+Arrays = list[NDArray[Any]]
+
+TWICE = 1.5
+"""What a value is multiplied by before two backward passes: a buffer that is scaled in place would be scaled twice."""
+
+
+class Unsupported(Exception):
+    """What an implementation does not do, which is listed and not held against it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A loss as a function of its differentiable arguments, and its derivatives where it brings them itself.
+
+    ``gradient(*primals)`` and ``product(*primals, *vectors)`` return a list, one array for each primal.
+    """
+
+    function: Callable[..., Any]
+    gradient: Callable[..., Any] | None = None
+    product: Callable[..., Any] | None = None
+
+
+class Framework(Protocol):
+    """How to call and differentiate what is written in one framework."""
+
+    def array(self, values: Any, dtype: str | None = None) -> Any:
+        """Copy NumPy's array into the framework's."""
+
+    def numbers(self, found: Any) -> NDArray[Any]:
+        """Return what the framework's array holds."""
+
+    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+        """Return the value."""
+
+    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+        """Return the gradient, or the vector-Jacobian product of an upstream gradient."""
+
+    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+        """Return the derivative of the value along the vectors, in forward mode."""
+
+    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+        """Return the Hessian times the vectors."""
+
+    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+        """Return what a first and a second backward pass through one evaluation of 1.5 · value give."""
+
+    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        """Return the gradient of value + ½‖gradient‖²."""
+
+    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        """Return what the arguments hold after value and gradient were computed."""
+
+    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+        """Return arrays of the same numbers, laid out in memory in other ways."""
+
+    def threads(self, n: int) -> AbstractContextManager[None]:
+        """Compute with n threads."""
+
+
+class NumPy:
+    """Functions of arrays, which bring their own derivatives or have none."""
+
+    def array(self, values: Any, dtype: str | None = None) -> Any:
+        if dtype == "bfloat16":
+            raise Unsupported("NumPy has no bfloat16")
+        return np.array(values, dtype=dtype)
+
+    def numbers(self, found: Any) -> NDArray[Any]:
+        return np.asarray(found)
+
+    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+        return np.asarray(call.function(*primals))
+
+    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+        if call.gradient is None:
+            raise Unsupported("returns no gradient")
+        if upstream is not None:
+            raise Unsupported("takes no upstream gradient")
+        return [np.asarray(part) for part in call.gradient(*primals)]
+
+    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+        raise Unsupported("NumPy has no forward mode")
+
+    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+        if call.product is None:
+            raise Unsupported("returns no second derivative")
+        return [np.asarray(part) for part in call.product(*primals, *vectors)]
+
+    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+        raise Unsupported("NumPy has no backward pass")
+
+    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        raise Unsupported("NumPy has no backward pass")
+
+    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        self.value(call, primals)
+        if call.gradient is not None:
+            call.gradient(*primals)
+        return list(primals)
+
+    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+        frozen = values.copy()
+        frozen.flags.writeable = False
+        return {
+            "Fortran-ordered": np.asfortranarray(values),
+            "strided": np.repeat(values, 2, axis=1)[:, ::2],
+            "read-only": frozen,
+            "big-endian": values.astype(values.dtype.newbyteorder(">")),
+        }
+
+    def threads(self, n: int) -> AbstractContextManager[None]:
+        raise Unsupported("its number of threads is not known to be settable")
+
+
+class PyTorch:
+    """Functions of tensors under autograd."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.torch = torch
+
+    def array(self, values: Any, dtype: str | None = None) -> Any:
+        return self.torch.tensor(np.asarray(values), dtype=None if dtype is None else getattr(self.torch, dtype))
+
+    def numbers(self, found: Any) -> NDArray[Any]:
+        found = self.torch.as_tensor(found).detach()
+        return np.array((found.float() if found.dtype == self.torch.bfloat16 else found).numpy())
+
+    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+        return self.numbers(call.function(*primals))
+
+    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+        leaves, arguments = self._leaves(primals)
+        value = call.function(*arguments)
+        upstream = self.torch.ones_like(value) if upstream is None else upstream
+        return self._all(self.torch.autograd.grad(value, leaves, upstream))
+
+    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+        return self.numbers(self.torch.func.jvp(call.function, tuple(primals), tuple(vectors))[1])
+
+    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+        leaves, arguments = self._leaves(primals)
+        gradient = self.torch.autograd.grad(call.function(*arguments).sum(), leaves, create_graph=True)
+        return self._all(self.torch.autograd.grad(gradient, leaves, list(vectors)))
+
+    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+        leaves, arguments = self._leaves(primals)
+        value = call.function(*arguments).sum() * TWICE
+        first = self._all(self.torch.autograd.grad(value, leaves, retain_graph=True))
+        return first, self._all(self.torch.autograd.grad(value, leaves))
+
+    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        leaves, arguments = self._leaves(primals)
+        value = call.function(*arguments).sum()
+        gradient = self.torch.autograd.grad(value, leaves, create_graph=True)
+        total = value + sum(part.square().sum() for part in gradient) / 2
+        return self._all(self.torch.autograd.grad(total, leaves))
+
+    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        leaves, arguments = self._leaves(primals)
+        value = call.function(*arguments)
+        if value.requires_grad:
+            self.torch.autograd.grad(value.sum(), leaves)
+        return self._all(arguments)
+
+    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+        tensor = self.array(values)
+        return {
+            "transposed": tensor.t().contiguous().t(),
+            "strided": tensor.repeat_interleave(2, 1)[:, ::2],
+            "offset": self.torch.cat([tensor[:1], tensor])[1:],
+        }
+
+    @contextmanager
+    def threads(self, n: int) -> Iterator[None]:
+        before = self.torch.get_num_threads()
+        self.torch.set_num_threads(n)
+        try:
+            yield
+        finally:
+            self.torch.set_num_threads(before)
+
+    def _leaves(self, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Leaves, and the same numbers one step further, which a function may overwrite without autograd's protest."""
+        leaves = [part.detach().clone().requires_grad_() for part in primals]
+        return leaves, [leaf.clone() for leaf in leaves]  # in the leaf's own layout
+
+    def _all(self, parts: Sequence[Any]) -> Arrays:
+        return [self.numbers(part) for part in parts]
+
+
+class JAX:
+    """Functions of JAX's arrays, in 64 bits where the numbers have 64."""
+
+    def __init__(self) -> None:
+        import jax
+
+        self.jax = jax
+
+    def array(self, values: Any, dtype: str | None = None) -> Any:
+        with self.jax.enable_x64(True):
+            return self.jax.numpy.array(values, dtype=dtype)
+
+    def numbers(self, found: Any) -> NDArray[Any]:
+        wide = found.astype("float32") if getattr(found, "dtype", None) == self.jax.numpy.bfloat16 else found
+        return np.asarray(wide)
+
+    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+        with self.jax.enable_x64(True):
+            return self.numbers(call.function(*primals))
+
+    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+        with self.jax.enable_x64(True):
+            value, pull = self.jax.vjp(call.function, *primals)
+            return self._all(pull(self.jax.numpy.ones_like(value) if upstream is None else upstream))
+
+    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+        with self.jax.enable_x64(True):
+            return self.numbers(self.jax.jvp(call.function, tuple(primals), tuple(vectors))[1])
+
+    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+        with self.jax.enable_x64(True):
+            return self._all(self.jax.vjp(self._gradient(call, primals), *primals)[1](tuple(vectors)))
+
+    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+        with self.jax.enable_x64(True):
+            value, pull = self.jax.vjp(call.function, *primals)
+            upstream = self.jax.numpy.full_like(value, TWICE)
+            return self._all(pull(upstream)), self._all(pull(upstream))
+
+    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        gradient = self._gradient(call, primals)
+
+        def total(*primals: Any) -> Any:
+            return call.function(*primals).sum() + sum((part**2).sum() for part in gradient(*primals)) / 2
+
+        with self.jax.enable_x64(True):
+            return self._all(self.jax.grad(total, tuple(range(len(primals))))(*primals))
+
+    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+        self.gradient(call, primals)
+        return self._all(primals)
+
+    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+        raise Unsupported("JAX lays its arrays out itself")
+
+    def threads(self, n: int) -> AbstractContextManager[None]:
+        raise Unsupported("XLA counts the processors itself, once")
+
+    def _gradient(self, call: Call, primals: Sequence[Any]) -> Callable[..., Any]:
+        return self.jax.grad(lambda *primals: call.function(*primals).sum(), tuple(range(len(primals))))
+
+    def _all(self, parts: Sequence[Any]) -> Arrays:
+        return [self.numbers(part) for part in parts]
+
+
+FRAMEWORKS: dict[str, type[NumPy] | type[PyTorch] | type[JAX]] = {"numpy": NumPy, "torch": PyTorch, "jax": JAX}
+"""The frameworks by the name of their module."""

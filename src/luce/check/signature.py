@@ -1,0 +1,489 @@
+"""Finding out how somebody's function is called and what it returns: by the names of its parameters, then by trial."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luce.check.oracle import to_float
+from luce.check.probes import Probe
+from luce.check.steps import one_hot
+
+__all__ = ["TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
+
+Array = NDArray[Any]
+
+TASKS = ("loss", "layer", "softmax", "vjp")
+"""What a function may compute: the loss of logits, of a layer, a softmax (or its Jacobian), a softmax's product."""
+
+LOGITS = {
+    *("z", "logits", "logit", "scores", "score", "input", "inputs", "pred", "preds", "predictions", "y_pred", "y_hat"),
+    *("yhat", "output", "outputs", "out", "o", "s", "a", "u", "x", "X", "Z", "rows", "row"),
+}
+TARGET = {
+    *("y", "t", "target", "targets", "label", "labels", "y_true", "truth", "true", "gold", "onehot", "one_hot", "Y"),
+    *("y_onehot", "classes", "index", "indices", "ys", "tgt", "k"),
+}
+ROLES: dict[str, set[str]] = {
+    "x": {"x", "X", "input", "inputs", "features", "data", "h", "hidden", "feats"},
+    "W": {"W", "w", "weight", "weights", "theta", "kernel", "linear_weight", "coef", "Theta"},
+    "b": {"b", "bias", "biases", "linear_bias", "intercept", "B"},
+}
+VECTOR = {
+    *("v", "g", "dout", "dy", "grad", "grad_output", "grad_out", "upstream", "vector", "dp", "ds", "dS", "da", "delta"),
+    *("dL", "d_out", "gradient", "dvalues", "cotangent", "vec"),
+}
+PROBABILITIES = {"p", "probs", "prob", "probabilities", "softmax", "soft", "s", "S", "P", "y", "out", "output", "sm"}
+OPTIONS: dict[str, set[str]] = {
+    "weight": {"weight", "weights", "class_weight", "class_weights", "w", "cw"},
+    "sample_weight": {"sample_weight", "sample_weights", "row_weight", "row_weights"},
+    "ignore_index": {"ignore_index", "ignore", "padding_idx", "pad", "ignored"},
+    "label_smoothing": {"label_smoothing", "smoothing", "smooth"},
+    "temperature": {"temperature", "temp", "tau", "T"},
+    "reduction": {"reduction"},
+    "upstream": {"grad_output", "upstream", "dout", "grad_out", "upstream_grad"},
+}
+NAMES: dict[str, str] = {
+    **dict.fromkeys(("loss", "value", "L", "nll", "ce", "cost"), "loss"),
+    **dict.fromkeys(("grad", "gradient", "dz", "dlogits", "grad_logits", "G", "dscores", "grad_input"), "gradient"),
+    **dict.fromkeys(("dW", "dw", "grad_W", "grad_w", "grad_weight", "W", "linear_weight", "weight"), "dW"),
+    **dict.fromkeys(("db", "grad_b", "grad_bias", "b", "linear_bias", "bias"), "db"),
+    **dict.fromkeys(("dx", "dX", "grad_x", "grad_X", "x", "X", "input"), "dx"),
+    **dict.fromkeys(("p", "probs", "probabilities", "softmax"), "softmax"),
+}
+DERIVATIVES = {"logits": "gradient", "W": "dW", "b": "db", "x": "dx"}
+
+
+class NotRunnable(Exception):
+    """The function can't be checked; the message says why. One that is final needs no other way of calling it."""
+
+    final = False
+
+
+@dataclass
+class Observed:
+    """What one call gave: float64 arrays by name, the coarsest dtype among them, what happened on the way.
+
+    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN.
+    """
+
+    outputs: dict[str, Array]
+    dtype: str = "float64"
+    derived: bool = False
+    overwritten: bool = False
+    arithmetic: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One way to call a function; ``derives`` is whether tensors ask for their gradient."""
+
+    fn: Callable[..., Any]
+    task: str
+    roles: tuple[str, ...]
+    framework: str = "numpy"
+    target: str = "index"
+    rowwise: bool = False
+    transposed_weight: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    derives: bool = True
+    places: dict[int, list[str]] = field(default_factory=dict)
+
+    def __call__(self, probe: Probe) -> Observed:
+        """Run the function on a probe; exceptions are the function's own, but for arithmetic ones: those are NaN."""
+        if not self.rowwise:
+            return self._once(probe)
+        rows = []
+        for i in range(len(probe.logits)):
+            vector = None if probe.vector is None else probe.vector[i : i + 1]
+            one = replace(probe, logits=probe.logits[i : i + 1], target=probe.target[i : i + 1], vector=vector)
+            rows.append(self._once(one))
+        for row in rows:
+            if row.arithmetic:
+                return row
+        names = rows[0].outputs.keys()
+        if any(row.outputs.keys() != names for row in rows):
+            raise NotRunnable("it returns different things for different rows")
+        outputs = {name: np.stack([row.outputs[name] for row in rows]) for name in names}
+        return replace(
+            rows[0],
+            outputs=outputs,
+            overwritten=any(row.overwritten for row in rows),
+        )
+
+    def _once(self, probe: Probe) -> Observed:
+        with self._in_float64(), np.errstate(all="ignore"):
+            given = {role: self._native(self._value(role, probe)) for role in self.roles}
+            options = {
+                self.parameters[name]: self._native(np.asarray(value)) if np.ndim(value) else value
+                for name, value in {**probe.options, "upstream": probe.upstream}.items()
+                if name in self.parameters and value is not None
+            }
+            before = {role: _plain(value)[0].copy() for role, value in given.items()}
+            try:
+                result = self._run(given, {**self.fixed, **options}, probe)
+            except (ArithmeticError, ValueError) as error:
+                if isinstance(error, ArithmeticError) or _of_math(error):
+                    return Observed({}, arithmetic=type(error).__name__)
+                raise
+            after = {role: _plain(value)[0] for role, value in given.items()}
+        overwritten = any(not np.array_equal(before[role], after[role], equal_nan=True) for role in given)
+        return replace(self._named(result, probe), overwritten=overwritten)
+
+    def _in_float64(self) -> Any:
+        """JAX computes in float32 unless it is told."""
+        if self.framework != "jax":
+            return nullcontext()
+        import jax
+
+        jax_: Any = jax
+        return jax_.enable_x64(True) if hasattr(jax_, "enable_x64") else jax_.experimental.enable_x64()
+
+    def _value(self, role: str, probe: Probe) -> Any:
+        n = slice(None) if not self.rowwise else 0
+        if role == "target":
+            if np.ndim(probe.target) == 2:
+                return probe.target[n]
+            return one_hot(probe.labels, probe.logits.shape[1])[n] if self.target == "one-hot" else probe.target[n]
+        if role == "softmax":
+            return to_float(probe.truth("softmax").value)[n]
+        if role in ("logits", "vector"):
+            return np.asarray(getattr(probe, role))[n]
+        assert probe.layer is not None
+        value = probe.layer["xWb".index(role)]
+        return value.T if role == "W" and self.transposed_weight else value
+
+    def _native(self, value: Any) -> Any:
+        array = np.array(value, order="C")
+        whole = array.dtype.kind in "iu"
+        if self.framework == "list":
+            return array.tolist()
+        if self.framework == "torch":
+            import torch
+
+            return torch.tensor(array) if whole else torch.tensor(array, dtype=getattr(torch, self.dtype))
+        if self.framework == "jax":
+            import jax.numpy as jnp
+
+            return jnp.asarray(array) if whole else jnp.asarray(array, dtype=self.dtype)
+        if array.ndim == 0 and whole:
+            return int(array)
+        return array.astype(np.int64 if whole else self.dtype)
+
+    def _run(self, given: dict[str, Any], options: dict[str, Any], probe: Probe) -> Any:
+        """Call it; what returns a loss alone is differentiated by the framework."""
+        arguments, of = list(given.values()), [role for role in self.roles if role in DERIVATIVES]
+        derives = self.derives and self.task in ("loss", "layer") and self.framework in ("torch", "jax")
+        if derives and self.framework == "torch":
+            for role in of:
+                given[role].requires_grad_()
+        result = self.fn(*arguments, **options)
+        if not derives or getattr(result, "ndim", 2) > 1:
+            return result
+        from_above = None if "upstream" in self.parameters else probe.upstream
+        if self.framework == "jax":
+            import jax
+
+            def of_some(*some: Any) -> Any:
+                return self.fn(*{**given, **dict(zip(of, some, strict=True))}.values(), **options)
+
+            result, pull_back = jax.vjp(of_some, *(given[role] for role in of))
+            above: Any = jax.numpy.ones_like(result) * (1.0 if from_above is None else jax.numpy.asarray(from_above))
+            return _Derived(result, dict(zip(of, pull_back(above.astype(result.dtype)), strict=True)))
+        import torch
+
+        if not result.requires_grad:
+            return result
+        above = torch.ones_like(result) * torch.as_tensor(1.0 if from_above is None else from_above, dtype=result.dtype)
+        parts = torch.autograd.grad(result, [given[role] for role in of], above, allow_unused=True)
+        return _Derived(result, dict(zip(of, parts, strict=True)))
+
+    def _named(self, result: Any, probe: Probe) -> Observed:
+        if isinstance(result, _Derived):
+            parts = {DERIVATIVES[role]: part for role, part in result.parts.items() if part is not None}
+            found = {"loss": result.loss, **parts}
+            return self._observed(found, derived=True)
+        if hasattr(result, "_asdict"):
+            result = result._asdict()
+        if isinstance(result, Mapping):
+            found = {}
+            for key, value in result.items():
+                name = key if key in ("loss", "gradient", "dW", "db", "dx", "softmax") else NAMES.get(str(key))
+                if name:
+                    found["gradient" if name == "dx" and self.task == "loss" else name] = value
+            if not found:
+                keys = ", ".join(map(repr, result))
+                raise NotRunnable(f"it returns a dictionary of {keys}; 'loss' and 'grad' were expected")
+            return self._observed(found)
+        parts_of = list(result) if isinstance(result, tuple) else [result]
+        if isinstance(result, list) and len(result) in (2, 3, 4) and len({np.ndim(_plain(r)[0]) for r in result}) > 1:
+            parts_of = result
+        flat = [p for part in parts_of for p in (part if isinstance(part, tuple) else [part]) if p is not None]
+        arrays = [_plain(part)[0] for part in flat]
+        names = self.places.get(len(flat), [])  # from the first probe, whose shapes are all different
+        for array in arrays[len(names) :]:
+            names = [*names, self._by_shape(array, probe, names, [a.shape for a in arrays].count(array.shape) > 1)]
+        if len(set(names)) < len(names):
+            raise NotRunnable(f"it returns arrays of shapes {', '.join(str(a.shape) for a in arrays)}; which is which?")
+        self.places[len(flat)] = names
+        found = dict(zip(names, flat, strict=True))
+        if not found:
+            raise NotRunnable("it returns None; a loss, a gradient or both were expected")
+        return self._observed(found)
+
+    def _by_shape(self, value: Array, probe: Probe, found: Sequence[str], beside: bool) -> str:
+        """The name of an output that stands after those found, perhaps beside another of its shape."""
+        n, v = (len(probe.logits), probe.logits.shape[1])
+        row = () if self.rowwise else (n,)
+        shape = value.shape
+        if self.task in ("softmax", "vjp"):
+            kinds = {(*row, v): self.task, (*row, v, v): "jacobian"}
+        elif self.task == "loss":
+            kinds = {(): "loss", (*row,): "loss", (*row, v): "gradient"}
+            if shape == (*row, 1) and not self.rowwise:
+                return "loss"
+            if shape == (1,):
+                return "loss"
+            if shape == (*row, v) and beside and value.min() >= 0 and np.allclose(value.sum(axis=-1), 1, atol=1e-2):
+                return "softmax"
+        else:
+            assert probe.layer is not None
+            d = probe.layer[0].shape[1]
+            W = (d, v) if self.transposed_weight else (v, d)
+            kinds = {(): "loss", (1,): "loss", W[::-1]: "dW", W: "dW", (v,): "db", (1, v): "db", (n,): "db"}
+            kinds |= {(n, d): "dx", (n, v): "db" if (n, v) != (n, d) or "dx" in found else "dx"}
+            if shape == () and "loss" in found:
+                return "db"
+            if shape in kinds and kinds[shape] == "dW" and "dW" in found and shape == (n, d):
+                return "dx"
+        if shape not in kinds:
+            said = " or ".join(f"{name} {kind}" for kind, name in kinds.items())
+            error = NotRunnable(f"it returns an array of shape {shape}; expected {said}")
+            error.final = shape == (v, *row) and not self.rowwise
+            raise error
+        return kinds[shape]
+
+    def _observed(self, found: Mapping[str, Any], derived: bool = False) -> Observed:
+        outputs, dtypes = {}, []
+        for name, value in found.items():
+            array, dtype = _plain(value)
+            if array.dtype == object:
+                raise NotRunnable(f"its {name} is no array of numbers")
+            if name == "dW" and self.transposed_weight:
+                array = array.T
+            if name == "db" and array.ndim == 2 and len(array) == 1:
+                array = array[0]
+            if name == "loss":
+                array = array.reshape(array.shape[:1] if array.size > 1 else ())
+            outputs[name] = array.astype(np.float64)
+            dtypes.append(dtype)
+        order = ["bfloat16", "float16", "float32", "float64"]
+        known = [dtype for dtype in dtypes if dtype in order]
+        return Observed(outputs, min(known, key=order.index) if known else "float64", derived)
+
+    def describe(self) -> str:
+        """One line: what is passed and in which form."""
+        target = {"index": "class indices", "one-hot": "one-hot rows"}[self.target]
+        words = [target if role == "target" else role for role in self.roles]
+        kind = {"numpy": "NumPy arrays", "torch": "PyTorch tensors", "jax": "JAX arrays", "list": "lists"}
+        return f"f({', '.join(words)}) with {kind[self.framework]}{', one row at a time' if self.rowwise else ''}"
+
+
+@dataclass
+class _Derived:
+    loss: Any
+    parts: dict[str, Any]
+
+
+def _plain(value: Any) -> tuple[Array, str]:
+    """A NumPy array of anything array-like, and the dtype that it had."""
+    if hasattr(value, "detach"):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return (value.detach().double() if "float" in dtype else value.detach()).cpu().numpy(), dtype
+    if isinstance(value, (bool, int, float)):
+        return np.asarray(value), ""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise NotRunnable("it returns nested lists of uneven lengths") from error
+    if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
+        return array.astype(np.float64), "bfloat16"
+    return array, str(array.dtype) if not isinstance(value, list) and array.ndim else ""
+
+
+def _of_math(error: Exception) -> bool:
+    words = str(error)
+    return any(said in words for said in ("math domain error", "math range error", "expected a positive input"))
+
+
+def _options_of(fn: Any) -> dict[str, str]:
+    """The options of the contract that a function has parameters for: option → parameter."""
+    names = [name for name, p in _parameters(fn).items() if p.default is not p.empty]
+    found: dict[str, str] = {}
+    for name in names:
+        for option, spellings in OPTIONS.items():
+            if name in spellings and option not in found:
+                found[option] = name
+    return found
+
+
+def _parameters(fn: Any) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(fn).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def _callable(fn: Any) -> tuple[Callable[..., Any], Any, str | None]:
+    """What to call, whose parameters to read, and the framework where the kind of function tells it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        if isinstance(fn, torch.nn.Module):
+            return fn, fn.forward, "torch"
+        if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
+            module: Any = fn()
+            return module, module.forward, "torch"
+        if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
+            function: Any = fn
+
+            def applied(*arguments: Any) -> Any:
+                return function.apply(*arguments)
+
+            signature = list(_parameters(function.forward).values())
+            signature = signature[1:] if signature[0].name in ("ctx", "context", "self", "_") else signature
+            applied.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+            return applied, applied, "torch"
+    if isinstance(fn, type) and hasattr(fn, "forward") and hasattr(fn, "backward"):
+        kind: Any = fn
+
+        def both(*arguments: Any) -> Any:
+            layer = kind()
+            return layer.forward(*arguments), layer.backward()
+
+        both.__signature__ = inspect.Signature(list(_parameters(kind.forward).values())[1:])  # type: ignore[attr-defined]
+        return both, both, None
+    if not callable(fn):
+        raise NotRunnable(f"it is no function but {type(fn).__name__}")
+    return fn, fn, None
+
+
+def _frameworks(fn: Any, said: str | None) -> tuple[str, ...]:
+    """The frameworks to try: the one said, or those that the function's own module uses, first."""
+    if said:
+        return (said,)
+    inner = inspect.unwrap(fn)
+    try:
+        named = inspect.getclosurevars(inner)
+        values = [*named.globals.values(), *named.nonlocals.values()]
+    except (TypeError, ValueError):
+        values = [type(fn)]
+    used = {_home(value) for value in [*values, inner]}
+    modules = {_home(value) for value in getattr(inner, "__globals__", {}).values() if inspect.ismodule(value)}
+    for framework in ("torch", "jax"):
+        if framework in used:
+            return (framework, "numpy", "list")
+    also = tuple(f for f in ("torch", "jax") if f in modules)
+    return ("numpy", "list", *also)
+
+
+def _home(value: Any) -> str:
+    """The package that a module, function or class comes from."""
+    return str(value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")).partition(".")[0]
+
+
+def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) -> tuple[str, list[tuple[str, ...]]]:
+    """The task and the orders of roles to try, likeliest first."""
+    positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [p.name for p in positional if p.default is p.empty] or [p.name for p in positional[:2]]
+    if not names and task in (None, "loss"):
+        return "loss", [("logits", "target")]
+    if task is None:
+        if len(names) == 1:
+            task = "softmax"
+        elif len(names) >= 3 and any(name in ROLES["W"] for name in names):
+            task = "layer"
+        elif len(names) == 2 and VECTOR & {*names} and not (TARGET - {"y", "t", "k"}) & {*names}:
+            task = "vjp"
+        else:
+            task = "loss"
+    if task == "softmax":
+        return task, [("logits",)]
+    if task == "vjp":
+        orders: list[tuple[str, ...]] = []
+        first = 0 if names[0] in VECTOR else 1
+        kinds = ("softmax", "logits") if names[1 - first] in PROBABILITIES else ("logits", "softmax")
+        for kind, place in itertools.product(kinds, (first, 1 - first)):
+            orders.append(("vector", kind) if place == 0 else (kind, "vector"))
+        return task, orders
+    if task == "layer":
+        wanted = ["x", "W", "b", "target"] if len(names) >= 4 else ["x", "W", "target"]
+        roles: list[str | None] = [None] * len(wanted)
+        for role, spellings in {"W": ROLES["W"], "b": ROLES["b"], "target": TARGET, "x": ROLES["x"] | LOGITS}.items():
+            for i, name in enumerate(names[: len(wanted)]):
+                if roles[i] is None and role in wanted and role not in roles and name in spellings:
+                    roles[i] = role
+        left = [role for role in wanted if role not in roles]
+        return task, [tuple(role or left.pop(0) for role in roles)]
+    order: tuple[str, ...] = ("logits", "target")
+    swapped = names[0] in TARGET and names[1] not in TARGET - {"y"}
+    return task, [order[::-1], order] if swapped else [order, order[::-1]]
+
+
+def calls(
+    fn: Any,
+    *,
+    task: str | None = None,
+    framework: str | None = None,
+    target: str | None = None,
+    dtype: str = "float64",
+    fixed: Mapping[str, Any] | None = None,
+) -> Iterator[Call]:
+    """The ways in which a function may be called, likeliest first.
+
+    Parameters
+    ----------
+    fn : callable, torch.nn.Module, autograd.Function, or a class with ``forward`` and ``backward``
+    task : one of :data:`TASKS`, optional
+    framework : {"numpy", "torch", "jax", "list"}, optional
+    target : {"index", "one-hot"}, optional
+    dtype : str
+        Of the floats that are passed.
+    fixed : mapping, optional
+        Keyword arguments passed in every call.
+    """
+    function, owner, kind = _callable(fn)
+    parameters = _parameters(owner)
+    task, orders = _task_and_roles(parameters, task)
+    names = set(parameters)
+    hot = any("hot" in name.lower() for name in names)
+    targets = (target,) if target else ("one-hot", "index") if hot else ("index", "one-hot")
+    if task in ("softmax", "vjp"):
+        targets = ("index",)
+    base = Call(function, task, orders[0], parameters=_options_of(owner), fixed=fixed or {}, dtype=dtype)
+    frameworks = (kind,) if kind and not framework else _frameworks(function, framework)
+    weights = (False, True) if task == "layer" else (False,)
+    rowwise = (False,) if task == "layer" else (False, True)
+    places = itertools.product(orders, rowwise, weights, targets)
+    ways = [(f, derives) for f in frameworks for derives in ((True, False) if f == "torch" else (True,))]
+    for (f, derives), (order, one_row, transposed, form) in itertools.product(ways, places):
+        way: dict[str, Any] = {"framework": f, "derives": derives, "roles": order, "rowwise": one_row}
+        yield replace(base, **way, transposed_weight=transposed, target=form, places={})
+
+
+def where(error: BaseException, fn: Any) -> str:
+    """The exception and the last line of the user's own file that it passed through."""
+    home = getattr(getattr(inspect.unwrap(fn), "__code__", None), "co_filename", None)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == home]
+    place = f", line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

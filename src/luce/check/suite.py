@@ -1,0 +1,105 @@
+"""The conformance suite: the contract's options, edges and accuracy tried on any implementation of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from luce.check.adapters import implementation
+from luce.check.checks import CHECKS
+from luce.check.scorecard import Scorecard
+from luce.check.trial import Trial
+
+__all__ = ["CHECKS", "assert_conforms", "conformance"]
+
+
+def conformance(
+    fn: Any,
+    framework: str | None = None,
+    *,
+    layer: bool | None = None,
+    name: str | None = None,
+    only: str | Iterable[str] | None = None,
+) -> Scorecard:
+    """Hold an implementation of the softmax cross-entropy to the contract.
+
+    Parameters
+    ----------
+    fn, framework, layer, name
+        As for :func:`luce.check.adapters.implementation`: a function of (logits, target, **options) or, for a layer,
+        of (input, linear_weight, target, **options); options go by the contract's names, which are PyTorch's.
+    only : str or iterable of str, optional
+        Names of checks, keys of :data:`CHECKS`; all by default.
+
+    Returns
+    -------
+    Scorecard
+        What passed, what failed and how, and what is not supported.
+
+    Raises
+    ------
+    ValueError
+        For a check that does not exist.
+
+    Examples
+    --------
+    A textbook loss of SciPy's parts, whose confident rows lose their digits in float32:
+
+    >>> import numpy as np
+    >>> from scipy.special import log_softmax
+    >>> def textbook(logits, target):
+    ...     return -log_softmax(logits, axis=1)[np.arange(len(target)), target]
+    >>> card = conformance(textbook, only=["loss", "gradient", "confident rows, float32"])
+    >>> for result in card.results:
+    ...     print(result.check, result.status)
+    loss passed
+    gradient unsupported
+    confident rows, float32 failed
+    """
+    wanted = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    unknown = [check for check in wanted if check not in CHECKS]
+    if unknown:
+        raise ValueError(f"only: no check {unknown[0]!r}, expected some of {', '.join(CHECKS)}")
+    it = implementation(fn, framework, layer=layer, name=name)
+    trial = Trial(it)
+    results = tuple(trial.outcome(check, CHECKS[check].run) for check in wanted)
+    return Scorecard(it.name, it.versions, results)
+
+
+def assert_conforms(
+    fn: Any,
+    framework: str | None = None,
+    *,
+    layer: bool | None = None,
+    only: str | Iterable[str] | None = None,
+    required: Iterable[str] = (),
+) -> None:
+    """Raise an AssertionError that says what an implementation gets wrong; for test suites.
+
+    Parameters
+    ----------
+    fn, framework, layer, only
+        As for :func:`conformance`.
+    required : iterable of str
+        Checks that must not come out as not supported.
+
+    Raises
+    ------
+    AssertionError
+        With each check that failed, or that is required and was not supported.
+
+    Examples
+    --------
+    One test for each check:
+
+    >>> import pytest, luce.check
+    >>> @pytest.mark.parametrize("check", luce.check.CHECKS)
+    ... def test_my_loss(check):
+    ...     luce.check.assert_conforms(luce.cross_entropy, only=check)
+    >>> test_my_loss("gradient")
+    """
+    card = conformance(fn, framework, layer=layer, only=only)
+    wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
+    if wrong:
+        lines = [f"{result.check} ({CHECKS[result.check].what}): {result.detail}" for result in wrong]
+        raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))

@@ -1,0 +1,125 @@
+"""`luce check`: the exit code, the report in its forms, and files that crash, leave, hang or can't be loaded."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+FILE = """
+import os, sys, time
+import numpy as np
+
+def right(z, y):
+    m = z.max(axis=1, keepdims=True)
+    log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))
+    rows = np.arange(len(y))
+    grad = np.exp(log_p)
+    grad[rows, y] -= 1
+    return -log_p[rows, y].mean(), grad / len(y)
+
+def wrong(z, y):
+    print("noise on the output")
+    loss, grad = right(z, y)
+    return loss, -grad
+
+def smoothed(z, y):
+    p = np.exp(right(z, y)[1] * 0) * np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return (p - 0.8 * np.eye(z.shape[1])[y] - 0.2 / z.shape[1]) / len(y)
+
+def hang(z, y):
+    while True:
+        time.sleep(1)
+
+def leave(z, y):
+    os._exit(3)
+
+def crash(z, y):
+    os.kill(os.getpid(), 11)
+
+def broken(z, y):
+    a = 1
+    return z[no_such_name]
+
+def transposed(z, y):
+    return z.T
+
+class Holder:
+    @staticmethod
+    def right(z, y):
+        return right(z, y)
+"""
+
+
+@pytest.fixture
+def check(luce):
+    Path("mine.py").write_text(FILE)
+    Path("absent.py").write_text("x = 1\nimport no_such_module\n")
+    Path("grammar.py").write_text("def f(:\n")
+    Path("exits.py").write_text("import sys\nsys.exit('enough')\n")
+    return lambda *arguments: luce("check", *arguments)
+
+
+def test_right(check):
+    found = check("mine.py:right")
+    assert found.code == 0 and "correct to 15 digits" in found.out and not found.err
+
+
+def test_wrong(check):
+    found = check("mine.py:wrong", "--html", "page.html")
+    assert found.code == 1 and "sign flipped" in found.out and "noise" not in found.out
+    assert "sign flipped" in Path("page.html").read_text()
+
+
+def test_json(check):
+    found = check("mine.py:wrong", "--json")
+    report = json.loads(found.out)
+    assert found.code == 1 and report["verdict"] == "wrong"
+    assert [mistake["name"] for mistake in report["diagnosis"]] == ["sign flipped"]
+
+
+def test_what_is_said_counts(check):
+    assert check("mine.py:smoothed", "--label-smoothing", "0.2").code == 0
+    assert check("mine.py:wrong", "--descent").code == 0
+    assert check("mine.py:Holder.right").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("mine.py:hang --timeout 2", "still running after 2 s"),
+        ("mine.py:leave", "exit code 3"),
+        ("mine.py:crash", "ended by SIGSEGV"),
+        ("mine.py:broken", "NameError: name 'no_such_name' is not defined, line 35: return z[no_such_name]"),
+        ("mine.py:transposed", "an array of shape (5, 7); expected loss () or loss (7,) or gradient (7, 5)"),
+        ("mine.py:missing", "mine.py has no missing; it has right, wrong"),
+        ("absent.py:f", "importing absent.py failed, line 2: ModuleNotFoundError"),
+        ("grammar.py:f", "importing grammar.py failed, line 1: SyntaxError"),
+        ("exits.py:f", "exit code 1: enough"),
+    ],
+)
+def test_not_runnable_says_why(check, arguments, words):
+    found = check(*arguments.split())
+    assert found.code == 2 and words in " ".join(found.out.split()), found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("mine.py", "FILE.py:FUNCTION is needed"),
+        ("nowhere.py:f", "nowhere.py: no such file"),
+        ("mine.py:right --html mine.py", "the page would overwrite the file"),
+        ("mine.py:right --html no/page.html", "there is no folder"),
+    ],
+)
+def test_what_the_user_can_put_right(check, arguments, words):
+    found = check(*arguments.split())
+    assert found.code == 2 and words in found.err and not found.out
+
+
+def test_the_file_stands_alone(check):
+    before = time.perf_counter()
+    assert check("mine.py:right").code == 0
+    assert time.perf_counter() - before < 15  # 3 on a machine that is not shared: docs/check.md
+    assert not Path("__pycache__").exists()

@@ -1,0 +1,50 @@
+"""What `luce check --conformance` does with its targets."""
+
+import json
+
+import pytest
+
+from luce.cli.check_conformance import check_conformance
+from luce.cli.failure import Failure
+
+OURS, TORCHS = "luce.torch:cross_entropy", "torch.nn.functional:cross_entropy"
+ONLY = ["loss", "−inf in distributions"]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def test_one_target_is_a_card(capsys):
+    assert check_conformance([OURS], only=ONLY) == 0
+    assert "2 passed, 0 failed, 0 not supported" in capsys.readouterr().out
+
+
+def test_several_are_a_table_and_a_failure_is_1(capsys, tmp_path):
+    assert check_conformance([OURS, TORCHS], only=ONLY, markdown=tmp_path / "table.md") == 1
+    out = capsys.readouterr().out
+    assert "1 passed, 1 failed" in out and "got nan" in out
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert f"| check | {OURS} | {TORCHS} |" in table and f"**{TORCHS}**, −inf in distributions" in table
+
+
+def test_json_is_json_alone(capsys):
+    assert check_conformance([TORCHS], only=ONLY, json=True) == 1
+    (card,) = json.loads(capsys.readouterr().out)
+    assert [result["status"] for result in card["results"]] == ["passed", "failed"]
+    assert "torch" in card["versions"]
+
+
+@pytest.mark.parametrize(
+    ("target", "only", "words"),
+    [
+        ("luce", ["loss"], "expected module:function"),
+        ("no_such_module:loss", ["loss"], "No module named"),
+        ("absent.py:loss", ["loss"], "no such file"),
+        (OURS, ["lost"], "no check 'lost'"),
+    ],
+)
+def test_what_cannot_be_run_is_a_failure_of_one_line(target, only, words):
+    with pytest.raises(Failure, match=words):
+        check_conformance([target], only=only)
