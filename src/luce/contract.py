@@ -318,7 +318,7 @@ def _class_indices(name: str, array: NDArray[Any], classes: int, ignored: int | 
     return index, counted
 
 
-def _tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> NDArray[np.float64]:
+def tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """What each class that a row does not list gets of the mass that the row lacks to 1."""
     slots = index.shape[1]
     missing = np.ones(len(value))
@@ -458,7 +458,7 @@ def _pair(
     flat = (math.prod(rows_shape), indices.shape[-1])
     index, value = index.reshape(flat), value.reshape(flat)
     choice("tail", tail, (None, "uniform"))
-    return index, value, None if tail is None else _tail_share(index, value, classes)
+    return index, value, None if tail is None else tail_share(index, value, classes)
 
 
 def _mass(

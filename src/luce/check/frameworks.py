@@ -267,7 +267,9 @@ class JAX:
         raise Unsupported("XLA counts the processors itself, once")
 
     def _gradient(self, call: Call, primals: Sequence[Any]) -> Callable[..., Any]:
-        return self.jax.grad(lambda *primals: call.function(*primals).sum(), tuple(range(len(primals))))
+        places = tuple(range(len(primals)))
+        gradient: Callable[..., Any] = self.jax.grad(lambda *primals: call.function(*primals).sum(), places)
+        return gradient
 
     def _all(self, parts: Sequence[Any]) -> Arrays:
         return [self.numbers(part) for part in parts]

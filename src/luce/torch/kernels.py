@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from luce import _core
-from luce.contract import Form, _tail_share
+from luce.contract import Form, tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 
@@ -204,7 +204,7 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
         value=value,
         dense=numbers(target.dense),
         weight=numbers(target.weight),
-        tail=_tail_share(index, value, classes) if options.tail and index is not None else None,
+        tail=tail_share(index, value, classes) if options.tail and index is not None else None,
         row_scale=_array(scale.to(torch.float64)),
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
