@@ -150,7 +150,7 @@ void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::han
 // The plain case in one step, for calls on a few rows, where checking in Python takes longer than the work: contiguous
 // logits (N, V), class indices that are all in [0, V), no options. The mean loss; None for anything else, with nothing
 // written.
-nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
+nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad, nb::handle n_threads) {
     Array z, y;
     nb::object result = nb::none();
     if (!nb::try_cast(logits, z, false) || !nb::try_cast(target, y, false)) return result;
@@ -170,7 +170,7 @@ nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
         std::unique_ptr<double[]> losses;
         if (job.rows > 1) losses = std::make_unique_for_overwrite<double[]>(std::size_t(job.rows));
         job.loss = losses ? losses.get() : &one;
-        const int threads = num_threads();
+        const int threads = threads_or_default(n_threads);
         {
             Release release(cost(job));
             run(Operation::cross_entropy, job, threads);
@@ -332,7 +332,8 @@ NB_MODULE(_core, m) {
     m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none(),
           nb::arg("stats").none() = nb::none(), nb::arg("half").none() = nb::none());
-    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none());
+    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none(),
+          nb::arg("n_threads").none() = nb::none());
     m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none(),
           nb::arg("half").none() = nb::none());

@@ -23,7 +23,9 @@ def cross_entropy(
     stats: Statistics | None = None,
     half: Half | None = None,
 ) -> None: ...
-def plain_mean(logits: NDArray[Any], target: Any, grad: NDArray[Any] | None) -> float | None: ...
+def plain_mean(
+    logits: NDArray[Any], target: Any, grad: NDArray[Any] | None, n_threads: int | None = None
+) -> float | None: ...
 def cross_entropy_hvp(
     logits: NDArray[Any],
     form: tuple[Any, ...],

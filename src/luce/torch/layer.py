@@ -54,12 +54,9 @@ class LayerLosses(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradients."""
-        *tensors, ctx.options, wanted, _ = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        Function.setup_context(ctx, inputs, output)
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
-        ctx.set_materialize_grads(False)
-        ctx.kept = Grads(*output[1:4]) if any(wanted) else None
+        ctx.kept = Grads(*output[1:4]) if any(ctx.flags[0]) else None
         ctx.left_out = output[7]
 
     @staticmethod
@@ -146,11 +143,8 @@ class LayerGradient(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options, ctx.wanted = inputs[:10]
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-        ctx.set_materialize_grads(False)
+        """Save the inputs; what is known is returned, and would hold what holds it."""
+        Function.setup_context(ctx, inputs[:10], output)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -166,12 +160,7 @@ class LayerGradient(Function):
         of_scale = None
         if needed[7]:
             of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
-
-        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = _moved(layer, passes.of_rows(along, rows))
-            return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
-
-        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        slopes = _growth_slopes(Layer(x, weight, bias), along, parts, scale, options, needed[4:7])
         return *grads, None, *slopes, of_scale, None, None, None, None
 
     @staticmethod
@@ -182,21 +171,21 @@ class LayerGradient(Function):
         whole = [x, weight, bias, *parts, scale]
         totals: list[Any] = [
             torch.zeros_like(part) if part is not None and wanted else None
-            for part, wanted in zip((x, weight, bias), ctx.wanted, strict=True)
+            for part, wanted in zip((x, weight, bias), ctx.flags[0], strict=True)
         ]
         found = []
         if any(part is not None for part in tangents[:3]):
-            found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.wanted))
+            found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.flags[0]))
         if tangents[7] is not None:
-            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.wanted))
+            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.flags[0]))
         places = [place for place in (4, 5, 6) if tangents[place] is not None]
         if places:
 
             def gradients(*given: Any) -> tuple[Tensor, ...]:
-                return tuple(g for g in _gradients(*given, ctx.options, ctx.wanted) if g is not None)
+                return tuple(g for g in _gradients(*given, ctx.options, ctx.flags[0]) if g is not None)
 
             moved = iter(_pushed(gradients, whole, places, tangents))
-            found.append([next(moved) if wanted else None for wanted in ctx.wanted])
+            found.append([next(moved) if wanted else None for wanted in ctx.flags[0]])
         for parts_found in found:
             totals = [None if total is None else total + part for total, part in zip(totals, parts_found, strict=True)]
         return tuple(totals)
@@ -231,14 +220,6 @@ class LayerProduct(Function):
         return tuple(passes.product(Layer(x, weight, bias), target, scale, options, along, wanted))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options, ctx.wanted = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the product with the upstream gradients (H is symmetric); beyond, the formulas' derivatives."""
         whole = list(ctx.saved_tensors)
@@ -249,7 +230,7 @@ class LayerProduct(Function):
         kept = [part is not None for part in upstream]
 
         def products(*some: Any) -> tuple[Tensor, ...]:
-            found = _products(*_filled(whole, places, some), ctx.options, ctx.wanted)
+            found = _products(*_filled(whole, places, some), ctx.options, ctx.flags[0])
             return tuple(part for part, keep in zip(found, kept, strict=True) if keep and part is not None)
 
         slopes: list[Tensor | None] = [None] * 13
@@ -266,10 +247,10 @@ class LayerProduct(Function):
         places = [place for place in range(11) if tangents[place] is not None]
 
         def products(*given: Any) -> tuple[Tensor, ...]:
-            return tuple(part for part in _products(*given, ctx.options, ctx.wanted) if part is not None)
+            return tuple(part for part in _products(*given, ctx.options, ctx.flags[0]) if part is not None)
 
         moved = iter(_pushed(products, whole, places, tangents))
-        return tuple(next(moved) if wanted else None for wanted in ctx.wanted)
+        return tuple(next(moved) if wanted else None for wanted in ctx.flags[0])
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
@@ -300,13 +281,6 @@ class LayerDirectional(Function):
         return passes.directional(Layer(x, weight, bias), target, scale, options, along)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-
-    @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the direction, the gradient, and the derivatives in the other parts."""
         x, weight, bias, *parts, scale, along_x, along_weight, along_bias = ctx.saved_tensors
@@ -318,12 +292,7 @@ class LayerDirectional(Function):
         of_scale = None
         if needed[7]:
             of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
-
-        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = _moved(layer, passes.of_rows(along, rows))
-            return lambda t: formulas.gradient(layer.logits(), t, whole[7][rows], options), moved
-
-        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        slopes = _growth_slopes(Layer(x, weight, bias), along, parts, whole[7], options, needed[4:7])
         return *grads, None, *slopes, of_scale, *of_along, None
 
     @staticmethod
@@ -389,6 +358,18 @@ def target_slopes(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tuple[T
         torch.cat(dense) if needed[1] else None,
         torch.stack(class_weight).sum(0) if needed[2] else None,
     )
+
+
+def _growth_slopes(
+    layer: Layer, along: Direction, parts: Any, scale: Tensor, options: Options, needed: Any
+) -> tuple[Tensor | None, ...]:
+    """Pull the growth Σ scale·⟨∂ℓ/∂z, z'⟩ in a direction back to the target's parts."""
+
+    def pulled(layer: Layer, target: Target, rows: slice) -> Any:
+        moved = _moved(layer, passes.of_rows(along, rows))
+        return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
+
+    return target_slopes(pulled, layer, parts, needed)
 
 
 def _moved(layer: Layer, along: Direction) -> Tensor:
