@@ -400,6 +400,7 @@ NB_MODULE(_core, m) {
 
     m.def("isa", [] { return std::string(active_level().name); });
     m.def("isa_levels", &available_levels);
+    m.def("vendor", &vendor);
     m.def("force_isa", &force_level, nb::arg("name"));
     m.def("isa_calls", [] {
         nb::dict calls;

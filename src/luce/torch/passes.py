@@ -20,6 +20,7 @@ from luce.linear import row_chunks
 from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
+from luce.torch.products import multiply
 
 __all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
 
@@ -36,9 +37,10 @@ class Layer(NamedTuple):
 
     def logits(self, out: Tensor | None = None) -> Tensor:
         """Return x Wᵀ + b."""
-        if self.bias is None:
-            return torch.mm(self.input, self.weight.t(), out=out)
-        return torch.addmm(self.bias, self.input, self.weight.t(), out=out)
+        if out is None:
+            return torch.nn.functional.linear(self.input, self.weight, self.bias)
+        multiply(self.input, self.weight.t(), out)
+        return out if self.bias is None else out.add_(self.bias)
 
 
 class Direction(NamedTuple):
@@ -73,11 +75,8 @@ class _Sums:
         """Add slopeᵀ x to the weight's."""
         if self.weight is None:
             return
-        if self._empty:
-            torch.mm(slope.t(), x, out=self.weight)
-            self._empty = False
-        else:
-            self.weight.addmm_(slope.t(), x)
+        multiply(slope.t(), x, self.weight, add=not self._empty)
+        self._empty = False
 
     def started(self) -> Tensor | None:
         """Return the sum of the weight's so far, to be added to."""
@@ -196,11 +195,11 @@ def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
     """Write x' Wᵀ + x W'ᵀ + b'."""
     x, weight, _ = layer
     if along.input is not None:
-        torch.mm(along.input, weight.t(), out=out)
+        multiply(along.input, weight.t(), out)
     else:
         out.zero_()
     if along.weight is not None:
-        out.addmm_(x, along.weight.t())
+        multiply(x, along.weight.t(), out, add=True)
     if along.bias is not None:
         out += along.bias
     return out
@@ -249,10 +248,7 @@ def of_rows(along: Direction, part: slice | Tensor) -> Direction:
 def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
     """Write slope·weight into the rows of a part, or add it to them."""
     if isinstance(part, slice):
-        if add:
-            whole[part].addmm_(slope, weight)
-        else:
-            torch.mm(slope, weight, out=whole[part])
+        multiply(slope, weight, whole[part], add=add)
     elif add:
         whole.index_add_(0, part, slope @ weight)
     else:
