@@ -13,18 +13,21 @@ Statistics = tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArr
 
 SIGMOID_BLOCK: int
 
+Threads = int | tuple[int, int]
+"""How many threads, and perhaps whose: the address of the `GOMP_parallel` of an OpenMP runtime."""
+
 def cross_entropy(
     logits: NDArray[Any],
     form: tuple[Any, ...],
     factor: float,
     loss: NDArray[Any] | None,
     grad: NDArray[Any] | None,
-    n_threads: int | None,
+    n_threads: Threads | None,
     stats: Statistics | None = None,
     half: Half | None = None,
 ) -> None: ...
 def plain_mean(
-    logits: NDArray[Any], target: Any, grad: NDArray[Any] | None, n_threads: int | None = None
+    logits: NDArray[Any], target: Any, grad: NDArray[Any] | None, n_threads: Threads | None = None
 ) -> float | None: ...
 def cross_entropy_hvp(
     logits: NDArray[Any],
@@ -33,7 +36,7 @@ def cross_entropy_hvp(
     vector: NDArray[Any],
     product: NDArray[Any],
     grad: NDArray[Any] | None,
-    n_threads: int | None,
+    n_threads: Threads | None,
     half: Half | None = None,
 ) -> None: ...
 def softmax(

@@ -21,6 +21,7 @@ from luce import _core
 from luce.contract import Form, tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
+from luce.torch.threads import threads
 
 __all__ = [
     "Rows",
@@ -75,7 +76,7 @@ def row_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def empty(shape: Sequence[int], like: Tensor) -> Tensor:
+def empty(shape: Sequence[int], like: Tensor, *, zero: bool = False) -> Tensor:
     """Return a contiguous matrix to be filled, of another tensor's type and device.
 
     Where it is large, NumPy provides the memory: it asks the system for large pages and PyTorch doesn't. A fresh tensor
@@ -83,8 +84,8 @@ def empty(shape: Sequence[int], like: Tensor) -> Tensor:
     """
     size = math.prod(shape) * like.element_size()
     if not compiled(like) or size < LARGE:
-        return like.new_empty(shape)
-    memory = np.empty(size + ALIGNED, np.uint8)
+        return like.new_zeros(shape) if zero else like.new_empty(shape)
+    memory = (np.zeros if zero else np.empty)(size + ALIGNED, np.uint8)
     offset = -memory.ctypes.data % ALIGNED // like.element_size()
     return like.new_empty(0).set_(torch.from_numpy(memory).untyped_storage(), offset, shape, (shape[1], 1))
 
@@ -125,7 +126,7 @@ def forward(
         factor,
         loss,
         None if slope is None else _array(slope),
-        torch.get_num_threads(),
+        threads(),
         stats,
         _half(z),
     )
@@ -144,7 +145,7 @@ def plain_mean(z: Tensor, index: Tensor, *, with_gradient: bool) -> tuple[Tensor
         return None
     slope = empty(z.shape, z) if with_gradient else None
     grad = None if slope is None else slope.numpy()
-    value = _core.plain_mean(z.detach().numpy(), index.numpy(), grad, torch.get_num_threads())
+    value = _core.plain_mean(z.detach().numpy(), index.numpy(), grad, threads())
     return None if value is None else (z.new_tensor(value), slope)
 
 
@@ -156,7 +157,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return _by_chunks(formulas.gradient, z, target, scale, options)
     slope = empty(z.shape, z)
     form, factor = _form(z, target, scale, options)
-    _core.cross_entropy(_array(z), form, factor, None, _array(slope), torch.get_num_threads(), None, _half(z))
+    _core.cross_entropy(_array(z), form, factor, None, _array(slope), threads(), None, _half(z))
     return slope
 
 
@@ -188,7 +189,7 @@ def product(
         _array(vector),
         _array(result),
         None if gradient_out is None else _array(gradient_out),
-        torch.get_num_threads(),
+        threads(),
         _half(z),
     )
     return result

@@ -26,6 +26,7 @@ __all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "
 
 
 WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
+CACHED, ENOUGH = 4 << 20, 1024  # bytes that stay in a cache, where they hold rows enough for fast products
 
 
 class Layer(NamedTuple):
@@ -39,8 +40,7 @@ class Layer(NamedTuple):
         """Return x Wᵀ + b."""
         if out is None:
             return torch.nn.functional.linear(self.input, self.weight, self.bias)
-        multiply(self.input, self.weight.t(), out)
-        return out if self.bias is None else out.add_(self.bias)
+        return multiply(self.input, self.weight.t(), out, plus=self.bias)
 
 
 class Direction(NamedTuple):
@@ -75,7 +75,7 @@ class _Sums:
         """Add slopeᵀ x to the weight's."""
         if self.weight is None:
             return
-        multiply(slope.t(), x, self.weight, add=not self._empty)
+        multiply(slope.t(), x, self.weight, plus=None if self._empty else self.weight)
         self._empty = False
 
     def started(self) -> Tensor | None:
@@ -117,7 +117,7 @@ def forward(
     with_gradient = any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
-    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     left_out = loss.new_zeros(())
     for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
@@ -156,7 +156,7 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
         parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
         return Grads(*(part if want else None for part, want in zip(parts, wanted, strict=True)))
     x, weight, _ = layer
-    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, options, 2):
@@ -199,7 +199,7 @@ def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
     else:
         out.zero_()
     if along.weight is not None:
-        multiply(x, along.weight.t(), out, add=True)
+        multiply(x, along.weight.t(), out, plus=out)
     if along.bias is not None:
         out += along.bias
     return out
@@ -217,7 +217,8 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    for chunk in row_chunks(count, buffers * classes * x.element_size(), WORKSPACE):
+    width = buffers * classes * x.element_size()
+    for chunk in row_chunks(count, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE):
         size = chunk.stop - chunk.start
         held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
@@ -248,7 +249,8 @@ def of_rows(along: Direction, part: slice | Tensor) -> Direction:
 def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
     """Write slope·weight into the rows of a part, or add it to them."""
     if isinstance(part, slice):
-        multiply(slope, weight, whole[part], add=add)
+        rows = whole[part]
+        multiply(slope, weight, rows, plus=rows if add else None)
     elif add:
         whole.index_add_(0, part, slope @ weight)
     else:

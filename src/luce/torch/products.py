@@ -19,32 +19,34 @@ from luce.torch import kernels
 
 __all__ = ["multiply"]
 
-LARGE = 4e9  # multiplications from which on the pieces are large enough
+LARGE = 4e9  # multiplications from which on it is worth it to start threads
 NARROW = 96  # rows or columns of a piece, below which packing the other matrix for each piece takes too long
 SCRATCH = 2 << 20  # bytes for what a thread adds to the result
 
 
-def multiply(a: Tensor, b: Tensor, out: Tensor, *, add: bool = False) -> Tensor:
-    """Write a·b into a matrix, or add it to what is there."""
+def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -> Tensor:
+    """Write a·b into a matrix, plus what is there already (`out` itself) or a row."""
     n_threads = torch.get_num_threads()
     longer = max(range(2), key=lambda side: out.shape[side])
     work = out.numel() * a.shape[1]
-    if work < LARGE or out.shape[longer] < NARROW * n_threads or not (_openblas() and all(map(_plain, (a, b, out)))):
-        return out.addmm_(a, b) if add else torch.mm(a, b, out=out)
+    small = n_threads > 1 and (work < LARGE or out.shape[longer] < NARROW * n_threads)
+    if small or not all(_by_numpy(part) and 1 in part.stride() for part in (a, b, out)):
+        return torch.mm(a, b, out=out) if plus is None else torch.addmm(plus, a, b, out=out)
     left, right, result = (part.detach().numpy() for part in (a, b, out))
+    row = None if plus is None or plus is out else plus.detach().numpy()
 
     def piece(part: slice) -> None:
-        if longer == 0:
-            _product(left[part], right, result[part], add)
-        else:
-            _product(left, right[:, part], result[:, part], add)
+        rows, columns = (part, slice(None)) if longer == 0 else (slice(None), part)
+        _product(left[rows], right[:, columns], result[rows, columns], add=plus is out)
+        if row is not None:
+            result[rows, columns] += row[columns]
 
     with shared_out(work, n_threads) as run:
         run(piece, _pieces(out.shape[longer], n_threads))
     return out
 
 
-def _product(a: Any, b: Any, out: Any, add: bool) -> None:
+def _product(a: Any, b: Any, out: Any, *, add: bool) -> None:
     if not add:
         np.matmul(a, b, out=out)
         return
@@ -60,9 +62,9 @@ def _pieces(size: int, count: int) -> list[slice]:
     return [slice(first, min(first + step, size)) for first in range(0, size, step)]
 
 
-def _plain(matrix: Tensor) -> bool:
-    """Whether NumPy's library can read a matrix as it lies."""
-    return kernels.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and 1 in matrix.stride()
+def _by_numpy(matrix: Tensor) -> bool:
+    """Whether NumPy's library is the faster one for matrices of this kind."""
+    return kernels.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and _openblas()
 
 
 @cache
