@@ -22,7 +22,7 @@ from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
 from luce.torch.products import multiply
 
-__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
+__all__ = ["Direction", "Grads", "Layer", "chunks", "directional", "forward", "of_rows", "product", "row_slices"]
 
 
 WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
@@ -119,7 +119,7 @@ def forward(
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
     of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
-    left_out = loss.new_zeros(())
+    chooser = blocks.Chooser(options.tolerance, x)
     for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -138,8 +138,7 @@ def forward(
                 whole[part] = piece
         sums.add_bias(z)
         if with_gradient and options.tolerance:
-            kept, lost = blocks.choose(z, options.tolerance)
-            left_out += lost
+            kept = chooser.choose(z)
             if kept is not None:
                 blocks.add_products(z, kept, chunk.input, weight, of_input, part, sums.started())
                 continue
@@ -147,7 +146,7 @@ def forward(
             _put(of_input, part, z, weight)
         sums.add(z, chunk.input)
     rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
-    return rows, sums.finish(layer, of_input), left_out.sqrt()
+    return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
 
 
 def product(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction, wanted: Wanted) -> Grads:
@@ -226,6 +225,11 @@ def _chunks(
         if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
             inputs = torch.where(target.indices[part] != options.ignored, inputs, 0.0)
         yield part, Layer(inputs, weight, bias), tuple(buffer[:size] for buffer in held)
+
+
+def chunks(rows: int, width: int) -> Iterator[slice]:
+    """Yield the rows whose logits, of `width` bytes a row, are held together."""
+    return row_chunks(rows, width, CACHED if CACHED >= ENOUGH * width else WORKSPACE)
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
