@@ -229,7 +229,7 @@ def _chunks(
 
 def chunks(rows: int, width: int) -> Iterator[slice]:
     """Yield the rows whose logits, of `width` bytes a row, are held together."""
-    return row_chunks(rows, width, CACHED if CACHED >= ENOUGH * width else WORKSPACE)
+    return row_chunks(rows, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE)
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
