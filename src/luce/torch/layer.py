@@ -1,7 +1,9 @@
 """The rows' losses of a last layer under autograd: any order, forward mode, and `vmap`.
 
 Four functions: the losses scale·ℓ; their gradients in x, W and b; the products of the Hessian with a direction; and the
-growth of the losses in a direction. Up to the second order, in either mode, the logits exist a chunk of rows at a time.
+growth of the losses in a direction. Each takes x, W and b, the parts of a `Target`, the scale (N,) and then what is its
+own: a direction's three parts; the `Options` behind the last tensor; which of the layer's parts are wanted. Up to the
+second order, in either mode, the logits exist a chunk of rows at a time.
 """
 
 from __future__ import annotations
@@ -31,24 +33,10 @@ class LayerLosses(Function):
     """
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-        statistics: bool,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
-        target = Target(index, value, dense, class_weight)
-        found, grads, left_out = passes.forward(
-            Layer(x, weight, bias), target, scale, options, wanted, with_statistics=statistics
-        )
+        layer, target, scale, options, wanted, statistics = _call(*arguments)
+        found, grads, left_out = passes.forward(layer, target, scale, options, wanted, with_statistics=statistics)
         return (found.loss, *grads, *found[2:], left_out)
 
     @staticmethod
@@ -118,25 +106,13 @@ class LayerGradient(Function):
     """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-        left_out: Tensor | None = None,
-        known: Grads | None = None,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute them where they are not known, and say in `left_out` what they leave out."""
+        layer, target, scale, options, wanted, *more = _call(*arguments)
+        left_out, known = more or (None, None)
         if known is not None:
             return tuple(known)
-        target = Target(index, value, dense, class_weight)
-        _, grads, lost = passes.forward(Layer(x, weight, bias), target, scale, options, wanted)
+        _, grads, lost = passes.forward(layer, target, scale, options, wanted)
         if left_out is not None and options.tolerance and kernels.plain(left_out):
             left_out.copy_(lost)
         return tuple(grads)
@@ -200,24 +176,10 @@ class LayerProduct(Function):
     """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        along_x: Tensor | None,
-        along_weight: Tensor | None,
-        along_bias: Tensor | None,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the parts that are wanted."""
-        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
-        return tuple(passes.product(Layer(x, weight, bias), target, scale, options, along, wanted))
+        layer, target, scale, *along, options, wanted = _call(*arguments)
+        return tuple(passes.product(layer, target, scale, options, Direction(*along), wanted))
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -262,23 +224,10 @@ class LayerDirectional(Function):
     """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        along_x: Tensor | None,
-        along_weight: Tensor | None,
-        along_bias: Tensor | None,
-        options: Options,
-    ) -> Tensor:
+    def forward(*arguments: Any) -> Tensor:
         """Compute it."""
-        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
-        return passes.directional(Layer(x, weight, bias), target, scale, options, along)
+        layer, target, scale, *along, options = _call(*arguments)
+        return passes.directional(layer, target, scale, options, Direction(*along))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -315,6 +264,11 @@ class LayerDirectional(Function):
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
         """Take a batch as more rows, or a batch of layers one by one."""
         return over_rows(LayerDirectional, info, in_dims, arguments[:11], arguments[11:], (*SHARED, 9, 10))
+
+
+def _call(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Any, ...]:
+    """Return a function's layer, target, scale and further arguments."""
+    return Layer(x, weight, bias), Target(*rest[:4]), *rest[4:]
 
 
 def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, options: Options) -> Tensor:

@@ -2,8 +2,9 @@
 
 Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
 scale·H·v. The kernels compute them; what is beyond, the third order and derivatives of targets and class weights, is
-left to `torch.func` and the formulas. All tensors but the class weights run along the rows, so a batch of them is more
-rows.
+left to `torch.func` and the formulas. Each takes the logits, the parts of a `Target`, the scale (N,) and then what is
+its own, with the `Options` behind the last tensor. All tensors but the class weights run along the rows, so a batch of
+them is more rows.
 """
 
 from __future__ import annotations
@@ -61,19 +62,9 @@ class Losses(Function):
     """
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        keep: bool,
-        statistics: bool,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(z: Tensor, *arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
-        target = Target(index, value, dense, weight)
+        target, scale, options, keep, statistics = _call(*arguments)
         return tuple(kernels.forward(z, target, scale, options, with_gradient=keep, with_statistics=statistics))
 
     @staticmethod
@@ -139,12 +130,12 @@ class Total(Losses):
     """
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(z: Tensor, *arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the total, and what the losses come with."""
         *call, dtype, known = arguments
         if known is not None:
             return (*known, None, None, None)
-        losses, *rest = Losses.forward(*call)
+        losses, *rest = Losses.forward(z, *call)
         assert losses is not None
         return (kernels.total(losses).to(dtype), *rest)
 
@@ -163,17 +154,9 @@ class Gradient(Function):
     """scale·∂ℓ/∂z (N, V), of the logits' type."""
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-    ) -> Tensor:
+    def forward(z: Tensor, *arguments: Any) -> Tensor:
         """Compute it."""
-        return kernels.gradient(z, Target(index, value, dense, weight), scale, options)
+        return kernels.gradient(z, *_call(*arguments))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -217,18 +200,9 @@ class Product(Function):
     """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        vector: Tensor,
-        options: Options,
-    ) -> Tensor:
+    def forward(z: Tensor, *arguments: Any) -> Tensor:
         """Compute it."""
-        return kernels.product(z, Target(index, value, dense, weight), scale, vector, options)
+        return kernels.product(z, *_call(*arguments))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -261,6 +235,11 @@ class Product(Function):
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
         """Take a batch as more rows."""
         return over_rows(Product, info, in_dims, arguments[:7], arguments[7:], SHARED)
+
+
+def _call(*parts: Any) -> tuple[Any, ...]:
+    """Return a function's target, scale and further arguments."""
+    return Target(*parts[:4]), *parts[4:]
 
 
 def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
