@@ -13,8 +13,9 @@ std::int64_t chunk_rows(std::int64_t classes) {
     return std::max<std::int64_t>(1, rows / 64 * 64 > 0 ? rows / 64 * 64 : rows);
 }
 
-// What an operation does to rows [begin, end): the statistics first, because the gradient may be written over the
-// logits, and a chunk at a time, so that its logits are read from memory once.
+// What an operation does to rows [begin, end). The loss of listed classes has the statistics in passing, but for
+// ignored rows. Elsewhere they come first, because the gradient may be written over the logits, and a chunk at a time,
+// so that its logits are read from memory once.
 template <class T>
 auto on_rows(Operation operation, const Level& level) {
     const Kernels<T>& k = level.template kernels<T>();
@@ -25,11 +26,13 @@ auto on_rows(Operation operation, const Level& level) {
                         : operation == Operation::log_softmax ? k.log_softmax
                                                               : nullptr;
     return [kernel, &k](const Job<T>& job, std::int64_t begin, std::int64_t end) {
-        if (job.statistics()) {
+        Job<T> rest = job;
+        if (job.statistics() && !(kernel == k.cross_entropy && job.statistics_in_passing(begin, end))) {
             const Job<T> alone{job.logits_alone(), job.logits};
             k.statistics(alone, begin, end);
+            rest.lse = rest.entropy = nullptr, rest.largest = nullptr;
         }
-        if (kernel) kernel(job, begin, end);
+        if (kernel) kernel(rest, begin, end);
     };
 }
 
