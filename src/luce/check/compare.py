@@ -24,6 +24,7 @@ __all__ = [
     "assert_same_kind",
     "assert_within",
     "errors",
+    "other_kind",
     "precision",
 ]
 
@@ -99,18 +100,23 @@ def errors(got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None) -
     return np.asarray(found, dtype=np.float64)
 
 
-def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
-    """Same shape, and NaN and ±inf in the same places."""
+def other_kind(got: ArrayLike, exact: Exact) -> NDArray[np.bool_]:
+    """Where NaN, +inf or −inf stands for something else, or something else for it; the shapes have to agree."""
     got = np.asarray(got)
     if got.shape != np.shape(exact.value):
         raise AssertionError(f"shape {got.shape}, should be {np.shape(exact.value)}")
     with np.errstate(over="ignore"):  # what is too large for the dtype rounds to infinity
         want = np.asarray(exact.value).astype(np.float64).astype(got.dtype)
-    for name, test in (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf)):
-        wrong = test(got.astype(np.float64)) != test(want)
-        if wrong.any():
-            at = _first(wrong)
-            raise AssertionError(f"{name} at the wrong places, first at {at}: got {got[at]}, want {want[at]}")
+    kinds = [(test(got.astype(np.float64)), test(want)) for test in (np.isnan, np.isposinf, np.isneginf)]
+    return np.asarray(np.any([mine != theirs for mine, theirs in kinds], axis=0))
+
+
+def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
+    """Same shape, and NaN and ±inf in the same places."""
+    got, wrong = np.asarray(got), other_kind(got, exact)
+    if wrong.any():
+        at = _first(wrong)
+        raise AssertionError(f"NaN or infinity amiss, first at {at}: got {got[at]}, want {exact.value[at]}")
 
 
 def assert_within(got: ArrayLike, exact: Exact, limit: float, dtype: DTypeLike | str | None = None) -> None:

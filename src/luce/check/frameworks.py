@@ -84,17 +84,20 @@ class NumPy:
         return np.array(values, dtype=dtype)
 
     def numbers(self, found: Any) -> NDArray[Any]:
-        return np.asarray(found)
+        numbers = np.asarray(found)
+        if numbers.dtype.kind not in "fiu":
+            raise Unsupported(f"returns {type(found).__name__}, no number")
+        return numbers
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
-        return np.asarray(call.function(*primals))
+        return self.numbers(call.function(*primals))
 
     def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
         if call.gradient is None:
             raise Unsupported("returns no gradient")
         if upstream is not None:
             raise Unsupported("takes no upstream gradient")
-        return [np.asarray(part) for part in call.gradient(*primals)]
+        return [self.numbers(part) for part in call.gradient(*primals)]
 
     def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
         raise Unsupported("NumPy has no forward mode")
@@ -102,7 +105,7 @@ class NumPy:
     def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
         if call.product is None:
             raise Unsupported("returns no second derivative")
-        return [np.asarray(part) for part in call.product(*primals, *vectors)]
+        return [self.numbers(part) for part in call.product(*primals, *vectors)]
 
     def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
         raise Unsupported("NumPy has no backward pass")

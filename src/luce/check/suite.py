@@ -29,7 +29,7 @@ def conformance(
         As for :func:`luce.check.adapters.implementation`: a function of (logits, target, **options) or, for a layer,
         of (input, linear_weight, target, **options); options go by the contract's names, which are PyTorch's.
     only : str or iterable of str, optional
-        Names of checks, keys of :data:`CHECKS`; all by default.
+        Names of checks, keys of :data:`CHECKS`, in which -inf may stand for −inf; all by default.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def conformance(
     Raises
     ------
     ValueError
-        For a check that does not exist.
+        For a check that does not exist, and for what cannot be called with logits and target at all.
 
     Examples
     --------
@@ -56,13 +56,14 @@ def conformance(
     gradient unsupported
     confident rows, float32 failed
     """
-    wanted = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    named = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    wanted = [check.replace("-inf", "−inf") for check in named]
     unknown = [check for check in wanted if check not in CHECKS]
     if unknown:
-        raise ValueError(f"only: no check {unknown[0]!r}, expected some of {', '.join(CHECKS)}")
+        raise ValueError(f"only: no check {unknown[0]!r}, expected some of: {'; '.join(CHECKS)}")
     it = implementation(fn, framework, layer=layer, name=name)
     trial = Trial(it)
-    results = tuple(trial.outcome(check, CHECKS[check].run) for check in wanted)
+    results = tuple(trial.outcome(CHECKS[check]) for check in wanted)
     return Scorecard(it.name, it.versions, results)
 
 
@@ -101,5 +102,5 @@ def assert_conforms(
     card = conformance(fn, framework, layer=layer, only=only)
     wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
     if wrong:
-        lines = [f"{result.check} ({CHECKS[result.check].what}): {result.detail}" for result in wrong]
+        lines = [f"{result.check} ({result.what}): {result.detail}" for result in wrong]
         raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))

@@ -13,18 +13,21 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
 from luce.check.adapters import Implementation
-from luce.check.compare import Precision, assert_same_kind, errors, precision
+from luce.check.compare import Precision, errors, other_kind, precision
 from luce.check.frameworks import FRAMEWORKS, Call, Unsupported
 from luce.check.oracle import Exact, to_exact
 from luce.check.problems import Problem
 from luce.check.scorecard import Result
+
+if TYPE_CHECKING:
+    from luce.check.checks.registry import Check
 
 __all__ = ["DEFAULTS", "RIGHT_EPS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
@@ -91,6 +94,22 @@ def shown(error: float, kind: Precision) -> float:
     return 1 + 2 * error * kind.computed / kind.eps if kind.rounded_once else error
 
 
+def told_apart(got: Any, want: Any) -> str:
+    """A number that is off and the right one, in as many digits as it takes to see the difference."""
+    texts = [(f"{float(got):.{digits}g}", f"{float(want):.{digits}g}") for digits in range(3, 18)]
+    differ = [mine != theirs for mine, theirs in texts]
+    mine, theirs = next((texts[i] for i in range(1, len(texts)) if differ[i - 1] and differ[i]), texts[-1])
+    return f"is {mine}, should be {theirs}"
+
+
+class Wrong(AssertionError):
+    """A wrong number, and by how much it is off; other failures count as infinitely wrong."""
+
+    def __init__(self, words: str, error: float) -> None:
+        super().__init__(words)
+        self.error = error
+
+
 def unit_of(problem: Problem) -> float:
     """What a row counts for: the size of its derivatives, and of its loss where the model is not sure."""
     return float(max(problem.exact.row_factor, default=0.0))
@@ -112,23 +131,26 @@ class Trial:
 
     def start(self) -> None:
         """Forget what the last check found."""
-        self.failures: list[str] = []
+        self.failures: list[tuple[float, str]] = []
         self.refusals: list[str] = []
         self.tried = 0
         self.worst: float | None = None
 
-    def outcome(self, check: str, run: Callable[[Trial], None]) -> Result:
+    def outcome(self, check: Check) -> Result:
         """Run a check and say what it found."""
         self.start()
         try:
-            run(self)
+            check.run(self)
         except Unsupported as refusal:
             self.refusals.append(str(refusal))
+        result = functools.partial(Result, check.name, what=check.what)
         if self.failures:
-            return Result(check, "failed", self.failures[0], self.worst)
+            _, words = max(self.failures, key=lambda failure: failure[0])
+            others = len(self.failures) - 1
+            return result("failed", f"{words} (and {others} more)" if others else words, self.worst)
         if self.refusals and not self.tried:
-            return Result(check, "unsupported", self.refusals[0])
-        return Result(check, "passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
+            return result("unsupported", self.refusals[0])
+        return result("passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
 
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
@@ -137,7 +159,8 @@ class Trial:
             yield
             self.tried += 1
         except AssertionError as error:
-            self.failures.append(f"{what}: {error}" if what else str(error))
+            words = f"{what}: {error}" if what else str(error)
+            self.failures.append((getattr(error, "error", np.inf), words))
         except Unsupported as refusal:
             self.refusals.append(str(refusal))
 
@@ -151,16 +174,20 @@ class Trial:
         """The implementation as a function of the logits, and these; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
-        row of very many classes, an input of 1 and the logits as the weights.
+        row of very many classes, an input of 1 and the logits as the weights. Classes that cannot happen have a bias of
+        −inf, where there is one: in forward mode 0 · −inf, of an input that does not change, is no fault of the loss.
         """
         it, array = self.it, self.framework.array
-        kind = str(problem.dtype)
-        z = array(problem.logits, kind) if logits is None else logits
+        kind, (rows, classes), impossible = str(problem.dtype), problem.logits.shape, np.isneginf(problem.logits)
         t, options = self.arguments(problem) if arguments is None else arguments
-        rows, classes = problem.logits.shape
         as_weights = it.layer and rows == 1 and (classes > WIDE or np.isinf(problem.logits).any())
-        if it.layer and not as_weights and np.isneginf(problem.logits).any():
+        if it.layer and not as_weights and impossible.any():
             raise Unsupported("a layer's logits of −inf are tried in one row")
+        values = problem.logits
+        if as_weights and impossible.any() and it.takes("linear_bias"):
+            values = np.where(impossible, 0, values)
+            options = {**options, "linear_bias": array(np.where(impossible[0], -np.inf, 0), kind)}
+        z = array(values, kind) if logits is None else logits
         other = array(np.ones((1, 1)) if as_weights else np.eye(classes), kind) if it.layer else None
 
         def before_target(z: Any) -> tuple[Any, ...]:
@@ -178,6 +205,8 @@ class Trial:
         def own_product(z: Any, v: Any) -> list[Any]:
             assert product is not None
             vector = (None, v.T) if as_weights else (v, None) if it.layer else v
+            if "linear_bias" in options:
+                vector = (*vector, None)
             return of_logits(self.called(product, *before_target(z), t, vector, **options))
 
         call = Call(
@@ -247,18 +276,21 @@ class Trial:
     ) -> None:
         """Hold numbers against the oracle's: right without a limit, else accurate to so many eps."""
         kind = precision(str(dtype))
+        if got.shape != np.shape(exact.value):
+            raise AssertionError(f"{what} of shape {got.shape}, should be {np.shape(exact.value)}")
         found = errors(got, levelled(exact, unit) if limit is None else exact, kind.name)
-        finite = found[~np.isnan(found)]
-        if finite.size:
-            self.worst = max(self.worst or 0.0, shown(float(finite.max()), kind))
-        assert_same_kind(got, exact)
-        if (finite > (RIGHT_EPS if limit is None else limit)).any():
-            at = tuple(int(i) for i in np.unravel_index(np.nanargmax(found), found.shape))
-            error = f"{shown(float(found[at]), kind):.2g}"
-            raise AssertionError(
-                f"{what}{list(at) if at else ''} is {got[at]:.9g}, should be {mp.nstr(exact.value[at], 9)}, "
-                + (f"off by {error} roundings" if kind.rounded_once else f"off by {error} eps of {kind.name}")
-            )
+        found = np.where(other_kind(got, exact), np.inf, np.nan_to_num(found, posinf=np.inf))
+        if not found.size:
+            return
+        at = tuple(int(i) for i in np.unravel_index(found.argmax(), found.shape))
+        error = shown(float(found[at]), kind)
+        self.worst = max(self.worst or 0.0, error)
+        if found[at] > (RIGHT_EPS if limit is None else limit):
+            words = f"{what}{list(at) if at else ''} {told_apart(got[at], exact.value[at])}"
+            if np.isfinite(error):
+                unit_of_error = "roundings" if kind.rounded_once else f"eps of {kind.name}"
+                words += f", off by {error:.4g} {unit_of_error}"
+            raise Wrong(words, error)
 
     def loss(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
         """Judge the value."""
@@ -279,6 +311,8 @@ class Trial:
     def forward(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
         """Judge forward mode."""
         with self.attempt(what):
+            if self.it.layer and np.isneginf(problem.logits).any():
+                self.require("linear_bias")
             found = self.derived("forward", *self.bind(problem), self.vector(problem))
             exact = along(gradient_of(problem), problem.vector, problem.options["reduction"])
             self.judge("derivative along a vector", found, exact, problem.dtype, limit, unit_of(problem))
@@ -339,33 +373,22 @@ class Trial:
         """
         ordinary = {r: problem(dtype="float32", n_rows=7, reduction=r) for r in ("mean", "sum", "none")}
         self.reductions = list(ordinary)
+        values: dict[str, NDArray[Any]] = {}
         for self.one_hot in (False, True):
-            try:
-                self.value(ordinary["mean"])
-                break
-            except Unsupported:
-                continue
-        else:
-            self.one_hot = False
-        if self.it.takes("reduction"):
-            found = []
             for name, each in ordinary.items():
-                try:
-                    self.value(each)
-                    found.append(name)
-                except Unsupported:
-                    continue
-            return found or ["mean"]
-        try:
-            value = self.value(ordinary["mean"])
-        except Unsupported:
-            return ["mean"]
-        if value.shape == (7,):
+                with self.attempt(""):
+                    values[name] = self.value(each)
+            if values:
+                break
+        else:
+            expected = "input, linear_weight, target" if self.it.layer else "logits, target"
+            raise ValueError(f"{self.it.name} cannot be called with ({expected}): {self.refusals[0]}")
+        if self.it.takes("reduction"):
+            return list(values)
+        value = values["mean"]
+        if value.ndim:
             return ["none"]
-        apart = {
-            r: abs(float(value) - float(ordinary[r].exact.value.value)) for r in ("mean", "sum") if value.ndim == 0
-        }
-        return [min(apart, key=lambda r: apart[r])] if apart else ["mean"]
+        return [min(("mean", "sum"), key=lambda r: abs(float(value) - float(ordinary[r].exact.value.value)))]
 
 
 def refused(run: Callable[[], Any]) -> Any:
