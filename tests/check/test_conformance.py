@@ -2,6 +2,8 @@
 
 import io
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -253,7 +255,7 @@ def test_a_label_that_no_class_has_is_found_out():
 
     card = luce.check.conformance(loss, only=["loss", "gradient", "class out of range"])
     assert failed(card) == {"class out of range"}
-    assert "class -100 costs" in card["class out of range"].detail
+    assert card["class out of range"].detail == "a finite loss for class 5, -1, 1000, -100 of 5"
 
 
 @fault("vocabulary tails")
@@ -542,6 +544,23 @@ def test_dense_targets_alone():
     assert card.passed and not card.unsupported
 
 
+def test_an_adapter_renames_options_and_does_without_those_that_a_version_lacks(monkeypatch):
+    def theirs(input, weight, target, bias=None, lse_square_scale=0.0, ce_weight=None, reduction="mean"):
+        return layer(
+            input, weight, target, linear_bias=bias, z_loss=lse_square_scale, weight=ce_weight, reduction=reduction
+        )
+
+    name = "liger_kernel.transformers.functional"
+    for i in range(1, 4):
+        monkeypatch.setitem(sys.modules, ".".join(name.split(".")[:i]), types.ModuleType(name))
+    sys.modules[name].liger_fused_linear_cross_entropy = theirs
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "0")
+    checks = ["loss", "weight", "z_loss", "softcap", "layer: bias"]
+    card = luce.check.conformance(f"{name}:liger_fused_linear_cross_entropy", only=checks)
+    assert [result.status for result in card.results] == ["passed"] * 3 + ["unsupported", "passed"]
+    assert card["softcap"].detail == "takes no softcap" and card.versions["liger-kernel"] == "0"
+
+
 def test_what_cannot_be_called_is_no_pass():
     def never(logits, target):
         raise RuntimeError("not today")
@@ -575,6 +594,12 @@ def test_assert_conforms():
         luce.check.assert_conforms(luce.cross_entropy, only="forward mode", required=["forward mode"])
     with pytest.raises(ValueError, match="no check 'lost'"):
         luce.check.assert_conforms(luce.cross_entropy, only="lost")
+
+    def twice(logits, target):
+        return F.cross_entropy(logits.softmax(1), target)
+
+    with pytest.raises(AssertionError, match=r"(?s)loss .*gradient .*known mistake: softmax applied twice; remove one"):
+        luce.check.assert_conforms(twice, only=["loss", "gradient"])
     luce.check.assert_conforms(luce.cross_entropy, only="-inf", required=["−inf"])
 
 
@@ -596,7 +621,10 @@ def test_cards_in_every_form():
     assert f"* **forward mode**: {cards[1]['forward mode'].what}" in markdown
     assert "    * theirs: derivative along a vector is 0, should be" in markdown
     several = Comparison([*cards, cards[1]]).to_markdown()
-    assert "* **B**: `theirs` (torch" in several and "    * B, C: derivative along a vector is 0" in several
+    assert (
+        "* **B**: `theirs`: 1 passed, 1 failed, 0 not supported (torch" in several
+        and "    * B, C: derivative along a vector is 0" in several
+    )
 
 
 def test_what_was_not_tried_stands_by_its_reason():

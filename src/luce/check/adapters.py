@@ -23,7 +23,7 @@ import numpy as np
 
 from luce.check.frameworks import FRAMEWORKS, Unsupported
 
-__all__ = ["ADAPTERS", "Implementation", "implementation"]
+__all__ = ["ADAPTERS", "Implementation", "implementation", "original"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,15 @@ def implementation(
             name, framework, _part(function, 0), layer, gradient=_part(function, 1), packages=packages
         )
     return Implementation(name, framework, function, layer, packages=packages)
+
+
+def original(fn: Any) -> Any:
+    """The function itself, of what :func:`implementation` takes."""
+    if isinstance(fn, Implementation):
+        return fn.function
+    if isinstance(fn, str):
+        return ADAPTERS[fn](fn).function if fn in ADAPTERS else _imported(fn)
+    return fn
 
 
 def _is_installed(package: str) -> bool:

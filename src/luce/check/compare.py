@@ -163,7 +163,8 @@ def assert_same_bits(a: ArrayLike, b: ArrayLike) -> None:
     same = (a == b) & (np.signbit(a) == np.signbit(b)) | ((a != a) & (b != b)) if a.dtype.kind == "f" else a == b
     if not same.all():
         at = _first(~same)
-        raise AssertionError(f"{int((~same).sum())} of {same.size} entries differ, first at {at}: {a[at]!r} {b[at]!r}")
+        first = f"first at {at}: {a[at]} against {b[at]}"
+        raise AssertionError(f"{int((~same).sum())} of {same.size} entries differ, {first}")
 
 
 def _first(mask: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -103,9 +103,13 @@ class Scorecard:
         return tuple(result for result in self.results if result.status == "unsupported")
 
     @property
-    def with_versions(self) -> str:
-        """The packages with their versions, in words."""
-        return ", ".join(f"{package} {version}" for package, version in self.versions.items())
+    def summary(self) -> str:
+        """How many passed, failed and were not tried, and the versions."""
+        counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
+        versions = ", ".join(f"{package} {version}" for package, version in self.versions.items())
+        return (
+            f"{counts['passed']} passed, {counts['failed']} failed, {counts['unsupported']} not supported ({versions})"
+        )
 
     def __getitem__(self, check: str) -> Result:
         """Return the result of a check."""
@@ -147,14 +151,7 @@ class Scorecard:
             Text(f"{SIGNS['unsupported']}  {', '.join(checks)}: {reason}", COLOURS["unsupported"])
             for reason, checks in reasons.items()
         ]
-        return Group(Text(self.name, "bold"), table, *absent, Text(self._summary()))
-
-    def _summary(self) -> str:
-        counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
-        return (
-            f"{counts['passed']} passed, {counts['failed']} failed, {counts['unsupported']} not supported "
-            f"({self.with_versions})"
-        )
+        return Group(Text(self.name, "bold"), table, *absent, Text(self.summary))
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class Comparison:
         """The table, and below it what failed, by check; columns of more than two go by letters that are explained."""
         rows = [["check", *self._heads], ["---"] * (len(self.cards) + 1)]
         rows += [[check, *(result.cell if result else "" for result in found)] for check, found in self._rows]
-        lines = [f"* **{head}**: `{card.name}` ({card.with_versions})" for head, card in self._legend]
+        lines = [f"* **{head}**: `{card.name}`: {card.summary}" for head, card in self._legend]
         lines += [""] * bool(lines)
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         lines += [""] * any(card.failures for card in self.cards)
@@ -188,7 +185,7 @@ class Comparison:
             table.add_column(head)
         for check, found in self._rows:
             table.add_row(check, *(Text(r.cell, COLOURS[r.status]) if r else Text("") for r in found))
-        words = [Text(f"{head}: {card.name} ({card.with_versions})") for head, card in self._legend]
+        words = [Text(f"{head}: {card.name}: {card.summary}") for head, card in self._legend]
         for check, what, details in self._failures:
             words.append(Text.assemble((f"✗ {check}", COLOURS["failed"]), f": {what}" if what else ""))
             words += [Text(f"  {', '.join(heads)}: {detail}") for detail, heads in details.items()]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from luce.check.adapters import implementation
+from luce.check.adapters import implementation, original
 from luce.check.checks import CHECKS
+from luce.check.doctor import gradient
 from luce.check.scorecard import Scorecard
 from luce.check.trial import Trial
 
@@ -77,6 +78,8 @@ def assert_conforms(
 ) -> None:
     """Raise an AssertionError that says what an implementation gets wrong; for test suites.
 
+    Where the plain loss or its gradient is wrong, it says also which known mistake gives these numbers.
+
     Parameters
     ----------
     fn, framework, layer, only
@@ -103,4 +106,7 @@ def assert_conforms(
     wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
     if wrong:
         lines = [f"{result.check} ({result.what}): {result.detail}" for result in wrong]
+        plain = {"loss", "gradient"} & {result.check for result in card.failures}
+        diagnosis = gradient(original(fn)).diagnosis if plain else ()
+        lines += [f"known mistake: {mistake.name}; {mistake.fix}" for mistake in diagnosis if mistake.kind == "mistake"]
         raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))

@@ -341,18 +341,23 @@ class Trial:
         if not self.computes_in(dtype):
             raise Unsupported(f"does not compute in {dtype}")
 
-    @functools.cached_property
+    @property
     def derivatives(self) -> list[str]:
         """Those of gradient, product and forward that are right in an ordinary problem: others have failed already."""
-        return [name for name in ("gradient", "product", "forward") if self._works(name)]
+        return [name for name, status in self.statuses.items() if status == "passed"]
 
-    def _works(self, name: str) -> bool:
+    @functools.cached_property
+    def statuses(self) -> dict[str, str]:
+        """What comes of gradient, product and forward in an ordinary problem."""
+        return {name: self._status(name) for name in ("gradient", "product", "forward")}
+
+    def _status(self, name: str) -> str:
         mine = self.failures, self.refusals, self.tried, self.worst
         self.start()
         getattr(self, name)(self.problem())
-        works = not self.failures and self.tried > 0
+        status = "failed" if self.failures else "passed" if self.tried else "unsupported"
         self.failures, self.refusals, self.tried, self.worst = mine
-        return works
+        return status
 
     def computes_in(self, dtype: str) -> bool:
         """Whether logits of a dtype are taken, and float64 not as float32, which the size of the error gives away."""

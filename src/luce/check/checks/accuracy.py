@@ -30,7 +30,7 @@ def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **descri
             **description,
         )
         for name, limit in limits:
-            if name in ("loss", *t.derivatives):
+            if t.statuses.get(name) != "failed":
                 getattr(t, name)(p, limit, what=description["case"])
 
 

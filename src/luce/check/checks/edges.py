@@ -198,11 +198,10 @@ def _out_of_range(t: Trial) -> None:
             found = t.value(with_target(like, np.array([0, label, 2])))
         except Unsupported:
             continue
-        loss = float(found[1] if found.ndim else found)
-        finite += [f"class {label} costs {loss:.3g}"] if np.isfinite(loss) else []
+        finite += [str(label)] if np.isfinite(found[1] if found.ndim else found) else []
     with t.attempt(""):
         if finite:
-            raise AssertionError(f"of 5 classes, {', '.join(finite)}")
+            raise AssertionError(f"a finite loss for class {', '.join(finite)} of 5")
 
 
 @check("layouts", "the same numbers laid out otherwise in memory")
