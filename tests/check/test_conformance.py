@@ -568,9 +568,18 @@ def test_what_cannot_be_called_is_no_pass():
     def nothing(logits, target):
         pass
 
-    for function, words in ((never, "RuntimeError: not today"), (nothing, "returns NoneType, no number")):
+    def both(logits, target):
+        return ours(logits, target), logits
+
+    alone = "where the value alone is wanted"
+    for function, framework, words in (
+        (never, "numpy", "RuntimeError: not today"),
+        (nothing, "numpy", f"returns NoneType, {alone}"),
+        (nothing, "torch", f"returns NoneType, {alone}"),
+        (both, "torch", f"returns tuple, {alone}"),
+    ):
         with pytest.raises(ValueError, match=rf"cannot be called with \(logits, target\): {words}"):
-            luce.check.conformance(function, "numpy")
+            luce.check.conformance(function, framework)
     with pytest.raises(ValueError, match="framework: expected numpy, torch, jax, got 'list'"):
         luce.check.conformance(never, "list")
 

@@ -38,6 +38,13 @@ class Call:
     product: Callable[..., Any] | None = None
 
 
+def _one(found: Any) -> Any:
+    """What a function returned, if that is a number or an array."""
+    if found is None or isinstance(found, tuple | list | dict):
+        raise Unsupported(f"returns {type(found).__name__}, where the value alone is wanted")
+    return found
+
+
 class Framework(Protocol):
     """How to call and differentiate what is written in one framework."""
 
@@ -84,10 +91,7 @@ class NumPy:
         return np.array(values, dtype=dtype)
 
     def numbers(self, found: Any) -> NDArray[Any]:
-        numbers = np.asarray(found)
-        if numbers.dtype.kind not in "fiu":
-            raise Unsupported(f"returns {type(found).__name__}, no number")
-        return numbers
+        return np.asarray(_one(found))
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
         return self.numbers(call.function(*primals))
@@ -145,7 +149,7 @@ class PyTorch:
         return self.torch.tensor(np.asarray(values), dtype=None if dtype is None else getattr(self.torch, dtype))
 
     def numbers(self, found: Any) -> NDArray[Any]:
-        found = self.torch.as_tensor(found).detach()
+        found = self.torch.as_tensor(_one(found)).detach()
         return np.array((found.float() if found.dtype == self.torch.bfloat16 else found).numpy())
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
@@ -225,7 +229,7 @@ class JAX:
 
     def numbers(self, found: Any) -> NDArray[Any]:
         wide = found.astype("float32") if getattr(found, "dtype", None) == self.jax.numpy.bfloat16 else found
-        return np.asarray(wide)
+        return np.asarray(_one(wide))
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
         with self.jax.enable_x64(True):

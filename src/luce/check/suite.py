@@ -75,7 +75,7 @@ def assert_conforms(
     layer: bool | None = None,
     only: str | Iterable[str] | None = None,
     required: Iterable[str] = (),
-) -> None:
+) -> Scorecard:
     """Raise an AssertionError that says what an implementation gets wrong; for test suites.
 
     Where the plain loss or its gradient is wrong, it says also which known mistake gives these numbers.
@@ -86,6 +86,11 @@ def assert_conforms(
         As for :func:`conformance`.
     required : iterable of str
         Checks that must not come out as not supported.
+
+    Returns
+    -------
+    Scorecard
+        Of an implementation that passed.
 
     Raises
     ------
@@ -101,7 +106,10 @@ def assert_conforms(
     ... def test_my_loss(check):
     ...     luce.check.assert_conforms(luce.cross_entropy, only=check)
     >>> test_my_loss("gradient")
+
+    :mod:`luce.check.plugin` does that for pytest, and skips what is not supported.
     """
+    __tracebackhide__ = True  # of pytest: what is wrong is in the message
     card = conformance(fn, framework, layer=layer, only=only)
     wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
     if wrong:
@@ -110,3 +118,4 @@ def assert_conforms(
         diagnosis = gradient(original(fn)).diagnosis if plain else ()
         lines += [f"known mistake: {mistake.name}; {mistake.fix}" for mistake in diagnosis if mistake.kind == "mistake"]
         raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))
+    return card
