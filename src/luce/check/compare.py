@@ -74,15 +74,19 @@ def precision(dtype: DTypeLike | str) -> Precision:
     )
 
 
-def errors(got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None) -> NDArray[np.float64]:
+def errors(
+    got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None, *, flushed: bool = False
+) -> NDArray[np.float64]:
     """|got − value| / (eps·scale) of each finite entry, less what the subnormal grid forces; NaN where not finite.
 
-    16-bit numbers are float32 rounded once: half a unit of theirs comes off, the rest counts in eps of float32.
+    16-bit numbers are float32 rounded once: half a unit of theirs comes off, the rest counts in eps of float32. Where
+    subnormal numbers are flushed to 0, those and what a few of them make up count as 0.
     """
     got = np.asarray(got)
     kind = precision(got.dtype if dtype is None else dtype)
     with mp.workdps(60):
-        grid, tiny, eps = 4 * mp.mpf(kind.smallest_subnormal), 2 * mp.mpf(kind.smallest_normal), mp.mpf(kind.computed)
+        eps, normal = mp.mpf(kind.computed), mp.mpf(kind.smallest_normal)
+        grid, tiny = (16 * normal, 16 * normal) if flushed else (4 * mp.mpf(kind.smallest_subnormal), 2 * normal)
 
         def rounding(value: Any) -> Any:
             return max(abs(value) * kind.eps, kind.smallest_subnormal) / 2 if kind.rounded_once else 0

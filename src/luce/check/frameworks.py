@@ -46,7 +46,12 @@ def _one(found: Any) -> Any:
 
 
 class Framework(Protocol):
-    """How to call and differentiate what is written in one framework."""
+    """How to call and differentiate what is written in one framework.
+
+    ``flushes``: whether subnormal numbers are 0 in it.
+    """
+
+    flushes: bool
 
     def array(self, values: Any, dtype: str | None = None) -> Any:
         """Copy NumPy's array into the framework's."""
@@ -84,6 +89,8 @@ class Framework(Protocol):
 
 class NumPy:
     """Functions of arrays, which bring their own derivatives or have none."""
+
+    flushes = False
 
     def array(self, values: Any, dtype: str | None = None) -> Any:
         if dtype == "bfloat16":
@@ -139,6 +146,8 @@ class NumPy:
 
 class PyTorch:
     """Functions of tensors under autograd."""
+
+    flushes = False
 
     def __init__(self) -> None:
         import torch
@@ -217,6 +226,8 @@ class PyTorch:
 
 class JAX:
     """Functions of JAX's arrays, in 64 bits where the numbers have 64."""
+
+    flushes = True
 
     def __init__(self) -> None:
         import jax

@@ -216,7 +216,8 @@ class Comparison:
             for head, result in failed:
                 details.setdefault(result.detail, []).append(head)
             if failed:
-                yield check, failed[0][1].what, details
+                everyone = {detail: ["all"] for detail, heads in details.items() if len(heads) == len(self.cards) > 1}
+                yield check, failed[0][1].what, {**details, **everyone}
 
 
 def _short(error: float) -> str:

@@ -30,7 +30,8 @@ def conformance(
         As for :func:`luce.check.adapters.implementation`: a function of (logits, target, **options) or, for a layer,
         of (input, linear_weight, target, **options); options go by the contract's names, which are PyTorch's.
     only : str or iterable of str, optional
-        Names of checks, keys of :data:`CHECKS`, in which -inf may stand for −inf; all by default.
+        Names of checks, keys of :data:`CHECKS`, in which -inf may stand for −inf; by default all, but those of layers
+        for layers alone.
 
     Returns
     -------
@@ -57,12 +58,14 @@ def conformance(
     gradient unsupported
     confident rows, float32 failed
     """
-    named = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    named = [only] if isinstance(only, str) else [] if only is None else list(only)
     wanted = [check.replace("-inf", "−inf") for check in named]
     unknown = [check for check in wanted if check not in CHECKS]
     if unknown:
         raise ValueError(f"only: no check {unknown[0]!r}, expected some of: {'; '.join(CHECKS)}")
     it = implementation(fn, framework, layer=layer, name=name)
+    if only is None:
+        wanted = [check for check in CHECKS if it.layer or not check.startswith("layer: ")]
     trial = Trial(it)
     results = tuple(trial.outcome(CHECKS[check]) for check in wanted)
     return Scorecard(it.name, it.versions, results)

@@ -278,7 +278,8 @@ class Trial:
         kind = precision(str(dtype))
         if got.shape != np.shape(exact.value):
             raise AssertionError(f"{what} of shape {got.shape}, should be {np.shape(exact.value)}")
-        found = errors(got, levelled(exact, unit) if limit is None else exact, kind.name)
+        scaled = levelled(exact, unit) if limit is None else exact
+        found = errors(got, scaled, kind.name, flushed=self.framework.flushes)
         found = np.where(other_kind(got, exact), np.inf, np.nan_to_num(found, posinf=np.inf))
         if not found.size:
             return
