@@ -20,8 +20,9 @@ from mpmath import mp
 from numpy.typing import NDArray
 
 from luce.check.adapters import Implementation
-from luce.check.compare import Precision, errors, other_kind, precision
+from luce.check.compare import errors
 from luce.check.frameworks import FRAMEWORKS, Call, Unsupported
+from luce.check.judging import Wrong, deviation, levelled
 from luce.check.oracle import Exact, to_exact
 from luce.check.problems import Problem
 from luce.check.scorecard import Result
@@ -29,10 +30,7 @@ from luce.check.scorecard import Result
 if TYPE_CHECKING:
     from luce.check.checks.registry import Check
 
-__all__ = ["DEFAULTS", "RIGHT_EPS", "Trial", "along", "gradient_of", "problem", "with_target"]
-
-RIGHT_EPS = 64
-"""Rounding alone: shifted logits up to 20 cost 10 eps of exp, a sum of some hundred terms as many in the worst case."""
+__all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
 DEFAULTS: dict[str, Any] = {
     "weight": None,
@@ -81,33 +79,6 @@ def along(gradient: Exact, vector: NDArray[Any], reduction: str) -> Exact:
         parts = [gradient.value * to_exact(vector), gradient.scale * abs(to_exact(vector))]
         value, scale = (part.sum(axis=-1) if reduction == "none" else part.sum() for part in parts)
         return Exact(np.asarray(value + mp.zero), np.asarray(scale + mp.zero))
-
-
-def levelled(exact: Exact, unit: float) -> Exact:
-    """The same values, all held against the largest scale, or against a unit if that is larger."""
-    level = max([mp.mpf(unit), *(scale for scale in exact.scale.flat if mp.isfinite(scale))])
-    return Exact(exact.value, np.full(np.shape(exact.value), level, dtype=object))
-
-
-def shown(error: float, kind: Precision) -> float:
-    """An error in eps; for numbers of 16 bits in half units of their last place, of which one is the rounding's own."""
-    return 1 + 2 * error * kind.computed / kind.eps if kind.rounded_once else error
-
-
-def told_apart(got: Any, want: Any) -> str:
-    """A number that is off and the right one, in as many digits as it takes to see the difference."""
-    texts = [(f"{float(got):.{digits}g}", f"{float(want):.{digits}g}") for digits in range(3, 18)]
-    differ = [mine != theirs for mine, theirs in texts]
-    mine, theirs = next((texts[i] for i in range(1, len(texts)) if differ[i - 1] and differ[i]), texts[-1])
-    return f"is {mine}, should be {theirs}"
-
-
-class Wrong(AssertionError):
-    """A wrong number, and by how much it is off; other failures count as infinitely wrong."""
-
-    def __init__(self, words: str, error: float) -> None:
-        super().__init__(words)
-        self.error = error
 
 
 def unit_of(problem: Problem) -> float:
@@ -275,23 +246,12 @@ class Trial:
         unit: float = 0.0,
     ) -> None:
         """Hold numbers against the oracle's: right without a limit, else accurate to so many eps."""
-        kind = precision(str(dtype))
-        if got.shape != np.shape(exact.value):
-            raise AssertionError(f"{what} of shape {got.shape}, should be {np.shape(exact.value)}")
-        scaled = levelled(exact, unit) if limit is None else exact
-        found = errors(got, scaled, kind.name, flushed=self.framework.flushes)
-        found = np.where(other_kind(got, exact), np.inf, np.nan_to_num(found, posinf=np.inf))
-        if not found.size:
-            return
-        at = tuple(int(i) for i in np.unravel_index(found.argmax(), found.shape))
-        error = shown(float(found[at]), kind)
+        try:
+            error = deviation(what, got, exact, dtype, limit=limit, unit=unit, flushed=self.framework.flushes)
+        except Wrong as wrong:
+            self.worst = max(self.worst or 0.0, wrong.error)
+            raise
         self.worst = max(self.worst or 0.0, error)
-        if found[at] > (RIGHT_EPS if limit is None else limit):
-            words = f"{what}{list(at) if at else ''} {told_apart(got[at], exact.value[at])}"
-            if np.isfinite(error):
-                unit_of_error = "roundings" if kind.rounded_once else f"eps of {kind.name}"
-                words += f", off by {error:.4g} {unit_of_error}"
-            raise Wrong(words, error)
 
     def loss(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
         """Judge the value."""
