@@ -602,6 +602,17 @@ def test_what_raises_is_listed_with_its_reason():
     assert card["label_smoothing"].detail == "NotImplementedError: no smoothing yet"
 
 
+def test_an_option_that_is_refused_hides_no_overwritten_input():
+    def overwriting(logits, target, weight=None):
+        if weight is not None:
+            raise NotImplementedError("no weights yet")
+        return input_overwritten(logits, target)
+
+    card = luce.check.conformance(overwriting, "torch", only="inputs unchanged")
+    assert failed(card) == {"inputs unchanged"}
+    assert "entries differ, first at (0, 0): " in card["inputs unchanged"].detail
+
+
 def test_assert_conforms():
     luce.check.assert_conforms(luce.cross_entropy, only="gradient", required=["gradient"])
     with pytest.raises(AssertionError, match=r"(?s)does not conform.*forward mode .*: derivative along a vector is 0"):
