@@ -76,8 +76,9 @@ def _together(helpers: ThreadPoolExecutor, count: int, function: Callable[[Any],
         for place, item in left:
             results[place] = function(item)
 
-    for helper in [helpers.submit(work) for _ in range(count)]:
-        work()
+    submitted = [helpers.submit(work) for _ in range(count)]
+    work()
+    for helper in submitted:
         helper.result()
     return [results[place] for place in range(len(results))]
 
