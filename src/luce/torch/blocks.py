@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from luce.torch.formulas import wide
 from luce.torch.kernels import row_dtype
 
 __all__ = ["Chooser", "add_products"]
@@ -69,23 +70,25 @@ def add_products(
     rows: slice | Tensor,
     of_weight: Tensor | None,
 ) -> None:
-    """Add G W to some rows of an input's gradient and Gᵀ x to the weight's, of the blocks that are kept."""
-    places = torch.arange(kept.shape[0], device=kept.device) if isinstance(rows, slice) else rows
-    offset = rows.start if isinstance(rows, slice) else 0
+    """Write G W to some rows of an input's gradient and add Gᵀ x to the weight's, of the blocks that are kept."""
     order = kept.t().nonzero()
     ends = kept.sum(0).cumsum(0).tolist()
+    narrow = slope.element_size() < 4
+    sums = None if of_input is None else torch.zeros_like(x, dtype=wide(x.dtype))
     first = 0
     for block, last in enumerate(ends):
         some, first = order[first:last, 1], last
-        if not some.numel():
-            continue
         count = some.numel()
-        if slope.element_size() < 4:  # products of a shape that was there before are several times as fast
+        if not count:
+            continue
+        if narrow:  # products of a shape that was there before are several times as fast
             some = torch.cat([some, some[:1].expand(-count % STEP)])
         columns = slice(block * COLUMNS, (block + 1) * COLUMNS)
         piece = slope[:, columns].index_select(0, some)
         piece[count:] = 0
-        if of_input is not None:
-            of_input.index_add_(0, places[some] + offset, piece @ weight[columns])
+        if sums is not None:
+            sums.index_add_(0, some, (piece @ weight[columns]).to(sums.dtype))
         if of_weight is not None:
             of_weight[columns].addmm_(piece.t(), x.index_select(0, some))
+    if of_input is not None and sums is not None:
+        of_input[rows] = sums.to(x.dtype)

@@ -25,7 +25,7 @@ from luce.torch.products import multiply
 __all__ = ["Direction", "Grads", "Layer", "chunks", "directional", "forward", "of_rows", "product", "row_slices"]
 
 
-WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
+WORKSPACE = 108 << 20  # bytes for chunks of logits; a BLAS packs matrices into 10 to 30 MiB of its own
 CACHED, ENOUGH = 4 << 20, 1024  # bytes that stay in a cache, where they hold rows enough for fast products
 
 

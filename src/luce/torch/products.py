@@ -21,6 +21,7 @@ __all__ = ["multiply"]
 
 LARGE = 4e9  # multiplications from which on it is worth it to start threads
 NARROW = 96  # rows or columns of a piece, below which packing the other matrix for each piece takes too long
+PANEL = 4096  # rows of the result, of whose share in `a` the library makes a copy in its own order
 SCRATCH = 2 << 20  # bytes for what a thread adds to the result
 
 
@@ -47,13 +48,13 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
 
 
 def _product(a: Any, b: Any, out: Any, *, add: bool) -> None:
-    if not add:
-        np.matmul(a, b, out=out)
-        return
-    rows = max(1, SCRATCH // (out.shape[1] * out.itemsize))
+    rows = max(1, SCRATCH // (out.shape[1] * out.itemsize)) if add else PANEL
     for first in range(0, len(out), rows):
         part = slice(first, first + rows)
-        out[part] += a[part] @ b
+        if add:
+            out[part] += a[part] @ b
+        else:
+            np.matmul(a[part], b, out=out[part])
 
 
 def _pieces(size: int, count: int) -> list[slice]:
