@@ -151,7 +151,8 @@ def cross_entropy(
         losses, _, *found = operators.FORWARD(*whole, *call.options, keep, stats)
         value = call.reduced(losses, dtype)
     elif reduction == "none" or kernels.transformed():
-        losses, _, *found = Losses.apply(*whole, call.options, keep and not kernels.transformed(), stats)
+        keep &= not kernels.transformed() and rows.element_size() > 2  # of 16 bits it would be rounded twice
+        losses, _, *found = Losses.apply(*whole, call.options, keep, stats)
         value = call.reduced(losses, dtype)
     else:
         total, _, *found = Total.apply(*whole, call.options, keep, stats, dtype, None)
