@@ -21,9 +21,13 @@ from luce.check.signature import TASKS, Call, NotRunnable, calls, where
 __all__ = ["assert_gradient", "gradient"]
 
 Array = NDArray[Any]
+Sizes = tuple[int | None, int | None]
 
-SCALARS = ("label_smoothing", "temperature", "reduction", "ignore_index")
+BUILT_IN = ("label_smoothing", "temperature", "reduction", "ignore_index", "weight", "sample_weight")
 """Options that can be said of a function that has them built in."""
+
+SIZES = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
+"""Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
 
 MISUSED = (IndexError, KeyError, RuntimeError)
 """What a label out of range raises."""
@@ -34,7 +38,9 @@ def gradient(
     *,
     task: Literal["loss", "layer", "softmax", "vjp"] | None = None,
     framework: Literal["numpy", "torch", "jax", "list"] | None = None,
-    target: Literal["index", "one-hot"] | None = None,
+    target: Literal["index", "one-hot", "column"] | None = None,
+    layout: Literal["rows", "columns"] | None = None,
+    classes: int | None = None,
     dtype: str = "float64",
     descent: bool = False,
     **options: Any,
@@ -52,14 +58,20 @@ def gradient(
         NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
         or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
     task, framework, target : str, optional
-        What would be found out otherwise: what it computes, what it takes, the form of the target.
+        What would be found out otherwise: what it computes, what it takes, the form of the target, where "column" is
+        labels of shape (N, 1).
+    layout : {"rows", "columns"}, optional
+        Whether an example is a row of the logits or a column, likewise.
+    classes : int, optional
+        The number of classes that it has built in, likewise.
     dtype : str, default "float64"
         The dtype of the floats that it is given.
     descent : bool, default False
         The function returns minus the gradient on purpose.
     **options
-        ``label_smoothing``, ``temperature``, ``reduction`` or ``ignore_index`` of a function that has them built in;
-        where it has a parameter of that name, the value is passed. Anything else is passed as it is.
+        ``label_smoothing``, ``temperature``, ``reduction``, ``ignore_index``, ``weight`` (of the classes) or
+        ``sample_weight`` (of the rows) of a function that has them built in; where it has a parameter of that name, the
+        value is passed, and where that has a default, it counts as said. Anything else is passed as it is.
 
     Returns
     -------
@@ -86,19 +98,43 @@ def gradient(
     >>> report.correct, report.diagnosis[0].name
     (False, 'gradient not divided by N')
     """
-    if task is not None and task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    for argument, value, values in (("task", task, TASKS), ("layout", layout, ("rows", "columns"))):
+        if value is not None and value not in values:
+            raise ValueError(f"{argument} must be one of {', '.join(values)}, got {value!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
-    said = {key: value for key, value in options.items() if key in SCALARS}
-    fixed = {key: value for key, value in options.items() if key not in SCALARS}
+    said = {key: value for key, value in options.items() if key in BUILT_IN}
+    fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
+    how: dict[str, Any] = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype}
+    size = (None if said.get(option) is None else len(said[option]) for option in ("sample_weight", "weight"))
+    rows, classes = (given or number for given, number in zip((None, classes), size, strict=True))
     failure = ""
+    ran: list[_Visit] = []
+    for sizes in [(rows, classes)] if rows or classes else SIZES:
+        visits, why = _visits(fn, how, fixed, said, sizes, descent)
+        failure = failure or why
+        ran = ran or visits
+        if any(visit.call.usual or visit.explained(1) for visit in visits):
+            if sizes != (None, None) and not (rows or classes):
+                what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
+                visits[0].notes.append(f"it runs for {what} only; otherwise {failure}")
+            return _likeliest(visits).report(name)
+        if why.startswith("it "):  # it ran, and what it returned can't be judged
+            break
+    return ran[0].report(name) if ran else Report(name, "not runnable", reason=failure or "no way to call it was found")
+
+
+def _visits(
+    fn: Any, how: dict[str, Any], fixed: dict[str, Any], said: dict[str, Any], sizes: Sizes, descent: bool
+) -> tuple[list[_Visit], str]:
+    """The function called in all ways until it is right in one, and why it was not called in the first that failed."""
     visits: list[_Visit] = []
+    failure = ""
     try:
-        for call in calls(fn, task=task, framework=framework, target=target, dtype=dtype, fixed=fixed):
+        for call in calls(fn, fixed=fixed, **how):
             if visits and (call.framework, call.derives) != (visits[0].call.framework, visits[0].call.derives):
                 break
             try:
-                visit = _Visit(call, said, descent)
+                visit = _Visit(call, said, sizes, descent)
             except NotRunnable as error:
                 failure = failure if failure.startswith("it returns") else str(error)
                 if error.final:
@@ -106,19 +142,36 @@ def gradient(
             except Exception as error:
                 failure = failure or where(error, fn)
             else:
-                if visit.right:  # of one row; what it makes of a batch may be one mistake away from right
-                    visits = [*(v for v in visits if call.task == "loss" and call.rowwise > v.call.rowwise), visit]
-                    break
                 visits.append(visit)
+                if visit.right and call.usual:
+                    break
     except NotRunnable as error:
         failure = str(error)
-    if not visits:
-        return Report(name, "not runnable", reason=failure or "no way to call it was found")
-    for most in (1, 2):
-        for visit in visits:
-            if visit.explained(most):
-                return visit.report(name)
-    return visits[0].report(name)
+    return visits, failure
+
+
+def _likeliest(visits: Sequence[_Visit]) -> _Visit:
+    """The way of calling that is right, or takes the fewest mistakes to explain; the usual ways come first.
+
+    What is right of one row may be one mistake away from right of a batch. A function of another layout is taken for
+    one only where more than one mistake would be needed otherwise.
+    """
+    usual = [visit for visit in visits if visit.call.usual]
+    others = sorted((v for v in visits if not v.call.usual), key=lambda v: (v.call.rowwise, not v.right))
+    rows = [v for v in usual if v.right and v.call.task == "softmax"]
+    best = next((visit for visit in (*rows, *usual) if visit.explained(1)), None)
+    if best is not None and best.right and best.call.task == "softmax":
+        for visit in usual:
+            if visit is not best and visit.explained(1):
+                best.notes.append(f"of a batch it is wrong: {visit.named()}")
+    other = next((visit for visit in others if visit.explained(1)), None)
+    if best is None and other is not None:
+        best = next((v for v in usual if v.explained(2) and v.mistakes() <= 1), other)
+    if best is None:
+        best = next((visit for visit in (*usual, *others) if visit.explained(2)), visits[0])
+    if other is not None and other.right and other is not best and not best.right:
+        best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
+    return best
 
 
 def assert_gradient(fn: Any, **options: Any) -> None:
@@ -148,8 +201,9 @@ def assert_gradient(fn: Any, **options: Any) -> None:
 class _Visit:
     """A function called in one way: what it returned, and what follows from that."""
 
-    def __init__(self, call: Call, said: dict[str, Any], descent: bool) -> None:
-        self.call, self.descent, self.said = call, descent, said
+    def __init__(self, call: Call, said: dict[str, Any], sizes: Sizes, descent: bool) -> None:
+        self.call, self.descent, self.sizes, self.told = call, descent, sizes, said
+        self.said = {**call.defaults, **said}
         base = probes.LAYERS if call.task == "layer" else (*probes.ORDINARY, probes.SMALL)
         self.behaviours: list[Mistake] = []
         self.notes: list[str] = []
@@ -179,16 +233,22 @@ class _Visit:
         self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
         self.extremes = [] if self.behaviours or call.task == "layer" else self._extremes()
         self.diagnosis = Diagnosis(())
+        self.searched: dict[int, Diagnosis] = {}
 
     def _case(self, probe: Probe, call: Call | None = None) -> Case:
         call = call or self.call
+        probe = probes.resized(probe, *self.sizes)
+        if probe.layer is not None and "b" not in call.roles:
+            x, W, b = probe.layer
+            probe = replace(probe, layer=(x, W, 0 * b), logits=x @ W.T)
         options = {**self.said, **probe.options}
         target = probe.target
         if "ignore_index" in self.said and probe.target.ndim == 1 and "ignore_index" not in probe.options:
             target = np.where(np.arange(len(target)) == len(target) // 2, self.said["ignore_index"], target)
         probe = replace(probe, options=options, target=target, rowwise=call.rowwise)
         observed = call(probe)
-        if call.task == "loss" and np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),):
+        each = np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),)
+        if call.task == "loss" and each and "reduction" not in self.said:
             probe = replace(probe, options={**options, "reduction": "none"})
         if self.descent and "gradient" in observed.outputs:
             observed.outputs["gradient"] = -observed.outputs["gradient"]
@@ -207,7 +267,7 @@ class _Visit:
         return False
 
     def _label_out_of_range(self, probe: Probe, error: Exception) -> None:
-        if probe is probes.ORDINARY[2] and isinstance(error, MISUSED):
+        if probe is probes.ORDINARY[2] and self.sizes == (None, None) and isinstance(error, MISUSED):
             self.notes.append(f"with labels from 0 to V − 1 it raises {where(error, self.call.fn)}")
             self.behaviours.append(BEHAVIOURS["labels one too high"])
         else:
@@ -216,7 +276,7 @@ class _Visit:
     def _with_options(self) -> None:
         if self.call.task != "loss":
             return
-        has = [name for name in self.call.parameters if name not in self.said]
+        has = [name for name in self.call.parameters if name not in self.told]
         groups: list[tuple[str, ...]] = [(name,) for name in has]
         together = (("weight", "ignore_index"), ("label_smoothing", "ignore_index"), ("label_smoothing", "weight"))
         groups += [pair for pair in together if {*pair} <= {*has}]
@@ -277,11 +337,25 @@ class _Visit:
             worst = max(_error(case) for case in self.cases)
             narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
             cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
-        self.diagnosis = diagnose(cases, most=most)
+        if most not in self.searched:
+            found = diagnose(cases, most=most)
+            taken = (
+                "softmax" in self.call.roles and self.call.task == "loss"
+            )  # of probabilities a softmax is no mistake
+            self.searched[most] = Diagnosis(None) if taken and "softmax applied twice" in _names(found) else found
+        self.diagnosis = self.searched[most]
         if self.diagnosis.found is None and most > 1 and self._half():
             self.behaviours.append(BEHAVIOURS["computed in float16"])
             self.diagnosis = Diagnosis(())
         return self.diagnosis.found is not None
+
+    def named(self) -> str:
+        """The diagnosis in a few words."""
+        return " + ".join(_names(self.diagnosis))
+
+    def mistakes(self) -> int:
+        """How many mistakes explain it, conventions and limits aside."""
+        return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
 
     def _half(self) -> bool:
         """Whether the numbers are right to half precision and no further, without having that dtype."""
@@ -293,6 +367,8 @@ class _Visit:
     def report(self, name: str) -> Report:
         """Put all of it into words."""
         found = self.diagnosis.found
+        if found is not None:
+            found = tuple(self._as_said(mistake) for mistake in found)
         if self.right:
             self._impossible_class()
         mistakes = (*(found or ()), *(b for b in self.behaviours if b.name not in {m.name for m in found or ()}))
@@ -316,6 +392,14 @@ class _Visit:
             example=self._example(broken) if wrong else None,
             notes=tuple(self.notes),
         )
+
+    def _as_said(self, mistake: Mistake) -> Mistake:
+        """A convention that contradicts what was said is a mistake; a derivative by what it takes is none."""
+        if mistake.unless in self.said:
+            return replace(mistake, kind="mistake")
+        if "softmax" in self.call.roles and mistake.name == "gradient at the probabilities":
+            return replace(mistake, kind="convention")
+        return mistake
 
     def _dtypes(self) -> dict[str, str]:
         """How many digits are right for inputs of other dtypes."""
@@ -353,6 +437,10 @@ class _Visit:
             row = int(off.argmax())
             right, value = right[row], value[row]
         return Example(probe.name, probe.logits[row], probe.target[row], name, right, value, row)
+
+
+def _names(diagnosis: Diagnosis) -> list[str]:
+    return [mistake.name for mistake in diagnosis.found or ()]
 
 
 def _error(case: Case) -> float:

@@ -7,12 +7,12 @@ the line to change. Where two of them give the same numbers on every probe, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from luce.check.steps import State, one_hot, softmax
+from luce.check.steps import State, divide, one_hot, softmax
 
 __all__ = ["BEHAVIOURS", "CATALOGUE", "EPSILONS", "Mistake", "floored"]
 
@@ -27,7 +27,11 @@ LANES = (4, 8, 16, 32, 64, 128)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One known mistake, or another ``"convention"``, or a ``"limit"``: right, but in a narrower range of logits."""
+    """One known mistake, or another ``"convention"``, or a ``"limit"``: right, but in a narrower range of logits.
+
+    ``only`` names what it is made in, where it is not made in loss and gradient alike; ``unless`` the option that makes
+    a convention a mistake when it was said; ``built_in`` marks an option in use that was not said.
+    """
 
     name: str
     said: str
@@ -37,6 +41,13 @@ class Mistake:
     step: str = ""
     kind: str = "mistake"
     change: Change = lambda s: None
+    only: str = ""
+    unless: str = ""
+    built_in: bool = False
+
+    def within(self, output: str) -> Mistake:
+        """The same mistake made in the ``"loss"`` or in the ``"gradient"`` only."""
+        return replace(self, name=f"{self.name}, in the {output} only", only=output)
 
 
 CATALOGUE: list[Mistake] = []
@@ -44,12 +55,12 @@ CATALOGUE: list[Mistake] = []
 
 
 def known(
-    step: str, name: str, said: str, computed: str, right: str, fix: str, kind: str = "mistake"
+    step: str, name: str, said: str, computed: str, right: str, fix: str, kind: str = "mistake", unless: str = ""
 ) -> Callable[[Change], Change]:
     """Enter the decorated change of a step into the catalogue."""
 
     def enter(change: Change) -> Change:
-        CATALOGUE.append(Mistake(name, said, computed, right, fix, step, kind, change))
+        CATALOGUE.append(Mistake(name, said, computed, right, fix, step, kind, change, unless=unless))
         return change
 
     return enter
@@ -79,10 +90,27 @@ def both(value: Callable[[State], Any]) -> Change:
     return change
 
 
+def _reduced(given: str, wanted: str) -> Change:
+    """Another reduction than was said."""
+
+    def change(s: State) -> None:
+        if s.reduction == wanted:
+            s.reduction = given
+            divide(s)
+
+    return change
+
+
 MEAN, PER_N = "L = Σ ℓᵢ / N", "∂L/∂z = (p − t) / N"
 WEIGHTED = "L = Σ w[yᵢ] ℓᵢ / Σ w[yᵢ]"
 known("divisor", "sum instead of mean", "Loss and gradient are sums over the rows, not divided by N.",
-      "L = Σ ℓᵢ", MEAN, "if the mean is wanted, divide loss and gradient by N", "convention")(both(lambda s: 1.0))  # fmt: skip
+      "L = Σ ℓᵢ", MEAN, "if the mean is wanted, divide loss and gradient by N", "convention", "reduction")(_reduced("sum", "mean"))  # fmt: skip
+known("divisor", "mean instead of sum", "Loss and gradient are divided by N; reduction='sum' was said.",
+      MEAN, "L = Σ ℓᵢ", "do not divide by N")(_reduced("mean", "sum"))  # fmt: skip
+for given, wanted in (("none", "mean"), ("none", "sum"), ("mean", "none"), ("sum", "none")):
+    words = {"none": "each row's own loss", "mean": "the mean", "sum": "the sum"}
+    known("divisor", f"{words[given]} instead of {words[wanted]}", f"{words[given].capitalize()} is returned; reduction={wanted!r} was said.",
+          f"reduction={given!r}", f"reduction={wanted!r}", f"reduce as reduction={wanted!r} does")(_reduced(given, wanted))  # fmt: skip
 known("divisor", "mean over all rows", "The mean divides by the number of all rows, also where a weighted or an ignored row counts otherwise.",
       "L = Σ wᵢ ℓᵢ / N", "L = Σ wᵢ ℓᵢ / Σ wᵢ", "divide by the sum of the weights of the rows that count, as PyTorch does", "convention")(both(lambda s: s.N))  # fmt: skip
 known("divisor", "mean over the rows not ignored", "The mean divides by the number of rows that count, not by their weights' sum.",
@@ -163,6 +191,7 @@ def _over(axis: int | None) -> Change:
     def change(s: State) -> None:
         if s.m is s.row_maximum:
             s.m = s.u.max(axis=axis, keepdims=True)
+        s.axis = axis
         s.e = np.exp(s.u - s.m)
         s.S = s.e.sum(axis=axis, keepdims=True)
 
@@ -241,10 +270,42 @@ def _(s: State) -> None:
     s.S = np.exp(s.u - np.maximum.accumulate(s.u, axis=1)).sum(axis=1, keepdims=True)
 
 
+@known("exponentials", "shift in the numerator only", "The maximum is subtracted in the numerator; the sum is of exp(z) without it.",
+       "p = exp(z − m) / Σ exp(z)", "p = exp(z − m) / Σ exp(z − m)", "shift once, z = z - z.max(axis=1, keepdims=True), and use it in both")  # fmt: skip
+def _(s: State) -> None:
+    s.S = np.exp(s.u).sum(axis=s.axis, keepdims=True)
+
+
+@known("exponentials", "shift in the denominator only", "The maximum is subtracted in the sum; the numerator is exp(z) without it.",
+       "p = exp(z) / Σ exp(z − m)", "p = exp(z − m) / Σ exp(z − m)", "shift once, z = z - z.max(axis=1, keepdims=True), and use it in both")  # fmt: skip
+def _(s: State) -> None:
+    s.e, s.m = np.exp(s.u), 0 * s.row_maximum
+
+
+@known("exponentials", "row sums without keepdims", "The sums of the rows are divided out along the classes: with another number of rows than of classes it does not run.",
+       "p_ij = e_ij / S_j", "p_ij = e_ij / S_i", "e.sum(axis=1, keepdims=True)")  # fmt: skip
+def _(s: State) -> None:
+    if len(s.z) == s.V:
+        s.S = s.S.T
+
+
+@known("shift", "row maxima without keepdims", "The maxima of the rows are subtracted along the classes: with another number of rows than of classes it does not run.",
+       "z_ij − m_j", "z_ij − m_i", "z.max(axis=1, keepdims=True)")  # fmt: skip
+def _(s: State) -> None:
+    if len(s.z) == s.V:
+        s.m = s.m.T
+
+
+@known("exponentials", "the mean of the exponentials instead of their sum", "The exponentials are divided by their mean: the rows sum to V.", "p = e / mean(e)",
+       "p = e / Σ e", "sum, not mean")  # fmt: skip
+def _(s: State) -> None:
+    s.S = s.S / s.V
+
+
 @known("exponentials", "powers of 2 instead of e", "The exponentials are powers of 2.", "2^z", "e^z", "np.exp, or multiply the logits by log₂ e first")  # fmt: skip
 def _(s: State) -> None:
     s.e = np.exp2(s.u - s.m)
-    s.S = s.e.sum(axis=1, keepdims=True)
+    s.S = s.e.sum(axis=s.axis, keepdims=True)
 
 
 @known("exponentials", "the sum leaves out the last class", "The loop over the classes ends one too early.", "Σ_{j<V−1} exp(z_j)", "Σ_j exp(z_j)", "range(V), not range(V - 1)")  # fmt: skip
@@ -328,6 +389,8 @@ simple("t@smoothing", "mistake", {
     "the next row's label": (lambda s: np.roll(s.t, -1, axis=0), "Each row is compared with the label of the row after it.", "t = e_{y[i+1]}", "t = e_{y[i]}", "align logits and labels"),
     "the previous row's label": (lambda s: np.roll(s.t, 1, axis=0), "Each row is compared with the label of the row before it.", "t = e_{y[i−1]}", "t = e_{y[i]}", "align logits and labels"),
     "the first row's label for all rows": (lambda s: np.broadcast_to(s.t[:1], s.t.shape), "All rows are compared with the first row's label.", "t = e_{y[0]}", "t = e_{y[i]}", "index the label by the row: y[i]"),
+    "labels as a column": (lambda s: np.broadcast_to(s.t.mean(axis=0), s.t.shape), "Labels of shape (N, 1) are broadcast against the N rows: the loss is the mean of a table of N × N, every row with every label.", "L = Σᵢⱼ −log p[i, yⱼ] / N²", "L = Σᵢ −log p[i, yᵢ] / N", "y = y.ravel(), or take_along_axis(log_p, y, axis=1)"),
+    "labels as a column, summed": (lambda s: np.broadcast_to(s.t.sum(axis=0), s.t.shape), "Labels of shape (N, 1) are broadcast against the N rows: the loss is the sum of a table of N × N, every row with every label.", "L = Σᵢⱼ −log p[i, yⱼ] / N", "L = Σᵢ −log p[i, yᵢ] / N", "y = y.ravel(), or take_along_axis(log_p, y, axis=1)"),
     "the prediction as the label": (lambda s: one_hot(s.z.argmax(axis=1), s.V), "The label is the argmax of the logits: the loss is never large.", "t = e_{argmax z}", "t = e_y", "use the labels given"),
     "smoothing ignored": (lambda s: s.given_t, "The label smoothing has no effect.", "t = e_y", "t = (1 − ε) e_y + ε / V", "use the smoothed target"),
     "argmax of soft labels": (lambda s: one_hot(s.given_t.argmax(axis=1), s.V), "A distribution over the classes is replaced by its likeliest class.", "t = e_{argmax t}", "t as given", "multiply by t, do not take its argmax"),
@@ -384,6 +447,14 @@ def _ignored_as(label: int) -> Change:
 
 known("divisor", "ignored rows counted as class 0", "Rows to be ignored are taken for class 0, which was put in for their label.", "t = e_0", "the row counts for nothing", "multiply losses and gradient by the mask")(_ignored_as(0))  # fmt: skip
 known("divisor", "ignored rows counted as the last class", "A label of −1 picks the last class, as indexing in Python does.", "t = e_{−1}", "the row counts for nothing", "multiply losses and gradient by the mask")(_ignored_as(-1))  # fmt: skip
+
+
+@known("logits", "rows of label 0 ignored", "Rows whose label is 0 count for nothing, as if it marked padding.", "Σ over yᵢ ≠ 0",
+       "Σ over all rows", "if 0 is the label of padding, say ignore_index=0; if it is a class, do not mask it")  # fmt: skip
+def _(s: State) -> None:
+    if s.hard:
+        s.keep = s.keep & (s.y != 0)
+        s.t = s.t * s.keep[:, None]
 
 
 simple("D_gradient@divisor", "mistake", {
@@ -487,6 +558,12 @@ def _(s: State) -> None:
     s.log_p = np.log(s.p)
 
 
+@known("loss", "0 · log 0 of a softmax that underflowed", "The target is multiplied by the logarithm of the finished softmax: where p rounds to 0 in another class, 0 · (−∞) is NaN.",
+       "ℓ = −Σ t log(softmax(z))", "ℓ = −Σ t (z − m − log Σ exp(z − m))", "log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))", "limit")  # fmt: skip
+def _(s: State) -> None:
+    s.losses = s.losses + (0 * np.log(s.p)).sum(axis=1)
+
+
 def _divided(everywhere: bool) -> Change:
     def change(s: State) -> None:
         s.G = s.G + np.where(everywhere | (s.t > 0), 0 * s.t / s.p, 0)
@@ -508,6 +585,8 @@ simple("losses@loss", "mistake", {
     "squared error in the loss": (lambda s: ((s.p - s.t) ** 2).sum(axis=1), "The loss is the squared error of the probabilities.", "ℓ = Σ (p − t)²", "ℓ = −log p_y", "use the cross-entropy"),
     "half the squared error in the loss": (lambda s: ((s.p - s.t) ** 2).sum(axis=1) / 2, "The loss is half the squared error of the probabilities.", "ℓ = ½ Σ (p − t)²", "ℓ = −log p_y", "use the cross-entropy"),
     "binary cross-entropy of the softmax": (lambda s: -(s.t * s.log_p + (1 - s.t) * np.log1p(-s.p)).sum(axis=1), "Each class adds a term log(1 − p), which belongs to a sigmoid.", "ℓ = −Σ t log p + (1 − t) log(1 − p)", "ℓ = −Σ t log p", "drop the second term"),
+    "entropy of the prediction": (lambda s: -(s.p * s.log_p).sum(axis=1), "The probabilities are multiplied by their own logarithms; the target is not used.", "ℓ = −Σ p log p", "ℓ = −Σ t log p", "multiply by the target"),
+    "logarithm of 1 − p": (lambda s: -np.where(s.t == 0, 0, s.t * np.log1p(-s.p)).sum(axis=1), "The logarithm is of 1 − p_y, not of p_y.", "ℓ = −log(1 − p_y)", "ℓ = −log p_y", "take the logarithm of p_y"),
     "the largest probability instead of the target's": (lambda s: -s.log_p.max(axis=1), "The loss uses the likeliest class, not the label.", "ℓ = −log max p", "ℓ = −log p_y", "p[np.arange(N), y]"),
     "target's logit not subtracted": (lambda s: s.losses + (s.t * s.u).sum(axis=1), "The loss is the log-sum-exp alone.", "ℓ = lse", "ℓ = lse − z_y", "subtract z_y"),
     "log-probabilities summed over all classes": (lambda s: -s.log_p.sum(axis=1), "The loss sums over the classes without the target.", "ℓ = −Σ_j log p_j", "ℓ = −Σ_j t_j log p_j", "multiply by the one-hot target"),
@@ -539,6 +618,10 @@ simple("G@gradient", "mistake", {
     "the derivative of a squared error through the softmax": (lambda s: 2 * _jacobian_times(s.p, s.p - s.t), "This is the gradient of Σ (p − t)².", "2 J (p − t)", RIGHT, "grad = p - t, and the cross-entropy as the loss"),
     "the derivative of a squared error with σ′": (lambda s: 2 * s.p * (1 - s.p) * s.G, "This is the gradient of a squared error with the sigmoid's derivative.", "2 (p − t) p (1 − p)", RIGHT, "grad = p - t"),
     "the derivative of p instead of log p": (lambda s: (s.t * s.p).sum(axis=1, keepdims=True) * s.p - s.t * s.p, "This is the gradient of −p_y: the logarithm's 1 / p_y is missing.", "p_y (p − t)", RIGHT, "grad = p - t"),
+    "the derivative of the binary cross-entropy through the softmax": (lambda s: _jacobian_times(s.p, (s.p - s.t) / (s.p * (1 - s.p))), "The loss's derivative is that of the binary cross-entropy, (p − t) / (p (1 − p)), which belongs to a sigmoid.", "J (p − t) / (p (1 − p))", RIGHT, "dL/dp = -t / p; or at once grad = p - t"),
+    "the derivative of the binary cross-entropy": (lambda s: (s.p - s.t) / (s.p * (1 - s.p)), "This is the derivative of a binary cross-entropy by its probability.", "(p − t) / (p (1 − p))", RIGHT, "grad = p - t"),
+    "gradient multiplied by the loss": (lambda s: s.losses[:, None] * s.G, "Each row's gradient is multiplied by its loss; the gradient from above is 1, not the loss.", "ℓ (p − t)", RIGHT, "start from 1, not from the loss"),
+    "probabilities stored as integers": (lambda s: np.trunc(s.p) - s.t, "The probabilities are written into an array of integers, which makes them 0: zeros_like of the labels, or of integer logits.", "int(p) − t", RIGHT, "np.zeros(z.shape), of floats"),
     "the softmax's derivative without the loss": (lambda s: s.p * (1 - s.p), "This is p (1 − p), the diagonal of the softmax's derivative; the loss is not in it.", "p (1 − p)", RIGHT, "grad = p - t"),
     "logits in place of probabilities": (lambda s: s.mass * s.u - s.t, "The target is subtracted from the logits, not from their softmax.", "z − t", RIGHT, "grad = softmax(z) - t"),
     "log-probabilities in place of probabilities": (lambda s: s.mass * s.log_p - s.t, "The target is subtracted from log p.", "log p − t", RIGHT, "grad = np.exp(log_p) - t"),
@@ -713,6 +796,7 @@ simple("vjp@derivative", "mistake", {
     "product without ⟨p, v⟩": (_product(lambda s, p, v: p * v), "The sum over the row is missing.", "p ⊙ v", VJP, "p * (v - (p * v).sum(axis=1, keepdims=True))"),
     "product without the factor p": (_product(lambda s, p, v: v - (p * v).sum(axis=1, keepdims=True)), "The factor p in front is missing.", "v − ⟨p, v⟩", VJP, "multiply by p"),
     "product with an unweighted sum": (_product(lambda s, p, v: p * (v - v.sum(axis=1, keepdims=True))), "The sum over the row is not weighted by p.", "p ⊙ (v − Σ v)", VJP, "(p * v).sum"),
+    "product with p times an unweighted sum": (_product(lambda s, p, v: p * (v - p * v.sum(axis=1, keepdims=True))), "The sum over the row is of v alone, and p is multiplied afterwards.", "p ⊙ (v − p Σ v)", VJP, "(p * v).sum(axis=1, keepdims=True)"),
     "product with a sum over the batch": (_product(lambda s, p, v: p * (v - (p * v).sum(axis=0))), "The sum runs down the columns.", "p ⊙ (v − Σᵢ p v)", VJP, "sum with axis=1, keepdims=True"),
     "product with a sum over everything": (_product(lambda s, p, v: p * (v - (p * v).sum())), "The sum runs over all rows.", "p ⊙ (v − Σᵢⱼ p v)", VJP, "sum with axis=1, keepdims=True"),
     "product with the off-diagonal sign": (_product(lambda s, p, v: p * (v * (1 - 2 * p) + (p * v).sum(axis=1, keepdims=True))), "The off-diagonal entries −p_i p_j have lost their minus.", "+p_i p_j v_j", "−p_i p_j v_j", "p * (v - (p * v).sum(axis=1, keepdims=True))"),

@@ -255,10 +255,10 @@ def _number(value: float) -> str:
 
 def _plain(value: Any) -> Any:
     """Lists and numbers of an array; what is not finite by its name, as JSON has no such number."""
-    if isinstance(value, (np.ndarray, list)):
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, list):
         return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value
