@@ -200,6 +200,12 @@ MISTAKES = {
         {"S": "S = 0.0\nfor j in range(V):\n    S = S + np.exp(u[:, j] - u[:, :j + 1].max(axis=1))\nS = S[:, None]"},
         {"S": "S, run = 0.0, -math.inf\nfor a in u:\n    run = max(run, a)\n    S += math.exp(a - run)"},
     ),
+    "shift in the numerator only": ({"S": "S = np.exp(u).sum(axis=1, keepdims=True)"}, {"S": "S = sum(math.exp(a) for a in u)"}),
+    "shift in the denominator only": (
+        {"e": "e = np.exp(u)", "S": "S = np.exp(u - m).sum(axis=1, keepdims=True)", "logp": "logp = u - np.log(S)"},
+        {"e": "e = [math.exp(a) for a in u]", "S": "S = sum(math.exp(a - m) for a in u)", "logp": "logp = [a - math.log(S) for a in u]"},
+    ),
+    "the mean of the exponentials instead of their sum": ({"S": "S = e.mean(axis=1, keepdims=True)"}, {"S": "S = sum(e) / V"}),
     "powers of 2 instead of e": ({"e": "e = 2 ** (u - m)"}, {"e": "e = [2 ** (a - m) for a in u]"}),
     "the sum leaves out the last class": (
         {"S": "S = e[:, :-1].sum(axis=1, keepdims=True)"},
@@ -234,6 +240,8 @@ MISTAKES = {
     "binary cross-entropy of the softmax": (
         {"losses": "losses = -(t * logp + (1 - t) * np.log(1 - p)).sum(axis=1)"},
         {"losses": "losses = -sum(logp[j] if t[j] else math.log(1 - p[j]) for j in columns)"}),
+    "entropy of the prediction": ({"losses": "losses = -(p * logp).sum(axis=1)"}, {"losses": "losses = -sum(p[j] * logp[j] for j in columns)"}),
+    "logarithm of 1 − p": ({"losses": "losses = -(t * np.log(1 - p)).sum(axis=1)"}, {"losses": "losses = -math.log(1 - p[y[i]])"}),
     "the largest probability instead of the target's": ({"losses": "losses = -logp.max(axis=1)"}, {"losses": "losses = -max(logp)"}),
     "target's logit not subtracted": ({"losses": "losses = (m + np.log(S))[:, 0]"}, {"losses": "losses = m + math.log(S)"}),
     "log-probabilities summed over all classes": ({"losses": "losses = -logp.sum(axis=1)"}, {"losses": "losses = -sum(logp)"}),
@@ -246,6 +254,20 @@ MISTAKES = {
     "the next row's label": ({"t": "t = np.eye(V)[y[(rows + 1) % N]]"}, {"t": "t = [1.0 if j == y[(i + 1) % N] else 0.0 for j in columns]"}),
     "the previous row's label": ({"t": "t = np.eye(V)[y[(rows - 1) % N]]"}, {"t": "t = [1.0 if j == y[i - 1] else 0.0 for j in columns]"}),
     "the first row's label for all rows": ({"t": "t = np.eye(V)[0 * y + y[0]]"}, {"t": "t = [1.0 if j == y[0] else 0.0 for j in columns]"}),
+    "labels as a column": (
+        {"losses": "losses = -logp[rows, y[:, None]]", "L": "L = losses.mean()", "G": "G = p - t.mean(axis=0)"},
+        {"losses": "losses = -sum(logp[y[k]] for k in range(N)) / N", "G": "G = [p[j] - sum(y[k] == j for k in range(N)) / N for j in columns]"},
+    ),
+    "labels as a column, summed": (
+        {"losses": "losses = -logp[rows, y[:, None]]", "G": "G = N * p - t.sum(axis=0)"},
+        {"losses": "losses = -sum(logp[y[k]] for k in range(N))", "G": "G = [N * p[j] - sum(y[k] == j for k in range(N)) for j in columns]"},
+    ),
+    "rows of label 0 ignored": (
+        {"losses": "losses = -(t * logp).sum(axis=1) * (y != 0)", "L": "L = losses.sum() / (y != 0).sum()",
+         "G": "G = (p - t) * (y != 0)[:, None]", "grad": "grad = G / (y != 0).sum()"},
+        {"losses": "losses = -logp[y[i]] if y[i] else 0.0", "G": "G = [p[j] - t[j] if y[i] else 0.0 for j in columns]",
+         "mean": "mean = L / sum(k > 0 for k in y)", "grad": "grad = [[g / sum(k > 0 for k in y) for g in G] for G in grad]"},
+    ),
     "the prediction as the label": ({"t": "t = np.eye(V)[u.argmax(axis=1)]"}, {"t": "t = [1.0 if a == max(u) else 0.0 for a in u]"}),
     "the class index taken for its one-hot vector": ({"t": "t = y[:, None] + 0 * z"}, {"t": "t = [float(y[i])] * V"}),
     "gradient at the probabilities": ({"G": "G = -t / p"}, {"G": "G = [-t[j] / p[j] for j in columns]"}),
@@ -274,6 +296,13 @@ MISTAKES = {
         {"G": "py = (p * t).sum(axis=1, keepdims=True)\nG = py * (p - t)"},
         {"G": "G = [p[y[i]] * (p[j] - t[j]) for j in columns]"},
     ),
+    "the derivative of the binary cross-entropy through the softmax": (
+        {"G": "g = (p - t) / (p * (1 - p))\nG = p * (g - (p * g).sum(axis=1, keepdims=True))"},
+        {"G": "g = [(p[j] - t[j]) / (p[j] * (1 - p[j])) for j in columns]\nG = [p[j] * (g[j] - sum(p[k] * g[k] for k in columns)) for j in columns]"},
+    ),
+    "the derivative of the binary cross-entropy": ({"G": "G = (p - t) / (p * (1 - p))"}, {"G": "G = [(p[j] - t[j]) / (p[j] * (1 - p[j])) for j in columns]"}),
+    "gradient multiplied by the loss": ({"G": "G = losses[:, None] * (p - t)"}, {"G": "G = [losses * (p[j] - t[j]) for j in columns]"}),
+    "probabilities stored as integers": ({"G": "G = p.astype(int) - t"}, {"G": "G = [int(p[j]) - t[j] for j in columns]"}),
     "the softmax's derivative without the loss": ({"G": "G = p * (1 - p)"}, {"G": "G = [a * (1 - a) for a in p]"}),
     "logits in place of probabilities": ({"G": "G = z - t"}, {"G": "G = [z[i][j] - t[j] for j in columns]"}),
     "log-probabilities in place of probabilities": ({"G": "G = logp - t"}, {"G": "G = [logp[j] - t[j] for j in columns]"}),
@@ -293,6 +322,10 @@ MISTAKES = {
     "only the last row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[N - 1] = G[N - 1] / N"}, {"grad": "grad = [[g / N * (i == N - 1) for g in G] for i, G in enumerate(grad)]"}),
     "only the first row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[0] = G[0] / N"}, {"grad": "grad = [[g / N * (i == 0) for g in G] for i, G in enumerate(grad)]"}),
     "gradient zero": ({"grad": "grad = G * (1 // N)"}, {"grad": "grad = [[g * (1 // N) for g in G] for G in grad]"}),
+    "gradient stored as integers": (
+        {"grad": "grad = np.zeros_like(z.astype(int))\ngrad[:] = G / N"},
+        {"grad": "grad = [[int(g / N) for g in G] for G in grad]"},
+    ),
     "integer division of the gradient": ({"grad": "grad = G // N"}, {"grad": "grad = [[g // N for g in G] for G in grad]"}),
     "gradient not divided by N": ({"grad": "grad = G"}, {"grad": "grad = grad"}),
     "gradient divided by N twice": ({"grad": "grad = G / N / N"}, {"grad": "grad = [[g / N / N for g in G] for G in grad]"}),
@@ -311,6 +344,18 @@ MISTAKES = {
     "divided by N twice": ({"grad": "grad = G / N\ngrad, L = grad / N, L / N"}, {"grad": "grad = [[g / N / N for g in G] for G in grad]", "mean": "mean = L / N / N"}),
     "divided by V instead of N": ({"grad": "grad = G / V\nL = L * N / V"}, {"grad": "grad = [[g / V for g in G] for G in grad]", "mean": "mean = L / V"}),
     "divided by N·V": ({"grad": "grad = G / (N * V)\nL = L / V"}, {"grad": "grad = [[g / (N * V) for g in G] for G in grad]", "mean": "mean = L / (N * V)"}),
+    "mean of the means of chunks of 3 rows": (
+        {"L": "L = np.stack([losses[k:k + 3].mean() for k in range(0, N, 3)]).mean()",
+         "grad": "grad = np.concatenate([G[k:k + 3] / len(G[k:k + 3]) for k in range(0, N, 3)]) / -(-N // 3)"},
+        {"L": "size = min(3, N - i // 3 * 3)\nL = L + losses / size / -(-N // 3)", "mean": "mean = L",
+         "grad": "grad = [[g / min(3, N - i // 3 * 3) / -(-N // 3) for g in G] for i, G in enumerate(grad)]"},
+    ),
+    "sum of the means of chunks of 2 rows": (
+        {"L": "L = np.stack([losses[k:k + 2].mean() for k in range(0, N, 2)]).sum()",
+         "grad": "grad = np.concatenate([G[k:k + 2] / len(G[k:k + 2]) for k in range(0, N, 2)])"},
+        {"L": "L = L + losses / min(2, N - i // 2 * 2)", "mean": "mean = L",
+         "grad": "grad = [[g / min(2, N - i // 2 * 2) for g in G] for i, G in enumerate(grad)]"},
+    ),
     "sum instead of mean": ({"grad": "grad = G\nL = losses.sum()"}, {"grad": "grad = grad", "mean": "mean = L"}),
 }  # fmt: skip
 

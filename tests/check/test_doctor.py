@@ -53,7 +53,7 @@ def test_enough_mistakes_are_planted():
     assert len({name for name, _, _ in CASES}) >= 130
     for name in {name for name, _, _ in CASES}:
         assert sum(other == name for other, _, _ in CASES) >= 2
-        assert name in BEHAVIOURS or any(name == mistake.name for mistake in CATALOGUE)
+        assert name in BEHAVIOURS or "chunks of" in name or any(name == mistake.name for mistake in CATALOGUE)
 
 
 @pytest.mark.parametrize(("name", "form", "build"), CASES, ids=[f"{name}-{form}" for name, form, _ in CASES])

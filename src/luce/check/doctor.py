@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from luce.check import probes
 from luce.check.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
-from luce.check.mistakes import BEHAVIOURS, Mistake
+from luce.check.mistakes import BEHAVIOURS, CATALOGUE, Mistake
 from luce.check.oracle import to_float
 from luce.check.probes import Probe
 from luce.check.report import Example, Report
-from luce.check.signature import TASKS, Call, NotRunnable, calls, where
+from luce.check.signature import TARGETS, TASKS, Call, NotRunnable, calls, where
 
 __all__ = ["assert_gradient", "gradient"]
 
@@ -98,15 +98,16 @@ def gradient(
     >>> report.correct, report.diagnosis[0].name
     (False, 'gradient not divided by N')
     """
-    for argument, value, values in (("task", task, TASKS), ("layout", layout, ("rows", "columns"))):
+    choices = (("task", task, TASKS), ("layout", layout, ("rows", "columns")), ("target", target, TARGETS))
+    for argument, value, values in (*choices, ("reduction", options.get("reduction"), ("mean", "sum", "none"))):
         if value is not None and value not in values:
             raise ValueError(f"{argument} must be one of {', '.join(values)}, got {value!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
     said = {key: value for key, value in options.items() if key in BUILT_IN}
     fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
     how: dict[str, Any] = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype}
-    size = (None if said.get(option) is None else len(said[option]) for option in ("sample_weight", "weight"))
-    rows, classes = (given or number for given, number in zip((None, classes), size, strict=True))
+    rows = _length(said, "sample_weight", None)
+    classes = _length(said, "weight", classes)
     failure = ""
     ran: list[_Visit] = []
     for sizes in [(rows, classes)] if rows or classes else SIZES:
@@ -123,6 +124,16 @@ def gradient(
     return ran[0].report(name) if ran else Report(name, "not runnable", reason=failure or "no way to call it was found")
 
 
+def _length(said: dict[str, Any], option: str, number: int | None) -> int | None:
+    """How many weights were said; they must be as many as there are."""
+    if said.get(option) is None:
+        return number
+    if np.ndim(said[option]) != 1 or number not in (None, len(said[option])):
+        needed = "one dimension" if number is None else f"one dimension and {number} entries"
+        raise ValueError(f"{option} must have {needed}, got shape {np.shape(said[option])}")
+    return len(said[option])
+
+
 def _visits(
     fn: Any, how: dict[str, Any], fixed: dict[str, Any], said: dict[str, Any], sizes: Sizes, descent: bool
 ) -> tuple[list[_Visit], str]:
@@ -136,7 +147,8 @@ def _visits(
             try:
                 visit = _Visit(call, said, sizes, descent)
             except NotRunnable as error:
-                failure = failure if failure.startswith("it returns") else str(error)
+                if call.usual and not failure.startswith("it returns"):
+                    failure = str(error)
                 if error.final:
                     break
             except Exception as error:
@@ -193,6 +205,7 @@ def assert_gradient(fn: Any, **options: Any) -> None:
     >>> import luce, luce.check
     >>> luce.check.assert_gradient(luce.cross_entropy_and_grad)
     """
+    __tracebackhide__ = True  # pytest then shows the caller's line and the report
     report = gradient(fn, **options)
     if not report.correct:
         raise AssertionError(f"\n{report}")
@@ -399,6 +412,8 @@ class _Visit:
             return replace(mistake, kind="mistake")
         if "softmax" in self.call.roles and mistake.name == "gradient at the probabilities":
             return replace(mistake, kind="convention")
+        if mistake.name == "gradient zero" and "gradient" in self.cases[0][1].whole:
+            return next(m for m in CATALOGUE if m.name == "gradient stored as integers")
         return mistake
 
     def _dtypes(self) -> dict[str, str]:

@@ -18,12 +18,15 @@ from luce.check.oracle import to_float
 from luce.check.probes import Probe
 from luce.check.steps import one_hot
 
-__all__ = ["TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
+__all__ = ["TARGETS", "TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
 
 Array = NDArray[Any]
 
 TASKS = ("loss", "layer", "softmax", "vjp")
 """What a function may compute: the loss of logits, of a layer, a softmax (or its Jacobian), a softmax's product."""
+
+TARGETS = ("index", "one-hot", "column")
+"""The forms of a target: class indices, rows of zeros and a one, class indices of shape (N, 1)."""
 
 LOGITS = {
     *("z", "logits", "logit", "scores", "score", "input", "inputs", "pred", "preds", "predictions", "y_pred", "y_hat"),
@@ -82,7 +85,8 @@ class NotRunnable(Exception):
 class Observed:
     """What one call gave: float64 arrays by name, the coarsest dtype among them, what happened on the way.
 
-    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN.
+    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN, ``whole`` the
+    outputs whose numbers are integers.
     """
 
     outputs: dict[str, Array]
@@ -90,6 +94,7 @@ class Observed:
     derived: bool = False
     overwritten: bool = False
     arithmetic: str = ""
+    whole: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -319,7 +324,7 @@ class Call:
         return kinds[shape]
 
     def _observed(self, found: Mapping[str, Any], derived: bool = False) -> Observed:
-        outputs, dtypes = {}, []
+        outputs, dtypes, whole = {}, [], []
         for name, value in found.items():
             array, dtype = _plain(value)
             if array.dtype == object:
@@ -332,11 +337,13 @@ class Call:
                 array = array.T[0] if self.rowwise else array.T
             if name == "loss":
                 array = array.reshape(-1 if array.size > 1 else ())
+            whole += [name] * (array.dtype.kind in "iu")
             outputs[name] = array.astype(np.float64)
             dtypes.append(dtype)
         order = ["bfloat16", "float16", "float32", "float64"]
         known = [dtype for dtype in dtypes if dtype in order]
-        return Observed(outputs, min(known, key=order.index) if known else "float64", derived)
+        coarsest = min(known, key=order.index) if known else "float64"
+        return Observed(outputs, coarsest, derived, whole=tuple(whole))
 
     def describe(self) -> str:
         """One line: what is passed and in which form."""
@@ -564,7 +571,7 @@ def calls(
     given = {*extras, *(fixed or {})}
     task, orders = _task_and_roles([name for name in _required(parameters) if name not in given], task)
     hot = any("hot" in name.lower() for name in parameters)
-    targets = (target,) if target else ("one-hot", "index", "column") if hot else ("index", "one-hot", "column")
+    targets = (target,) if target else ("one-hot", "index", "column") if hot else TARGETS
     if task in ("softmax", "vjp"):
         targets = ("index",)
     base = Call(function, task, orders[0], parameters=_options_of(owner), signature=parameters, extras=extras)
