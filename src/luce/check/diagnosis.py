@@ -47,7 +47,7 @@ class Diagnosis:
     ties: tuple[tuple[Mistake, ...], ...] = ()
 
 
-def agrees(predicted: Array, value: Array, tolerance: float, least: float = 1e-30) -> bool:
+def agrees(predicted: Array, value: Array, tolerance: float = 1e-10, least: float = 1e-30) -> bool:
     """Whether these are the same numbers, relative to the largest or to ``least``, where there is only rounding.
 
     A result that is not finite anywhere agrees with any such result.
@@ -227,6 +227,9 @@ def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float
     factor = float((value * right).sum() / (right * right).sum())
     if agrees(factor * right, value, 10 * tolerance):
         return f"{factor:.6g} times the right one"
+    for decimals in range(8):
+        if value.any() and agrees(np.round(right, decimals), value):
+            return f"the right one rounded to {decimals} decimals"
     if right.ndim != 2:
         return f"{np.ravel(value)[0]:.6g}, expected {np.ravel(right)[0]:.6g}" if right.ndim == 0 else "entries differ"
     off = np.abs(value - right) > tolerance * np.abs(right).max()

@@ -176,11 +176,12 @@ def _likeliest(visits: Sequence[_Visit]) -> _Visit:
         for visit in usual:
             if visit is not best and visit.explained(1):
                 best.notes.append(f"of a batch it is wrong: {visit.named()}")
-    other = next((visit for visit in others if visit.explained(1)), None)
+    other = next((visit for visit in others if visit.telling() and visit.explained(1)), None)
     if best is None and other is not None:
         best = next((v for v in usual if v.explained(2) and v.mistakes() <= 1), other)
-    if best is None:
-        best = next((visit for visit in (*usual, *others) if visit.explained(2)), visits[0])
+    coarsely = ((visit, coarse) for coarse in (False, True) for visit in usual or others)
+    if best is None:  # numbers of float64 may have been computed in float32
+        best = next((v for v, coarse in coarsely if v.explained(2, coarse)), (usual or others)[0])
     if other is not None and other.right and other is not best and not best.right:
         best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
     return best
@@ -246,7 +247,7 @@ class _Visit:
         self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
         self.extremes = [] if self.behaviours or call.task == "layer" else self._extremes()
         self.diagnosis = Diagnosis(())
-        self.searched: dict[int, Diagnosis] = {}
+        self.searched: dict[tuple[int, bool], Diagnosis] = {}
 
     def _case(self, probe: Probe, call: Call | None = None) -> Case:
         call = call or self.call
@@ -343,20 +344,24 @@ class _Visit:
     def _fair(self, case: Case) -> bool:
         return _error(case) <= FAIR[case[1].dtype]
 
-    def explained(self, most: int) -> bool:
+    def telling(self) -> bool:
+        """Whether it returns more than zeros, as a loss does that finds one class only."""
+        return any(value.any() for _, observed in self.cases for value in observed.outputs.values())
+
+    def explained(self, most: int, coarse: bool = False) -> bool:
         """Look for at most so many mistakes that explain everything; whether some were found."""
         cases = [*self.cases, *self.extremes]
+        if coarse:
+            cases = [(p, replace(o, dtype="float32" if o.dtype == "float64" else o.dtype)) for p, o in cases]
         if self.right and not all(_error(case) <= TIGHT[case[1].dtype] for case in self.cases):
             worst = max(_error(case) for case in self.cases)
             narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
             cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
-        if most not in self.searched:
+        if (most, coarse) not in self.searched:
             found = diagnose(cases, most=most)
-            taken = (
-                "softmax" in self.call.roles and self.call.task == "loss"
-            )  # of probabilities a softmax is no mistake
-            self.searched[most] = Diagnosis(None) if taken and "softmax applied twice" in _names(found) else found
-        self.diagnosis = self.searched[most]
+            nothing = "softmax" in self.call.roles and "softmax applied twice" in _names(found)  # it took no logits
+            self.searched[most, coarse] = Diagnosis(None) if nothing else found
+        self.diagnosis = self.searched[most, coarse]
         if self.diagnosis.found is None and most > 1 and self._half():
             self.behaviours.append(BEHAVIOURS["computed in float16"])
             self.diagnosis = Diagnosis(())

@@ -72,7 +72,7 @@ def simple(step: str, kind: str, changes: dict[str, tuple[Callable[[State], Any]
     for name, (value, said, computed, right, fix) in changes.items():
 
         def change(s: State, value: Callable[[State], Any] = value) -> None:
-            place = s.out if attribute in ("dW", "db", "dx", "vjp", "jacobian") else vars(s)
+            place = s.out if attribute in ("dW", "db", "dx", "softmax", "vjp", "jacobian") else vars(s)
             place[attribute] = value(s)
 
         known(step, name, said, computed, right, fix, kind)(change)
@@ -134,6 +134,10 @@ def _(s: State) -> None:
 simple("slope@logits", "convention", {
     "gradient times T²": (lambda s: s.T, "The gradient is multiplied by T², as distillation does.", "T·(p − t)", "(p − t) / T", "divide the gradient by T²"),
 })  # fmt: skip
+
+
+known("divisor", "loss and gradient times T²", "Loss and gradient are multiplied by T², as distillation does.", "T²·L", "L", "divide both by T²", "convention")(
+    lambda s: vars(s).update(D_loss=s.D_loss / s.T**2, D_gradient=s.D_gradient / s.T**2))  # fmt: skip
 
 
 # --- the divisor: mistakes
@@ -497,6 +501,18 @@ def _(s: State) -> None:
     s.losses = s.losses / s.t.sum(axis=1)
 
 
+@known("divisor", "weights left out of the gradient", "The gradient is that of the mean without weights.", "(p − t) / N", "wᵢ (p − t) / Σ wᵢ",
+       "multiply each row of the gradient by its weight, and divide by the weights' sum")  # fmt: skip
+def _(s: State) -> None:
+    s.G, s.D_gradient = s.G / s.mass / s.r[:, None], s.keep.sum() if s.reduction == "mean" else 1.0
+
+
+@known("divisor", "weights left out of the loss", "The loss is the mean without weights.", "Σ ℓᵢ / N", "Σ wᵢ ℓᵢ / Σ wᵢ",
+       "multiply each loss by its weight, and divide by the weights' sum")  # fmt: skip
+def _(s: State) -> None:
+    s.losses, s.D_loss = s.losses / s.t.sum(axis=1) / s.r, s.keep.sum() if s.reduction == "mean" else 1.0
+
+
 @known("gradient", "class weights on the target's entry only", "Only the subtracted target is weighted, not the whole row.", "p − w ⊙ t", "w_y (p − t)",
        "multiply the whole row by w[y]")  # fmt: skip
 def _(s: State) -> None:
@@ -534,7 +550,8 @@ def floored(epsilon: float, clip: bool) -> Mistake:
     """``log(p + ε)``, or ``log(max(p, ε))``."""
 
     def change(s: State) -> None:
-        s.log_p = np.log(np.maximum(s.p, epsilon) if clip else s.p + epsilon)
+        s.divided = np.maximum(s.p, epsilon) if clip else s.p + epsilon
+        s.log_p = np.log(s.divided)
 
     name = f"p clipped at {epsilon:g}" if clip else f"log(p + {epsilon:g})"
     how = "The probability is clipped at {:g}" if clip else "{:g} is added to the probability"
@@ -607,7 +624,7 @@ def _entries(s: State) -> Any:
 
 RIGHT = "∂ℓ/∂z = p − t"
 simple("G@gradient", "mistake", {
-    "gradient at the probabilities": (lambda s: -s.t / s.p, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
+    "gradient at the probabilities": (lambda s: -s.t / s.divided, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
     "gradient at the log-probabilities": (lambda s: -s.t, "This is the derivative by the log-probabilities; the log-softmax's own derivative is missing.", "−t", RIGHT, "grad = p - t"),
     "diagonal of the softmax's derivative only": (lambda s: -s.t * (1 - s.p), "Only ∂p_y/∂z_y = p_y (1 − p_y) is used; the other logits change p_y too.", "−t (1 − p)", RIGHT, "add the off-diagonal part −p_i p_j: grad = p - t"),
     "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.mass - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
@@ -783,6 +800,11 @@ simple("jacobian@derivative", "mistake", {
     "Jacobian with the wrong sign": (lambda s: -s.out["jacobian"], "Every entry has the wrong sign.", "J = p pᵀ − diag p", J, "np.diag(p) - np.outer(p, p)"),
     "Jacobian p_i (1 − p_j)": (lambda s: s.p[:, :, None] * (1 - s.p[:, None, :]), "The diagonal's formula is used in every entry.", "J_ij = p_i (1 − p_j)", "J_ij = p_i (δ_ij − p_j)", "np.diag(p) - np.outer(p, p)"),
     "Jacobian from the logits": (lambda s: s.u[:, :, None] * np.eye(s.V) - s.u[:, :, None] * s.u[:, None, :], "The logits stand where the probabilities belong.", "J = diag z − z zᵀ", J, "apply the softmax first"),
+})  # fmt: skip
+
+
+simple("softmax@derivative", "mistake", {
+    "p (1 − p) in place of the Jacobian": (lambda s: s.p * (1 - s.p), "This is the diagonal of the softmax's derivative; every probability depends on every logit.", "p (1 − p)", J, "np.diag(p) - np.outer(p, p)"),
 })  # fmt: skip
 
 

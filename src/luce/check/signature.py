@@ -124,7 +124,7 @@ class Call:
     @property
     def usual(self) -> bool:
         """Whether it is called as most are: logits, examples in rows, labels in one dimension."""
-        odd = self.columns or self.target == "column" or (self.task in ("loss", "layer") and "softmax" in self.roles)
+        odd = self.columns or self.target == "column" or (self.task != "vjp" and "softmax" in self.roles)
         return not odd
 
     @property
@@ -390,6 +390,9 @@ def _options_of(fn: Any) -> dict[str, str]:
         for option, spellings in OPTIONS.items():
             if name in spellings and option not in found:
                 found[option] = name
+        default = _parameters(fn)[name].default
+        if name in ("eps", "epsilon", "alpha") and isinstance(default, float) and 0.005 <= default < 1:
+            found.setdefault("label_smoothing", name)  # smaller ones are floors
     return found
 
 
@@ -518,7 +521,7 @@ def _task_and_roles(names: Sequence[str], task: str | None) -> tuple[str, list[t
         else:
             task = "loss"
     if task == "softmax":
-        return task, [("logits",)]
+        return task, [("logits",), ("softmax",)]
     if task == "vjp":
         orders: list[tuple[str, ...]] = []
         first = 0 if names[0] in VECTOR else 1

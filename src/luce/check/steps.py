@@ -48,6 +48,7 @@ class State:
     e: Any
     S: Any
     p: Any
+    divided: Any
     log_p: Any
     losses: Any
     G: Any
@@ -117,7 +118,7 @@ def exponentials(s: State) -> None:
 
 def probabilities(s: State) -> None:
     """``p = e / S`` and ``log p = u − m − log S``."""
-    s.p = s.e / s.S
+    s.p = s.divided = s.e / s.S
     s.log_p = s.u - s.m - np.log(s.S)
 
 
