@@ -196,6 +196,10 @@ MISTAKES = {
         {"logp": "logp = [u[j] - max(z[0]) - math.log(S) for j in columns]"},
     ),
     "maximum not added back": ({"logp": "logp = u - np.log(S)"}, {"logp": "logp = [u[j] - math.log(S) for j in columns]"}),
+    "maximum added instead of subtracted": (
+        {"logp": "logp = u + m - np.log(S)"},
+        {"logp": "logp = [u[j] + m - math.log(S) for j in columns]"},
+    ),
     "running sum not rescaled": (
         {"S": "S = 0.0\nfor j in range(V):\n    S = S + np.exp(u[:, j] - u[:, :j + 1].max(axis=1))\nS = S[:, None]"},
         {"S": "S, run = 0.0, -math.inf\nfor a in u:\n    run = max(run, a)\n    S += math.exp(a - run)"},
@@ -319,6 +323,7 @@ MISTAKES = {
     "1 subtracted from whole rows": ({"u": "u = z", "G": "G = p.copy()\nG[y[y < N]] -= 1"}, {"G": "G = [p[j] - (i in list(labels)) for j in columns]"}),
     "sign flipped": ({"grad": "grad = (t - p) / N"}, {"grad": "grad = [[-g / N for g in G] for G in grad]"}),
     "the mean gradient in every row": ({"G+": "G = 0 * G + G.mean(axis=0)"}, {"grad": "rows = [sum(G[j] for G in grad) / N for j in columns]\ngrad = [[g / N for g in rows] for _ in grad]"}),
+    "the rows' gradients added up": ({"grad": "grad = G.mean(axis=0)"}, {"grad": "grad = [sum(G[j] for G in grad) / N for j in columns]"}),
     "only the last row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[N - 1] = G[N - 1] / N"}, {"grad": "grad = [[g / N * (i == N - 1) for g in G] for i, G in enumerate(grad)]"}),
     "only the first row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[0] = G[0] / N"}, {"grad": "grad = [[g / N * (i == 0) for g in G] for i, G in enumerate(grad)]"}),
     "gradient zero": ({"grad": "grad = G * (1 // N)"}, {"grad": "grad = [[g * (1 // N) for g in G] for G in grad]"}),

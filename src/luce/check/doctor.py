@@ -237,7 +237,7 @@ class _Visit:
                 if len(self.cases) == 1 and self._keeps_state(case):
                     break
         if not self.cases:
-            raise NotRunnable("it runs on no probe")
+            raise NotRunnable(self.notes[0].partition(": ")[2])
         if self.cases[0][1].dtype in ("float16", "bfloat16"):  # too narrow for small probabilities
             self.cases = [case for case in self.cases if case[0].name != probes.SMALL.name]
         if not self.behaviours:

@@ -94,7 +94,7 @@ def _reduced(given: str, wanted: str) -> Change:
     """Another reduction than was said."""
 
     def change(s: State) -> None:
-        if s.reduction == wanted:
+        if s.reduction == wanted and (s.told or given == "sum"):
             s.reduction = given
             divide(s)
 
@@ -266,6 +266,12 @@ def _(s: State) -> None:
        "ℓ = log Σ exp(z − m) − z_y", "ℓ = m + log Σ exp(z − m) − z_y", "add the maximum, or subtract it from z_y too")  # fmt: skip
 def _(s: State) -> None:
     s.log_p = s.log_p + s.m
+
+
+@known("probabilities", "maximum added instead of subtracted", "The maximum is added to the logits and subtracted in the log-sum-exp, or the other way round.",
+       "log p = z + m − log Σ exp(z − m)", "log p = z − m − log Σ exp(z − m)", "subtract the maximum in both")  # fmt: skip
+def _(s: State) -> None:
+    s.log_p = s.log_p + 2 * s.m
 
 
 @known("exponentials", "running sum not rescaled", "The maximum is found while summing; what was summed before it grew is not rescaled.",
@@ -691,6 +697,13 @@ known(
     RIGHT,
     "np.zeros(z.shape), of floats: not zeros_like of the labels",
 )(_gradient(lambda s: np.trunc(s.out["gradient"])))
+
+
+@known("reduction", "the rows' gradients added up", "One gradient is returned for all rows: the sum, or the mean, runs over the batch.", "Σᵢ (pᵢ − tᵢ) / N, of shape (V,)",
+       "(p − t) / N, of shape (N, V)", "do not reduce over the rows: the gradient has the logits' shape")  # fmt: skip
+def _(s: State) -> None:
+    if s.x is None:
+        s.out["gradient"] = s.out["gradient"].sum(axis=0)
 
 
 @known("reduction", "integer division of the loss", "The loss is divided with //, which rounds down.", "L = Σ ℓᵢ // N", MEAN, "/ instead of //")  # fmt: skip

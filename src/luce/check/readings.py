@@ -60,9 +60,16 @@ def _first(cases: Sequence[Case], option: str) -> tuple[Probe, Array | None, flo
     """The first probe on which an option is not in use, the gradient there, and the mean loss."""
     for probe, observed in cases:
         if probe.ordinary and probe.layer is None and option not in probe.options and observed.outputs:
-            gradient, loss = (observed.outputs.get(name) for name in ("gradient", "loss"))
-            return probe, gradient, None if loss is None else float(loss.mean())
+            loss = observed.outputs.get("loss")
+            return probe, _gradient(probe, observed), None if loss is None else float(loss.mean())
     return None
+
+
+def _gradient(probe: Probe, observed: Observed) -> Array | None:
+    """The gradient at the logits, if there is one in numbers."""
+    gradient = observed.outputs.get("gradient")
+    usable = gradient is not None and gradient.shape == probe.logits.shape and np.isfinite(gradient).all()
+    return gradient if usable else None
 
 
 def _smoothing(cases: Sequence[Case]) -> Iterator[Mistake]:
@@ -75,7 +82,7 @@ def _smoothing(cases: Sequence[Case]) -> Iterator[Mistake]:
     right = walk(probe)
     own = np.arange(v) == probe.labels[:, None]
     found = []
-    if gradient is not None and np.isfinite(gradient).all():
+    if gradient is not None:
         design = np.stack([right["softmax"].ravel(), np.ones(own.size), own.ravel()], axis=1)
         (a, b, _), *_ = np.linalg.lstsq(design, gradient.ravel(), rcond=None)
         found += [-b / a * v, -b / a * (v - 1)] if a else []
@@ -186,9 +193,9 @@ def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
     for probe, observed in cases:
         if not probe.ordinary or probe.rowwise or probe.options.get("reduction", "mean") != "mean":
             continue
-        loss, gradient, right = observed.outputs.get("loss"), observed.outputs.get("gradient"), walk(probe)
+        loss, gradient, right = observed.outputs.get("loss"), _gradient(probe, observed), walk(probe)
         size, factors = (right["gradient"] ** 2).sum(axis=1), None
-        if gradient is not None and np.isfinite(gradient).all() and size.all():
+        if gradient is not None and size.all():
             factors = (gradient * right["gradient"]).sum(axis=1) / size
         losses = walk(replace(probe, options={**probe.options, "reduction": "none"}), (), ("loss",))["loss"]
         for said, cut in CUTS.items():

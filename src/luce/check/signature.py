@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -300,7 +301,7 @@ class Call:
         if self.task in ("softmax", "vjp"):
             kinds = {like: self.task, (*row, v, v): "jacobian"}
         elif self.task == "loss":
-            kinds = {(): "loss", (*row,): "loss", like: "gradient"}
+            kinds = {(): "loss", (*row,): "loss", like: "gradient"} | ({(v,): "gradient"} if row and v != n else {})
             if all(size == 1 for size in shape) or (not self.rowwise and shape in ((n, 1), (1, n))):
                 return "loss"
             classes = -2 if self.columns else -1
@@ -317,7 +318,7 @@ class Call:
             if shape in kinds and kinds[shape] == "dW" and "dW" in found and shape == (n, d):
                 return "dx"
         if shape not in kinds:
-            said = " or ".join(f"{name} {kind}" for kind, name in kinds.items())
+            said = " or ".join(f"{name} {kind}" for kind, name in kinds.items() if kind != (v,) or self.rowwise)
             error = NotRunnable(f"it returns an array of shape {shape}; expected {said}")
             error.final = shape == (v, *row) and not self.rowwise and not self.columns
             raise error
@@ -511,6 +512,10 @@ def _task_and_roles(names: Sequence[str], task: str | None) -> tuple[str, list[t
     """The task and the orders of roles to try, likeliest first."""
     if not names and task in (None, "loss"):
         return "loss", [("logits", "target")]
+    names = [re.sub(r"_?(\d+|out|output)$", "", name) or name for name in names]  # W2 and W_out are W
+    if sum(name in ROLES["W"] for name in names) > 1 and task in (None, "layer"):
+        last = "a function of (x, W, b, target) or of (logits, target)"
+        raise NotRunnable(f"it takes the weights of several layers; check its last one alone, {last}")
     if task is None:
         if len(names) == 1:
             task = "softmax"

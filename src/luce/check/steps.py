@@ -72,6 +72,7 @@ class State:
         self.w: Any = np.ones(self.V) if option("weight") is None else np.asarray(option("weight"))
         self.r: Any = np.ones(len(self.z)) if option("sample_weight") is None else np.asarray(option("sample_weight"))
         self.T, self.epsilon = option("temperature", 1.0), option("label_smoothing", 0.0)
+        self.told = "reduction" in probe.options
         self.reduction = "none" if probe.rowwise else option("reduction", "mean")
         self.t: Any = one_hot(self.y, self.V) if self.hard else np.asarray(probe.target, np.float64)
         self.t = self.t * self.keep[:, None]
