@@ -8,6 +8,7 @@
 import argparse
 import collections
 import multiprocessing
+import re
 import sys
 import time
 from pathlib import Path
@@ -52,21 +53,19 @@ def judge(pair):
     start = time.perf_counter()
     report = luce.check.gradient(build(NUMPY, edits))
     seconds = time.perf_counter() - start
-    found = _names(mistake for mistake in report.diagnosis if mistake.kind != "limit")
-    ties = [_names(tie) for tie in report.ties]
-    if set(found) == {one, other}:
+    found = [mistake.name for mistake in report.diagnosis if mistake.kind != "limit"]
+    if {_plain(name) for name in found} == {one, other}:
         verdict = "named"
     elif same_function(edits, found):
         verdict = "same"
     else:
-        verdict = "tied" if {one, other} in map(set, ties) else "wrong"
+        tied = any({_plain(mistake.name) for mistake in tie} == {one, other} for tie in report.ties)
+        verdict = "tied" if tied else "wrong"
     return {"planted": [one, other], "found": found, "verdict": verdict, "seconds": seconds}
 
 
-def _names(mistakes):
-    return [
-        mistake.name.removesuffix(", in the loss only").removesuffix(", in the gradient only") for mistake in mistakes
-    ]
+def _plain(name):
+    return re.sub(", in the (loss|gradient) only$", "", name)
 
 
 def main():

@@ -86,13 +86,32 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     whole = [mistakes for mistakes in found if _explains(mistakes, extreme)]
     if whole:
         return Diagnosis(whole[0], tuple(whole[1:]))
-    likely = sorted(catalogue, key=lambda mistake: mistake.kind != "limit")
-    hidden = [m for m in likely if _changes(m, extreme) and not _changes(m, ordinary)]
-    for size, mistakes in itertools.product((1, 2), found[:FEW]):
-        for more in itertools.combinations(hidden, size):
-            if _explains((*mistakes, *more), extreme):
-                return Diagnosis((*mistakes, *more))
+    likely = [m for m in sorted(catalogue, key=lambda m: m.kind != "limit") if _changes(m, extreme)]
+    beside = not any(observed.derived for _, observed in ordinary)  # what autograd derives shows the loss's alone
+    silent = [m for m in likely if not _changes(m, ordinary)]
+    hidden = [
+        [*silent, *(m for m in likely if beside and m not in silent and _explains((*mistakes, m), ordinary))]
+        for mistakes in found[:FEW]
+    ]
+    for size in (1, 2):
+        sets = (
+            (*mistakes, *more)
+            for mistakes, unseen in zip(found, hidden, strict=False)
+            for more in itertools.combinations(unseen, size)
+        )
+        fits = [mistakes for mistakes in sets if _explains(mistakes, extreme)]
+        if fits:
+            return Diagnosis(next((mistakes for mistakes in fits if _breaks_alike(mistakes, extreme)), fits[0]))
     return Diagnosis(found[0]) if found else Diagnosis(None)
+
+
+def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
+    """Whether the same numbers are NaN, and not infinite; implementations of one mistake may differ in that."""
+    return all(
+        np.array_equal(np.isnan(walk(probe, mistakes, observed.outputs)[name]), np.isnan(value))
+        for probe, observed in cases
+        for name, value in observed.outputs.items()
+    )
 
 
 def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> list[tuple[Mistake, ...]]:
@@ -114,7 +133,8 @@ def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) ->
             found.append((one, other))
         elif one.step == other.step and _explains((other, one), cases):
             found.append((other, one))
-    return found or list(dict.fromkeys(sides.pairs()))
+    # of those that give the same numbers, the one whose mistakes alone would show in no more than is wrong
+    return sorted(found, key=lambda pair: sum(map(sides.reach, pair))) or list(dict.fromkeys(sides.pairs()))
 
 
 class _Sides:
@@ -131,6 +151,10 @@ class _Sides:
 
     def _within(self, mistake: Mistake, side: str, other: str) -> Mistake:
         return mistake.within(side) if mistake in self.visible[other] else mistake
+
+    def reach(self, mistake: Mistake) -> int:
+        """In how many of loss and gradient the mistake would show if it were alone."""
+        return sum(mistake in visible for visible in self.visible.values())
 
     def singles(self) -> Iterator[tuple[Mistake, ...]]:
         for side, other in self.sides:

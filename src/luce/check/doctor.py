@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +30,9 @@ BUILT_IN = ("label_smoothing", "temperature", "reduction", "ignore_index", "weig
 
 SIZES = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
 """Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
+
+FEW = 3
+"""Ways of calling in which two mistakes are looked for: the likeliest ones."""
 
 MISUSED = (IndexError, KeyError, RuntimeError)
 """What a label out of range raises."""
@@ -108,13 +113,35 @@ def gradient(
     how: dict[str, Any] = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype}
     rows = _length(said, "sample_weight", None)
     classes = _length(said, "weight", classes)
+    with _one_thread():
+        return _examined(name, lambda sizes: _visits(fn, how, fixed, said, sizes, descent), rows, classes)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch with one thread: probes are small, and threads would wait for each other."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+
+
+def _examined(
+    name: str, visit: Callable[[Sizes], tuple[list[_Visit], str]], rows: int | None, classes: int | None
+) -> Report:
+    """The report on a function, of the first numbers of rows and classes for which it runs."""
     failure = ""
     ran: list[_Visit] = []
     for sizes in [(rows, classes)] if rows or classes else SIZES:
-        visits, why = _visits(fn, how, fixed, said, sizes, descent)
+        visits, why = visit(sizes)
         failure = failure or why
         ran = ran or visits
-        if any(visit.call.usual or visit.explained(1) for visit in visits):
+        if any(v.call.usual or v.explained(1) for v in visits):
             if sizes != (None, None) and not (rows or classes):
                 what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
                 visits[0].notes.append(f"it runs for {what} only; otherwise {failure}")
@@ -165,24 +192,29 @@ def _visits(
 def _likeliest(visits: Sequence[_Visit]) -> _Visit:
     """The way of calling that is right, or takes the fewest mistakes to explain; the usual ways come first.
 
-    What is right of one row may be one mistake away from right of a batch. A function of another layout is taken for
-    one only where more than one mistake would be needed otherwise.
+    What is right of one row may be one mistake away from right of a batch. A function of one row, or of another layout,
+    is taken for one only where more than one mistake would be needed otherwise.
     """
     usual = [visit for visit in visits if visit.call.usual]
+    batch, rows = ([v for v in usual if v.call.rowwise == one] for one in (False, True))
     others = sorted((v for v in visits if not v.call.usual), key=lambda v: (v.call.rowwise, not v.right))
-    rows = [v for v in usual if v.right and v.call.task == "softmax"]
-    best = next((visit for visit in (*rows, *usual) if visit.explained(1)), None)
-    if best is not None and best.right and best.call.task == "softmax":
-        for visit in usual:
-            if visit is not best and visit.explained(1):
-                best.notes.append(f"of a batch it is wrong: {visit.named()}")
-    other = next((visit for visit in others if visit.telling() and visit.explained(1)), None)
+    right = [visit for visit in rows if visit.right]
+    first = (*right, *batch) if usual and usual[0].call.task == "softmax" else (*batch, *right)
+    best = next((visit for visit in first if visit.explained(1)), None)
+    if best is not None and best in right:
+        wrong = next((v for v in batch[:FEW] if v.explained(2) and v.mistakes() == 1), None)
+        for mistake in wrong.diagnosis.found or () if wrong else ():
+            if mistake.kind == "mistake":
+                said = f"Of one row it is right, of a batch not. {mistake.said}"
+                best.behaviours.append(replace(mistake, kind="limit", said=said))
+    tried = (v for v in (*rows, *others) if v.telling() and (v.right or best is None))
+    other = next((visit for visit in tried if visit.explained(1)), None)
     if best is None and other is not None:
-        best = next((v for v in usual if v.explained(2) and v.mistakes() <= 1), other)
-    coarsely = ((visit, coarse) for coarse in (False, True) for visit in usual or others)
+        best = next((v for v in batch[:FEW] if v.explained(2) and v.mistakes() <= 1), other)
     if best is None:  # numbers of float64 may have been computed in float32
-        best = next((v for v, coarse in coarsely if v.explained(2, coarse)), (usual or others)[0])
-    if other is not None and other.right and other is not best and not best.right:
+        ways = [*((visit, False) for visit in usual[:FEW]), *((visit, True) for visit in usual[:1])]
+        best = next((visit for visit, coarse in ways if visit.explained(2, coarse)), (usual or others)[0])
+    if other is not None and other is not best and not best.right and not other.mistakes():
         best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
     return best
 
@@ -245,7 +277,6 @@ class _Visit:
         if self.cases[0][1].overwritten:
             self.behaviours.append(BEHAVIOURS["input overwritten"])
         self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
-        self.extremes = [] if self.behaviours or call.task == "layer" else self._extremes()
         self.diagnosis = Diagnosis(())
         self.searched: dict[tuple[int, bool], Diagnosis] = {}
 
@@ -323,8 +354,12 @@ class _Visit:
         else:
             self.notes.append("right for one-hot targets only, not for distributions")
 
-    def _extremes(self) -> list[Case]:
-        found = []
+    @cached_property
+    def extremes(self) -> list[Case]:
+        """What it returns for logits that leave the range of exp."""
+        found: list[Case] = []
+        if self.behaviours or self.call.task == "layer":
+            return found
         for probe in probes.EXTREME:
             try:
                 found.append(self._case(probe))

@@ -55,6 +55,8 @@ def check_file(
         ]
         columns, modules = shutil.get_terminal_size((100, 24)).columns, os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "COLUMNS": str(columns), "PYTHONPATH": modules}
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # probes are small
+            environment.setdefault(name, "1")
         process = subprocess.Popen(
             command,
             env=environment,

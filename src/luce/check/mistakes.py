@@ -382,7 +382,8 @@ def _(s: State) -> None:
 @known("probabilities", "temperature on the target's logit only", "The target's own logit is divided by T; the log-sum-exp is of z.",
        "ℓ = lse(z) − z_y / T", "ℓ = lse(z / T) − z_y / T", "take the log-sum-exp of z / T")  # fmt: skip
 def _(s: State) -> None:
-    s.log_p = s.u - np.log(np.exp(s.z).sum(axis=1, keepdims=True))
+    if s.T != 1:
+        s.log_p = s.u - np.log(np.exp(s.z).sum(axis=1, keepdims=True))
 
 
 @known("gradient", "temperature in the loss only", "The gradient's softmax is taken of z, without the temperature.",
@@ -633,7 +634,7 @@ simple("G@gradient", "mistake", {
     "gradient at the probabilities": (lambda s: -s.t / s.divided, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
     "gradient at the log-probabilities": (lambda s: -s.t, "This is the derivative by the log-probabilities; the log-softmax's own derivative is missing.", "−t", RIGHT, "grad = p - t"),
     "diagonal of the softmax's derivative only": (lambda s: -s.t * (1 - s.p), "Only ∂p_y/∂z_y = p_y (1 − p_y) is used; the other logits change p_y too.", "−t (1 − p)", RIGHT, "add the off-diagonal part −p_i p_j: grad = p - t"),
-    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.mass - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
+    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.t.sum(axis=1, keepdims=True) - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
     "target not subtracted": (lambda s: s.mass * s.p, "The gradient is the softmax alone.", "p", RIGHT, "grad[np.arange(N), y] -= 1"),
     "target added": (lambda s: s.mass * s.p + s.t, "The target is added, not subtracted.", "p + t", RIGHT, "grad = p - t"),
     "softmax's derivative applied twice": (lambda s: _jacobian_times(s.p, s.G), "p − t already contains the softmax's derivative; it was multiplied by the Jacobian again.", "J (p − t)", RIGHT, "grad = p - t, without another softmax backward"),
@@ -654,12 +655,12 @@ simple("G@gradient", "mistake", {
     "prediction minus target": (lambda s: one_hot(s.p.argmax(axis=1), s.V) - s.t, "The perceptron's update: the predicted class stands for the probabilities.", "e_{argmax p} − t", RIGHT, "grad = p - t"),
     "squared entries": (lambda s: s.G**2, "Every entry is squared.", "(p − t)²", RIGHT, "grad = p - t"),
     "mass of the target taken for 1": (lambda s: s.p - s.t, "The target does not sum to 1 here, but p is not multiplied by its sum.", "p − t", "(Σ t) p − t", "grad = t.sum(axis=1, keepdims=True) * p - t"),
-    "1 subtracted in the columns of all labels": (lambda s: s.p - np.isin(np.arange(s.V), s.y), "grad[:, y] -= 1 subtracts in every row, at every label of the batch.", "p[:, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
-    "1 subtracted once for each label in every row": (lambda s: s.p - one_hot(s.y, s.V).sum(axis=0), "Every row has 1 subtracted for the label of every row.", "p − Σᵢ e_{yᵢ}", "pᵢ − e_{yᵢ}", "grad[np.arange(N), y] -= 1"),
-    "1 subtracted in the first row only": (lambda s: s.p - np.isin(np.arange(s.V), s.y) * (np.arange(len(s.p)) == 0)[:, None], "grad[0, y] -= 1 hits the first row, at every label of the batch.", "p[0, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted in the columns of all labels": (lambda s: s.p - s.t.any(axis=0), "grad[:, y] -= 1 subtracts in every row, at every label of the batch.", "p[:, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted once for each label in every row": (lambda s: s.p - s.t.sum(axis=0), "Every row has 1 subtracted for the label of every row.", "p − Σᵢ e_{yᵢ}", "pᵢ − e_{yᵢ}", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted in the first row only": (lambda s: s.p - s.t.any(axis=0) * (np.arange(len(s.p)) == 0)[:, None], "grad[0, y] -= 1 hits the first row, at every label of the batch.", "p[0, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
     "only the first row's target subtracted": (lambda s: s.p - s.t * (np.arange(len(s.p)) == 0)[:, None], "The target is subtracted in the first row only.", "p[0, y₀] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
     "only the last row's target subtracted": (lambda s: s.p - s.t * (np.arange(len(s.p)) == len(s.p) - 1)[:, None], "The target is subtracted in the last row only: the line stands after the loop.", "p[N−1, y] − 1", "p[i, yᵢ] − 1", "indent the line into the loop"),
-    "1 subtracted from whole rows": (lambda s: s.p - np.isin(np.arange(len(s.p)), s.y)[:, None], "grad[y] -= 1 picks rows by the labels, and subtracts from all their classes.", "p[y, :] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted from whole rows": (lambda s: s.p - np.isin(np.arange(len(s.p)), s.t.argmax(axis=1))[:, None], "grad[y] -= 1 picks rows by the labels, and subtracts from all their classes.", "p[y, :] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
 })  # fmt: skip
 simple("G@divisor", "mistake", {
     "sign flipped": (lambda s: -s.G, "This is minus the gradient: a step along it goes down, a step against it goes up. If it is the direction of descent on purpose, say descent=True.", "t − p", RIGHT, "grad = p - t"),

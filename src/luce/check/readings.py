@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import EPSILONS, Mistake, floored
+from luce.check.mistakes import CATALOGUE, EPSILONS, Mistake, floored
 from luce.check.probes import SPREAD, Probe
 from luce.check.signature import Observed
 from luce.check.steps import State, walk
@@ -189,24 +189,27 @@ CUTS: dict[str, Cut] = {
 
 
 def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
-    """Ways of cutting the batch in which the rows count as the numbers say, by the loss or by each row's gradient."""
+    """Ways of cutting the batch in which rows count as the numbers say, perhaps beside another known mistake."""
     for probe, observed in cases:
         if not probe.ordinary or probe.rowwise or probe.options.get("reduction", "mean") != "mean":
             continue
-        loss, gradient, right = observed.outputs.get("loss"), _gradient(probe, observed), walk(probe)
-        size, factors = (right["gradient"] ** 2).sum(axis=1), None
-        if gradient is not None and size.all():
-            factors = (gradient * right["gradient"]).sum(axis=1) / size
-        losses = walk(replace(probe, options={**probe.options, "reduction": "none"}), (), ("loss",))["loss"]
-        for said, cut in CUTS.items():
-            sizes = cut(len(losses))
-            each = np.repeat(1 / (len(sizes) * np.array(sizes)), sizes)
-            if np.ptp(each) < 1e-12:
-                continue
-            mean = float((losses * each).sum())
-            known = loss is not None and loss.ndim == 0 and np.isclose(loss, (mean, len(sizes) * mean), rtol=1e-5).any()
-            if known or (factors is not None and np.allclose(factors * each.sum(), each * factors.sum(), rtol=1e-4)):
-                yield from (_of_means(said, cut, total) for total in (False, True))
+        loss, gradient, n = observed.outputs.get("loss"), _gradient(probe, observed), len(probe.logits)
+        cuts = {said: cut for said, cut in CUTS.items() if len({*cut(n)}) > 1}
+        shares = np.array([np.repeat(1 / np.array(cut(n)), cut(n)) / len(cut(n)) for cut in cuts.values()])
+        counts = np.array([len(cut(n)) for cut in cuts.values()])
+        rows = replace(probe, options={**probe.options, "reduction": "none"})
+        for mistakes in ((), *((mistake,) for mistake in CATALOGUE if mistake.step != "layer")):
+            each = walk(rows, mistakes, ("loss", "gradient"))
+            fits = np.zeros(len(cuts), dtype=bool)
+            if loss is not None and loss.ndim == 0 and each["loss"].shape == (n,):
+                mean = shares @ each["loss"]
+                fits |= np.isclose(loss, mean, rtol=1e-5) | np.isclose(loss, counts * mean, rtol=1e-5)
+            elif gradient is not None and each["gradient"].shape == gradient.shape:
+                size = (each["gradient"] ** 2).sum(axis=1)
+                factors = (gradient * each["gradient"]).sum(axis=1) / np.where(size > 0, size, np.nan)
+                fits |= np.isclose(factors / factors.sum(), shares, rtol=1e-4).all(axis=1)
+            for said in (said for said, fit in zip(cuts, fits, strict=True) if fit):
+                yield from (_of_means(said, cuts[said], total) for total in (False, True))
 
 
 def _of_means(said: str, cut: Cut, total: bool) -> Mistake:

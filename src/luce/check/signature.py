@@ -512,7 +512,7 @@ def _task_and_roles(names: Sequence[str], task: str | None) -> tuple[str, list[t
     """The task and the orders of roles to try, likeliest first."""
     if not names and task in (None, "loss"):
         return "loss", [("logits", "target")]
-    names = [re.sub(r"_?(\d+|out|output)$", "", name) or name for name in names]  # W2 and W_out are W
+    names = [re.sub(r"^([Wwb]|theta|weights?|bias)_?(\d+|out|output)$", r"\1", name) for name in names]  # W2 is W
     if sum(name in ROLES["W"] for name in names) > 1 and task in (None, "layer"):
         last = "a function of (x, W, b, target) or of (logits, target)"
         raise NotRunnable(f"it takes the weights of several layers; check its last one alone, {last}")
@@ -546,6 +546,8 @@ def _task_and_roles(names: Sequence[str], task: str | None) -> tuple[str, list[t
     order: tuple[str, ...] = ("logits", "target")
     swapped = len(names) > 1 and names[0] in TARGET and names[1] not in TARGET - {"y"}
     of = [order[::-1], order] if swapped else [order, order[::-1]]
+    if len(names) > 1 and sum(name in LOGITS for name in names[:2]) == sum(name in TARGET for name in names[:2]) == 1:
+        of = of[:1]  # the names leave no doubt
     return task, [*of, *(tuple("softmax" if role == "logits" else role for role in each) for each in of)]
 
 
