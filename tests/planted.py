@@ -426,8 +426,114 @@ OPTION_MISTAKES = {
 }  # fmt: skip
 
 
-def option_source(option, edits):
-    text = FULL.replace("OPTION", OPTIONS[option]).replace("SETUP", SETUPS[option])
+# The same in loops.
+FULL_LOOPS = """
+def loss(z, y, OPTION):
+    N, V = len(z), len(z[0])
+    w = [1.0] * V
+    eps = 0.0
+    T = 1.0
+    r = [1.0] * N
+    keep = [True] * N
+    SETUP
+    total, mass, grad, columns = 0.0, 0.0, [], range(V)
+    for i in range(N):
+        k = y[i] if keep[i] else 0
+        u = [a / T for a in z[i]]
+        m = max(u)
+        e = [math.exp(a - m) for a in u]
+        S = sum(e)
+        p = [a / S for a in e]
+        logp = [a - m - math.log(S) for a in u]
+        hot = [1.0 if j == k else 0.0 for j in columns]
+        t = [(1 - eps) * hot[j] + eps / V for j in columns]
+        c = keep[i] * r[i]
+        count = w[k] * c
+        losses = -sum(t[j] * logp[j] * w[j] for j in columns) * c
+        alpha = sum(t[j] * w[j] for j in columns)
+        G = [(alpha * p[j] - t[j] * w[j]) * c for j in columns]
+        mass += count
+        total += losses
+        grad.append(G)
+    D = mass
+    L = total / D
+    grad = [[g / D / T for g in G] for G in grad]
+    result = L, grad
+    return result
+"""
+
+LOOP_SETUPS = SETUPS | {
+    "ignore_index": "keep = [k != ignore_index for k in y]",
+    "label_smoothing and ignore_index": "eps = label_smoothing\n    keep = [k != ignore_index for k in y]",
+}
+UNWEIGHTED = "losses = -logp[k]"
+PLAIN = "G = [p[j] - hot[j] for j in columns]"
+OF_N = "grad = [[g / N for g in G] for G in grad]"
+
+OPTION_LOOPS = {
+    "label_smoothing": {
+        "smoothing by ε / (V − 1)": {"t": "t = [(1 - eps) if hot[j] else eps / (V - 1) for j in columns]"},
+        "ε / (V − 1) added to all classes": {"t": "t = [(1 - eps) * hot[j] + eps / (V - 1) for j in columns]"},
+        "smoothing without its uniform part": {"t": "t = [(1 - eps) * hot[j] for j in columns]"},
+        "uniform part added, nothing given up": {"t": "t = [hot[j] + eps / V for j in columns]"},
+        "the whole ε added to every class": {"t": "t = [(1 - eps) * hot[j] + eps for j in columns]"},
+        "ε and 1 − ε exchanged": {"t": "t = [eps * hot[j] + (1 - eps) / V for j in columns]"},
+        "smoothing ignored": {"t": "t = hot"},
+        "smoothing in the loss only": {"G": PLAIN},
+        "smoothing in the gradient only": {"losses": UNWEIGHTED},
+    },
+    "temperature": {
+        "1/T left out of the gradient": {"grad": "grad = [[g / D for g in G] for G in grad]"},
+        "1/T twice in the gradient": {"grad": "grad = [[g / D / T / T for g in G] for G in grad]"},
+        "gradient times T²": {"grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "temperature on the log-sum-exp only": {"losses": "losses = m + math.log(S) - z[i][k]"},
+        "temperature on the target's logit only": {"losses": "top = max(z[i])\nlosses = top + math.log(sum(math.exp(a - top) for a in z[i])) - z[i][k] / T"},
+        "loss and gradient times T²": {"L": "L = total / D * T * T", "grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "multiplied by the temperature": {"u": "u = [a * T for a in z[i]]", "grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "temperature ignored": {"u": "u = list(z[i])", "grad": "grad = [[g / D for g in G] for G in grad]"},
+        "temperature in the loss only": {"G": "q = [math.exp(a - max(z[i])) for a in z[i]]\nG = [q[j] / sum(q) - t[j] for j in columns]",
+                                         "grad": "grad = [[g / D for g in G] for G in grad]"},
+    },
+    "weight": {
+        "mean over all rows": {"D": "D = N"},
+        "weighted mean divided by the sum over the classes": {"D": "D = sum(w)"},
+        "class weights squared": {"losses": "losses = -logp[k] * w[k] ** 2", "G": "G = [(p[j] - hot[j]) * w[k] ** 2 for j in columns]"},
+        "class weights in the loss only": {"G": PLAIN},
+        "class weights in the gradient only": {"losses": UNWEIGHTED},
+        "weights left out of the gradient": {"G": PLAIN, "grad": OF_N},
+        "weights left out of the loss": {"losses": UNWEIGHTED, "L": "L = total / N"},
+        "class weights on the target's entry only": {"G": "G = [p[j] - t[j] * w[j] for j in columns]"},
+        "class weights by column": {"G": "G = [w[j] * (p[j] - t[j]) for j in columns]"},
+        "class weights ignored": {"losses": UNWEIGHTED, "G": PLAIN},
+        "class weights of the prediction": {"losses": "own = w[u.index(m)]\nlosses = -logp[k] * own", "G": "G = [(p[j] - hot[j]) * own for j in columns]"},
+        "class weights by the row's position": {"losses": "losses = -logp[k] * w[i % V]", "G": "G = [(p[j] - hot[j]) * w[i % V] for j in columns]"},
+    },
+    "sample_weight": {
+        "mean over all rows": {"D": "D = N"},
+        "sample weights ignored": {"count": "count = 1", "losses": UNWEIGHTED, "G": PLAIN},
+        "weights left out of the gradient": {"G": PLAIN, "grad": OF_N},
+        "weights left out of the loss": {"losses": UNWEIGHTED, "L": "L = total / N"},
+        "sample weights in the loss only": {"G": PLAIN},
+        "sample weights in the gradient only": {"losses": UNWEIGHTED},
+    },
+    "label_smoothing and ignore_index": {
+        "smoothing of ignored rows": {
+            "losses": "losses = -(1 - eps) * logp[k] * keep[i] - eps / V * sum(logp)",
+            "G": "G = [(1 - eps) * (p[j] - hot[j]) * keep[i] + eps * (p[j] - 1 / V) for j in columns]",
+        },
+    },
+    "ignore_index": {
+        "mean over all rows": {"D": "D = N"},
+        "ignored rows in the gradient's N": {"grad": OF_N},
+        "ignored rows in the loss's N": {"L": "L = total / N"},
+        "ignored rows not left out": {"hot": "hot = [1.0 if keep[i] and j == k else 0.0 for j in columns]", "G": PLAIN},
+        "ignored rows counted as class 0": {"losses": UNWEIGHTED, "G": PLAIN},
+    },
+}  # fmt: skip
+
+
+def option_source(option, edits, template=FULL, setups=SETUPS):
+    text = template.replace("OPTION", OPTIONS[option]).replace("SETUP", setups[option])
     return source(text, edits)
 
 
@@ -482,6 +588,62 @@ LAYER_MISTAKES = {
     "gradient not divided by N": {"G": "G = p - t"},
 }
 
+LAYER_LOOPS = """
+def layer(x, W, b, y):
+    N, classes, features, rows = len(x), range(len(W)), range(len(x[0])), range(len(x))
+    z = [[sum(W[j][c] * x[i][c] for c in features) + b[j] for j in classes] for i in rows]
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    p = [[a / sum(row) for a in row] for row in e]
+    t = [[1.0 if j == y[i] else 0.0 for j in classes] for i in rows]
+    L = -sum(math.log(p[i][y[i]]) for i in rows) / N
+    G = [[(p[i][j] - t[i][j]) / N for j in classes] for i in rows]
+    h = x
+    dW = [[sum(G[i][j] * h[i][c] for i in rows) for c in features] for j in classes]
+    db = [sum(G[i][j] for i in rows) for j in classes]
+    dx = [[sum(G[i][j] * W[j][c] for j in classes) for c in features] for i in rows]
+    result = L, dW, db, dx
+    return result
+"""
+
+LAYER_LOOP_MISTAKES = {
+    "dW transposed": {"dW": "dW = [[sum(G[i][j] * h[i][c] for i in rows) for j in classes] for c in features]"},
+    "dW from the probabilities": {
+        "dW": "dW = [[sum(p[i][j] * h[i][c] for i in rows) / N for c in features] for j in classes]"
+    },
+    "dW from the targets": {
+        "dW": "dW = [[-sum(t[i][j] * h[i][c] for i in rows) / N for c in features] for j in classes]"
+    },
+    "dW from the input of the next row": {"h": "h = [*x[1:], x[0]]"},
+    "dW from a rectified input": {"h": "h = [[max(a, 0.0) for a in row] for row in x]"},
+    "dW from the absolute input": {"h": "h = [[abs(a) for a in row] for row in x]"},
+    "dW not divided by N": {"dW+": "dW = [[N * a for a in row] for row in dW]"},
+    "dW divided by N twice": {"dW+": "dW = [[a / N for a in row] for row in dW]"},
+    "dW from the last row only": {"dW": "dW = [[G[-1][j] * h[-1][c] for c in features] for j in classes]"},
+    "dW with the wrong sign": {"dW+": "dW = [[-a for a in row] for row in dW]"},
+    "bias gradient not summed": {"db": "db = [list(row) for row in G]"},
+    "bias gradient averaged": {"db+": "db = [a / N for a in db]"},
+    "bias gradient summed over everything": {"db+": "db = [sum(db) for _ in classes]"},
+    "bias gradient summed over the classes": {"db": "db = [sum(row) for row in G]"},
+    "bias gradient not divided by N": {"db+": "db = [a * N for a in db]"},
+    "bias gradient from the first row only": {"db": "db = list(G[0])"},
+    "bias gradient from the last row only": {"db": "db = list(G[-1])"},
+    "bias gradient doubled": {"db+": "db = [a + a for a in db]"},
+    "bias gradient zero": {"db": "db = [0.0 for _ in classes]"},
+    "bias gradient with the wrong sign": {"db+": "db = [-a for a in db]"},
+    "dx with Wᵀ": {"dx": "dx = [[sum(G[i][j] * W[c][j] for j in classes) for c in features] for i in rows]"},
+    "dx not divided by N": {"dx+": "dx = [[a * N for a in row] for row in dx]"},
+    "dx divided by N twice": {"dx+": "dx = [[a / N for a in row] for row in dx]"},
+    "dx multiplied by the input": {"dx+": "dx = [[dx[i][c] * x[i][c] for c in features] for i in rows]"},
+    "dx from a rectified input": {"dx+": "dx = [[dx[i][c] * (x[i][c] > 0) for c in features] for i in rows]"},
+    "dx with the wrong sign": {"dx+": "dx = [[-a for a in row] for row in dx]"},
+    "dx zero": {"dx": "dx = [[0.0 for _ in features] for _ in rows]"},
+    "bias left out of the logits": {
+        "z": "z = [[sum(W[j][c] * x[i][c] for c in features) for j in classes] for i in rows]"
+    },
+    "sign flipped": {"G+": "G = [[-g for g in row] for row in G]"},
+    "gradient not divided by N": {"G+": "G = [[g * N for g in row] for row in G]"},
+}
+
 SOFTMAX = """
 def f(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))
@@ -526,6 +688,56 @@ PRODUCT_MISTAKES = {
         "p": "p = e / e.sum(axis=0, keepdims=True)",
     },
 }
+
+
+SOFTMAX_LOOPS = """
+def f(z):
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    p = [[a / sum(row) for a in row] for row in e]
+    J = [[[row[i] * ((i == j) - row[j]) for j in range(len(row))] for i in range(len(row))] for row in p]
+    result = J
+    return result
+"""
+
+JACOBIAN_LOOP_MISTAKES = {
+    name: {"J": f"J = [[[{entry} for j in range(len(row))] for i in range(len(row))] for row in {of}]"}
+    for name, (entry, of) in {
+        "Jacobian's diagonal only": ("row[i] * (1 - row[i]) if i == j else 0.0", "p"),
+        "Jacobian without p pᵀ": ("row[i] if i == j else 0.0", "p"),
+        "Jacobian without its diagonal": ("-row[i] * row[j]", "p"),
+        "Jacobian with p pᵀ added": ("row[i] * ((i == j) + row[j])", "p"),
+        "Jacobian with the wrong sign": ("row[i] * (row[j] - (i == j))", "p"),
+        "Jacobian p_i (1 − p_j)": ("row[i] * (1 - row[j])", "p"),
+        "Jacobian's off-diagonal sign": ("row[i] * (1 - row[i]) if i == j else row[i] * row[j]", "p"),
+        "Jacobian from the logits": ("row[i] * ((i == j) - row[j])", "z"),
+    }.items()
+}
+
+PRODUCT_LOOPS = """
+def f(dout, z):
+    N, V = len(z), len(z[0])
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    S = [[sum(row)] * V for row in e]
+    p = [[e[i][j] / S[i][j] for j in range(V)] for i in range(N)]
+    dot = [[sum(p[i][k] * dout[i][k] for k in range(V)) for j in range(V)] for i in range(N)]
+    result = [[p[i][j] * (dout[i][j] - dot[i][j]) for j in range(V)] for i in range(N)]
+    return result
+"""
+
+EVERY = "for j in range(V)] for i in range(N)]"
+PRODUCT_LOOP_MISTAKES = {
+    "product with the diagonal only": {"result": f"result = [[p[i][j] * (1 - p[i][j]) * dout[i][j] {EVERY}"},
+    "product without ⟨p, v⟩": {"result": f"result = [[p[i][j] * dout[i][j] {EVERY}"},
+    "product without the factor p": {"result": f"result = [[dout[i][j] - dot[i][j] {EVERY}"},
+    "product with an unweighted sum": {"dot": f"dot = [[sum(dout[i]) {EVERY}"},
+    "product with p times an unweighted sum": {"dot": f"dot = [[p[i][j] * sum(dout[i]) {EVERY}"},
+    "product with a sum over the batch": {"dot": f"dot = [[sum(p[k][j] * dout[k][j] for k in range(N)) {EVERY}"},
+    "product with a sum over everything": {"dot+": f"dot = [[sum(row[0] for row in dot) {EVERY}"},
+    "product with the sum added": {"result": f"result = [[p[i][j] * (dout[i][j] + dot[i][j]) {EVERY}"},
+    "product with the wrong sign": {"result": f"result = [[p[i][j] * (dot[i][j] - dout[i][j]) {EVERY}"},
+    "softmax over the batch axis": {"e": "tops = [max(column) for column in zip(*z)]\ne = [[math.exp(a - m) for a, m in zip(row, tops)] for row in z]",
+                                    "S": "S = [[sum(column) for column in zip(*e)]] * N"},
+}  # fmt: skip
 
 
 def pairs():

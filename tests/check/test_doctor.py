@@ -34,12 +34,17 @@ def cases():
             text = planted.option_source(option, edits)
             yield name, f"numpy, {option}", lambda text=text: planted.compiled(text)
             yield name, f"torch, {option}", lambda text=text: planted.compiled(planted.as_torch(text), torch=torch)
-    for template, function, table in (
-        (planted.LAYER, "layer", planted.LAYER_MISTAKES),
-        (planted.SOFTMAX, "f", planted.JACOBIAN_MISTAKES),
-        (planted.PRODUCT, "f", planted.PRODUCT_MISTAKES),
+            loops = planted.OPTION_LOOPS[option][name]
+            text = planted.option_source(option, loops, planted.FULL_LOOPS, planted.LOOP_SETUPS)
+            yield name, f"loops, {option}", lambda text=text: planted.compiled(text)
+    for template, function, table, loops, loop_table in (
+        (planted.LAYER, "layer", planted.LAYER_MISTAKES, planted.LAYER_LOOPS, planted.LAYER_LOOP_MISTAKES),
+        (planted.SOFTMAX, "f", planted.JACOBIAN_MISTAKES, planted.SOFTMAX_LOOPS, planted.JACOBIAN_LOOP_MISTAKES),
+        (planted.PRODUCT, "f", planted.PRODUCT_MISTAKES, planted.PRODUCT_LOOPS, planted.PRODUCT_LOOP_MISTAKES),
     ):
         for name, edits in table.items():
+            text = planted.source(loops, loop_table[name])
+            yield name, f"loops, {function}", lambda text=text, f=function: planted.compiled(text, f)
             text = planted.source(template, edits)
             yield name, f"numpy, {function}", lambda text=text, f=function: planted.compiled(text, f)
             spelt = planted.as_torch(text)
@@ -52,7 +57,7 @@ CASES = list(cases())
 def test_enough_mistakes_are_planted():
     assert len({name for name, _, _ in CASES}) >= 130
     for name in {name for name, _, _ in CASES}:
-        assert sum(other == name for other, _, _ in CASES) >= 2
+        assert {form.split(",")[0] for other, form, _ in CASES if other == name} == {"numpy", "torch", "loops"}
         assert name in BEHAVIOURS or "chunks of" in name or any(name == mistake.name for mistake in CATALOGUE)
 
 

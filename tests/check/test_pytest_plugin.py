@@ -1,5 +1,8 @@
 """The pytest plugin: tests without bodies, the report in place of a traceback, marks that work."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch  # noqa: F401
 
@@ -128,6 +131,12 @@ def test_plain():
     result.stdout.fnmatch_lines(["*luce.check.assert_gradient(mine.flipped)*", "E*flipped: wrong: sign flipped*"])
     result.stdout.fnmatch_lines(["E*assert <flipped: wrong: sign flipped>*"])
     result.stdout.no_fnmatch_line("*doctor.py*")
+
+
+def test_the_example_of_the_page(pytester):
+    page = Path(__file__).parent.parent.parent / "docs" / "check.md"
+    pytester.makepyfile(test_mine=re.search("^```py\n(.*?)^```$", page.read_text(), re.S | re.M)[1])
+    pytester.runpytest("-p", "luce_pytest", "-p", "no:xdist").assert_outcomes(passed=2)
 
 
 def test_pytest_starts_without_numpy():

@@ -33,7 +33,7 @@ PAGE = """<!doctype html>
 <title>luce check</title>
 <style>
 body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: {foreground}; background: {background}; }}
-pre {{ font: 0.95rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }}
+pre {{ font: 0.95rem/1.2 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }}
 {stylesheet}
 </style>
 </head>
