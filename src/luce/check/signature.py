@@ -392,7 +392,7 @@ def _options_of(fn: Any) -> dict[str, str]:
             if name in spellings and option not in found:
                 found[option] = name
         default = _parameters(fn)[name].default
-        if name in ("eps", "epsilon", "alpha") and isinstance(default, float) and 0.005 <= default < 1:
+        if name in ("eps", "epsilon") and isinstance(default, float) and 0.005 <= default < 1:
             found.setdefault("label_smoothing", name)  # smaller ones are floors
     return found
 
