@@ -39,7 +39,8 @@ def readings(cases: Sequence[Case]) -> list[Mistake]:
         Candidates: each explains a part of the numbers, not necessarily all.
     """
     tried = (_floor, _smoothing, _temperature, _chunks)
-    return list({mistake.name: mistake for reading in tried for mistake in reading(cases)}.values())
+    with np.errstate(all="ignore"):
+        return list({mistake.name: mistake for reading in tried for mistake in reading(cases)}.values())
 
 
 def _floor(cases: Sequence[Case]) -> Iterator[Mistake]:
@@ -113,8 +114,7 @@ def _temperature(cases: Sequence[Case]) -> Iterator[Mistake]:
     if gradient is not None:
         z = np.where(np.arange(probe.logits.shape[1]) == probe.labels[:, None], np.nan, probe.logits)[0]
         high, low = np.nanargmax(z), np.nanargmin(z)
-        with np.errstate(all="ignore"):
-            found.append((z[high] - z[low]) / np.log(gradient[0, high] / gradient[0, low]))
+        found.append((z[high] - z[low]) / np.log(gradient[0, high] / gradient[0, low]))
     elif loss is not None:
         for value in (loss, loss / len(probe.logits)):
             found += _roots(probe, value, np.geomspace(0.02, 50, 60))
