@@ -196,10 +196,20 @@ MISTAKES = {
         {"logp": "logp = [u[j] - max(z[0]) - math.log(S) for j in columns]"},
     ),
     "maximum not added back": ({"logp": "logp = u - np.log(S)"}, {"logp": "logp = [u[j] - math.log(S) for j in columns]"}),
+    "maximum added instead of subtracted": (
+        {"logp": "logp = u + m - np.log(S)"},
+        {"logp": "logp = [u[j] + m - math.log(S) for j in columns]"},
+    ),
     "running sum not rescaled": (
         {"S": "S = 0.0\nfor j in range(V):\n    S = S + np.exp(u[:, j] - u[:, :j + 1].max(axis=1))\nS = S[:, None]"},
         {"S": "S, run = 0.0, -math.inf\nfor a in u:\n    run = max(run, a)\n    S += math.exp(a - run)"},
     ),
+    "shift in the numerator only": ({"S": "S = np.exp(u).sum(axis=1, keepdims=True)"}, {"S": "S = sum(math.exp(a) for a in u)"}),
+    "shift in the denominator only": (
+        {"e": "e = np.exp(u)", "S": "S = np.exp(u - m).sum(axis=1, keepdims=True)", "logp": "logp = u - np.log(S)"},
+        {"e": "e = [math.exp(a) for a in u]", "S": "S = sum(math.exp(a - m) for a in u)", "logp": "logp = [a - math.log(S) for a in u]"},
+    ),
+    "the mean of the exponentials instead of their sum": ({"S": "S = e.mean(axis=1, keepdims=True)"}, {"S": "S = sum(e) / V"}),
     "powers of 2 instead of e": ({"e": "e = 2 ** (u - m)"}, {"e": "e = [2 ** (a - m) for a in u]"}),
     "the sum leaves out the last class": (
         {"S": "S = e[:, :-1].sum(axis=1, keepdims=True)"},
@@ -234,6 +244,8 @@ MISTAKES = {
     "binary cross-entropy of the softmax": (
         {"losses": "losses = -(t * logp + (1 - t) * np.log(1 - p)).sum(axis=1)"},
         {"losses": "losses = -sum(logp[j] if t[j] else math.log(1 - p[j]) for j in columns)"}),
+    "entropy of the prediction": ({"losses": "losses = -(p * logp).sum(axis=1)"}, {"losses": "losses = -sum(p[j] * logp[j] for j in columns)"}),
+    "logarithm of 1 − p": ({"losses": "losses = -(t * np.log(1 - p)).sum(axis=1)"}, {"losses": "losses = -math.log(1 - p[y[i]])"}),
     "the largest probability instead of the target's": ({"losses": "losses = -logp.max(axis=1)"}, {"losses": "losses = -max(logp)"}),
     "target's logit not subtracted": ({"losses": "losses = (m + np.log(S))[:, 0]"}, {"losses": "losses = m + math.log(S)"}),
     "log-probabilities summed over all classes": ({"losses": "losses = -logp.sum(axis=1)"}, {"losses": "losses = -sum(logp)"}),
@@ -246,6 +258,20 @@ MISTAKES = {
     "the next row's label": ({"t": "t = np.eye(V)[y[(rows + 1) % N]]"}, {"t": "t = [1.0 if j == y[(i + 1) % N] else 0.0 for j in columns]"}),
     "the previous row's label": ({"t": "t = np.eye(V)[y[(rows - 1) % N]]"}, {"t": "t = [1.0 if j == y[i - 1] else 0.0 for j in columns]"}),
     "the first row's label for all rows": ({"t": "t = np.eye(V)[0 * y + y[0]]"}, {"t": "t = [1.0 if j == y[0] else 0.0 for j in columns]"}),
+    "labels as a column": (
+        {"losses": "losses = -logp[rows, y[:, None]]", "L": "L = losses.mean()", "G": "G = p - t.mean(axis=0)"},
+        {"losses": "losses = -sum(logp[y[k]] for k in range(N)) / N", "G": "G = [p[j] - sum(y[k] == j for k in range(N)) / N for j in columns]"},
+    ),
+    "labels as a column, summed": (
+        {"losses": "losses = -logp[rows, y[:, None]]", "G": "G = N * p - t.sum(axis=0)"},
+        {"losses": "losses = -sum(logp[y[k]] for k in range(N))", "G": "G = [N * p[j] - sum(y[k] == j for k in range(N)) for j in columns]"},
+    ),
+    "rows of label 0 ignored": (
+        {"losses": "losses = -(t * logp).sum(axis=1) * (y != 0)", "L": "L = losses.sum() / (y != 0).sum()",
+         "G": "G = (p - t) * (y != 0)[:, None]", "grad": "grad = G / (y != 0).sum()"},
+        {"losses": "losses = -logp[y[i]] if y[i] else 0.0", "G": "G = [p[j] - t[j] if y[i] else 0.0 for j in columns]",
+         "mean": "mean = L / sum(k > 0 for k in y)", "grad": "grad = [[g / sum(k > 0 for k in y) for g in G] for G in grad]"},
+    ),
     "the prediction as the label": ({"t": "t = np.eye(V)[u.argmax(axis=1)]"}, {"t": "t = [1.0 if a == max(u) else 0.0 for a in u]"}),
     "the class index taken for its one-hot vector": ({"t": "t = y[:, None] + 0 * z"}, {"t": "t = [float(y[i])] * V"}),
     "gradient at the probabilities": ({"G": "G = -t / p"}, {"G": "G = [-t[j] / p[j] for j in columns]"}),
@@ -274,6 +300,13 @@ MISTAKES = {
         {"G": "py = (p * t).sum(axis=1, keepdims=True)\nG = py * (p - t)"},
         {"G": "G = [p[y[i]] * (p[j] - t[j]) for j in columns]"},
     ),
+    "the derivative of the binary cross-entropy through the softmax": (
+        {"G": "g = (p - t) / (p * (1 - p))\nG = p * (g - (p * g).sum(axis=1, keepdims=True))"},
+        {"G": "g = [(p[j] - t[j]) / (p[j] * (1 - p[j])) for j in columns]\nG = [p[j] * (g[j] - sum(p[k] * g[k] for k in columns)) for j in columns]"},
+    ),
+    "the derivative of the binary cross-entropy": ({"G": "G = (p - t) / (p * (1 - p))"}, {"G": "G = [(p[j] - t[j]) / (p[j] * (1 - p[j])) for j in columns]"}),
+    "gradient multiplied by the loss": ({"G": "G = losses[:, None] * (p - t)"}, {"G": "G = [losses * (p[j] - t[j]) for j in columns]"}),
+    "probabilities stored as integers": ({"G": "G = p.astype(int) - t"}, {"G": "G = [int(p[j]) - t[j] for j in columns]"}),
     "the softmax's derivative without the loss": ({"G": "G = p * (1 - p)"}, {"G": "G = [a * (1 - a) for a in p]"}),
     "logits in place of probabilities": ({"G": "G = z - t"}, {"G": "G = [z[i][j] - t[j] for j in columns]"}),
     "log-probabilities in place of probabilities": ({"G": "G = logp - t"}, {"G": "G = [logp[j] - t[j] for j in columns]"}),
@@ -290,9 +323,14 @@ MISTAKES = {
     "1 subtracted from whole rows": ({"u": "u = z", "G": "G = p.copy()\nG[y[y < N]] -= 1"}, {"G": "G = [p[j] - (i in list(labels)) for j in columns]"}),
     "sign flipped": ({"grad": "grad = (t - p) / N"}, {"grad": "grad = [[-g / N for g in G] for G in grad]"}),
     "the mean gradient in every row": ({"G+": "G = 0 * G + G.mean(axis=0)"}, {"grad": "rows = [sum(G[j] for G in grad) / N for j in columns]\ngrad = [[g / N for g in rows] for _ in grad]"}),
+    "the rows' gradients added up": ({"grad": "grad = G.mean(axis=0)"}, {"grad": "grad = [sum(G[j] for G in grad) / N for j in columns]"}),
     "only the last row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[N - 1] = G[N - 1] / N"}, {"grad": "grad = [[g / N * (i == N - 1) for g in G] for i, G in enumerate(grad)]"}),
     "only the first row's gradient": ({"grad": "grad = np.zeros_like(z)\ngrad[0] = G[0] / N"}, {"grad": "grad = [[g / N * (i == 0) for g in G] for i, G in enumerate(grad)]"}),
     "gradient zero": ({"grad": "grad = G * (1 // N)"}, {"grad": "grad = [[g * (1 // N) for g in G] for G in grad]"}),
+    "gradient stored as integers": (
+        {"grad": "grad = np.zeros_like(z.astype(int))\ngrad[:] = G / N"},
+        {"grad": "grad = [[int(g / N) for g in G] for G in grad]"},
+    ),
     "integer division of the gradient": ({"grad": "grad = G // N"}, {"grad": "grad = [[g // N for g in G] for G in grad]"}),
     "gradient not divided by N": ({"grad": "grad = G"}, {"grad": "grad = grad"}),
     "gradient divided by N twice": ({"grad": "grad = G / N / N"}, {"grad": "grad = [[g / N / N for g in G] for G in grad]"}),
@@ -311,6 +349,18 @@ MISTAKES = {
     "divided by N twice": ({"grad": "grad = G / N\ngrad, L = grad / N, L / N"}, {"grad": "grad = [[g / N / N for g in G] for G in grad]", "mean": "mean = L / N / N"}),
     "divided by V instead of N": ({"grad": "grad = G / V\nL = L * N / V"}, {"grad": "grad = [[g / V for g in G] for G in grad]", "mean": "mean = L / V"}),
     "divided by N·V": ({"grad": "grad = G / (N * V)\nL = L / V"}, {"grad": "grad = [[g / (N * V) for g in G] for G in grad]", "mean": "mean = L / (N * V)"}),
+    "mean of the means of chunks of 3 rows": (
+        {"L": "L = np.stack([losses[k:k + 3].mean() for k in range(0, N, 3)]).mean()",
+         "grad": "grad = np.concatenate([G[k:k + 3] / len(G[k:k + 3]) for k in range(0, N, 3)]) / -(-N // 3)"},
+        {"L": "size = min(3, N - i // 3 * 3)\nL = L + losses / size / -(-N // 3)", "mean": "mean = L",
+         "grad": "grad = [[g / min(3, N - i // 3 * 3) / -(-N // 3) for g in G] for i, G in enumerate(grad)]"},
+    ),
+    "sum of the means of chunks of 2 rows": (
+        {"L": "L = np.stack([losses[k:k + 2].mean() for k in range(0, N, 2)]).sum()",
+         "grad": "grad = np.concatenate([G[k:k + 2] / len(G[k:k + 2]) for k in range(0, N, 2)])"},
+        {"L": "L = L + losses / min(2, N - i // 2 * 2)", "mean": "mean = L",
+         "grad": "grad = [[g / min(2, N - i // 2 * 2) for g in G] for i, G in enumerate(grad)]"},
+    ),
     "sum instead of mean": ({"grad": "grad = G\nL = losses.sum()"}, {"grad": "grad = grad", "mean": "mean = L"}),
 }  # fmt: skip
 
@@ -333,6 +383,7 @@ OPTION_MISTAKES = {
         "gradient times T²": {"grad": "grad = G / D * T"},
         "temperature on the log-sum-exp only": {"losses": "losses = (m + np.log(S))[:, 0] - z[rows, y]"},
         "temperature on the target's logit only": {"losses": "losses = np.log(np.exp(z).sum(axis=1)) - z[rows, y] / T"},
+        "loss and gradient times T²": {"L": "L = losses.sum() / D * T * T", "grad": "grad = G / D * T"},
         "multiplied by the temperature": {"u": "u = z * T", "grad": "grad = G / D * T"},
         "temperature ignored": {"u": "u = z", "grad": "grad = G / D"},
         "temperature in the loss only": {"G": "q = np.exp(z)\nq = q / q.sum(axis=1, keepdims=True)\nG = q - t", "grad": "grad = G / D"},
@@ -343,6 +394,8 @@ OPTION_MISTAKES = {
         "class weights squared": {"losses": "losses = -(t * logp * w * w).sum(axis=1)", "G": "G = (p - t) * (w * w)[y][:, None]"},
         "class weights in the loss only": {"G": "G = p - t"},
         "class weights in the gradient only": {"losses": "losses = -(t * logp).sum(axis=1)"},
+        "weights left out of the gradient": {"G": "G = p - t", "grad": "grad = G / N"},
+        "weights left out of the loss": {"losses": "losses = -(t * logp).sum(axis=1)", "L": "L = losses.mean()"},
         "class weights on the target's entry only": {"G": "G = p - t * w"},
         "class weights by column": {"G": "G = w * (p - t)"},
         "class weights ignored": {"losses": "losses = -(t * logp).sum(axis=1)", "G": "G = p - t"},
@@ -353,6 +406,8 @@ OPTION_MISTAKES = {
         "mean over all rows": {"D": "D = N"},
         "sample weights ignored": {"wy": "wy = w[safe]", "losses": "losses = -(t * logp).sum(axis=1)", "G": "G = p - t"},
         "sample weights in the loss only": {"G": "G = p - t"},
+        "weights left out of the gradient": {"G": "G = p - t", "grad": "grad = G / N"},
+        "weights left out of the loss": {"losses": "losses = -(t * logp).sum(axis=1)", "L": "L = losses.mean()"},
         "sample weights in the gradient only": {"losses": "losses = -(t * logp).sum(axis=1)"},
     },
     "label_smoothing and ignore_index": {
@@ -371,8 +426,114 @@ OPTION_MISTAKES = {
 }  # fmt: skip
 
 
-def option_source(option, edits):
-    text = FULL.replace("OPTION", OPTIONS[option]).replace("SETUP", SETUPS[option])
+# The same in loops.
+FULL_LOOPS = """
+def loss(z, y, OPTION):
+    N, V = len(z), len(z[0])
+    w = [1.0] * V
+    eps = 0.0
+    T = 1.0
+    r = [1.0] * N
+    keep = [True] * N
+    SETUP
+    total, mass, grad, columns = 0.0, 0.0, [], range(V)
+    for i in range(N):
+        k = y[i] if keep[i] else 0
+        u = [a / T for a in z[i]]
+        m = max(u)
+        e = [math.exp(a - m) for a in u]
+        S = sum(e)
+        p = [a / S for a in e]
+        logp = [a - m - math.log(S) for a in u]
+        hot = [1.0 if j == k else 0.0 for j in columns]
+        t = [(1 - eps) * hot[j] + eps / V for j in columns]
+        c = keep[i] * r[i]
+        count = w[k] * c
+        losses = -sum(t[j] * logp[j] * w[j] for j in columns) * c
+        alpha = sum(t[j] * w[j] for j in columns)
+        G = [(alpha * p[j] - t[j] * w[j]) * c for j in columns]
+        mass += count
+        total += losses
+        grad.append(G)
+    D = mass
+    L = total / D
+    grad = [[g / D / T for g in G] for G in grad]
+    result = L, grad
+    return result
+"""
+
+LOOP_SETUPS = SETUPS | {
+    "ignore_index": "keep = [k != ignore_index for k in y]",
+    "label_smoothing and ignore_index": "eps = label_smoothing\n    keep = [k != ignore_index for k in y]",
+}
+UNWEIGHTED = "losses = -logp[k]"
+PLAIN = "G = [p[j] - hot[j] for j in columns]"
+OF_N = "grad = [[g / N for g in G] for G in grad]"
+
+OPTION_LOOPS = {
+    "label_smoothing": {
+        "smoothing by ε / (V − 1)": {"t": "t = [(1 - eps) if hot[j] else eps / (V - 1) for j in columns]"},
+        "ε / (V − 1) added to all classes": {"t": "t = [(1 - eps) * hot[j] + eps / (V - 1) for j in columns]"},
+        "smoothing without its uniform part": {"t": "t = [(1 - eps) * hot[j] for j in columns]"},
+        "uniform part added, nothing given up": {"t": "t = [hot[j] + eps / V for j in columns]"},
+        "the whole ε added to every class": {"t": "t = [(1 - eps) * hot[j] + eps for j in columns]"},
+        "ε and 1 − ε exchanged": {"t": "t = [eps * hot[j] + (1 - eps) / V for j in columns]"},
+        "smoothing ignored": {"t": "t = hot"},
+        "smoothing in the loss only": {"G": PLAIN},
+        "smoothing in the gradient only": {"losses": UNWEIGHTED},
+    },
+    "temperature": {
+        "1/T left out of the gradient": {"grad": "grad = [[g / D for g in G] for G in grad]"},
+        "1/T twice in the gradient": {"grad": "grad = [[g / D / T / T for g in G] for G in grad]"},
+        "gradient times T²": {"grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "temperature on the log-sum-exp only": {"losses": "losses = m + math.log(S) - z[i][k]"},
+        "temperature on the target's logit only": {"losses": "top = max(z[i])\nlosses = top + math.log(sum(math.exp(a - top) for a in z[i])) - z[i][k] / T"},
+        "loss and gradient times T²": {"L": "L = total / D * T * T", "grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "multiplied by the temperature": {"u": "u = [a * T for a in z[i]]", "grad": "grad = [[g / D * T for g in G] for G in grad]"},
+        "temperature ignored": {"u": "u = list(z[i])", "grad": "grad = [[g / D for g in G] for G in grad]"},
+        "temperature in the loss only": {"G": "q = [math.exp(a - max(z[i])) for a in z[i]]\nG = [q[j] / sum(q) - t[j] for j in columns]",
+                                         "grad": "grad = [[g / D for g in G] for G in grad]"},
+    },
+    "weight": {
+        "mean over all rows": {"D": "D = N"},
+        "weighted mean divided by the sum over the classes": {"D": "D = sum(w)"},
+        "class weights squared": {"losses": "losses = -logp[k] * w[k] ** 2", "G": "G = [(p[j] - hot[j]) * w[k] ** 2 for j in columns]"},
+        "class weights in the loss only": {"G": PLAIN},
+        "class weights in the gradient only": {"losses": UNWEIGHTED},
+        "weights left out of the gradient": {"G": PLAIN, "grad": OF_N},
+        "weights left out of the loss": {"losses": UNWEIGHTED, "L": "L = total / N"},
+        "class weights on the target's entry only": {"G": "G = [p[j] - t[j] * w[j] for j in columns]"},
+        "class weights by column": {"G": "G = [w[j] * (p[j] - t[j]) for j in columns]"},
+        "class weights ignored": {"losses": UNWEIGHTED, "G": PLAIN},
+        "class weights of the prediction": {"losses": "own = w[u.index(m)]\nlosses = -logp[k] * own", "G": "G = [(p[j] - hot[j]) * own for j in columns]"},
+        "class weights by the row's position": {"losses": "losses = -logp[k] * w[i % V]", "G": "G = [(p[j] - hot[j]) * w[i % V] for j in columns]"},
+    },
+    "sample_weight": {
+        "mean over all rows": {"D": "D = N"},
+        "sample weights ignored": {"count": "count = 1", "losses": UNWEIGHTED, "G": PLAIN},
+        "weights left out of the gradient": {"G": PLAIN, "grad": OF_N},
+        "weights left out of the loss": {"losses": UNWEIGHTED, "L": "L = total / N"},
+        "sample weights in the loss only": {"G": PLAIN},
+        "sample weights in the gradient only": {"losses": UNWEIGHTED},
+    },
+    "label_smoothing and ignore_index": {
+        "smoothing of ignored rows": {
+            "losses": "losses = -(1 - eps) * logp[k] * keep[i] - eps / V * sum(logp)",
+            "G": "G = [(1 - eps) * (p[j] - hot[j]) * keep[i] + eps * (p[j] - 1 / V) for j in columns]",
+        },
+    },
+    "ignore_index": {
+        "mean over all rows": {"D": "D = N"},
+        "ignored rows in the gradient's N": {"grad": OF_N},
+        "ignored rows in the loss's N": {"L": "L = total / N"},
+        "ignored rows not left out": {"hot": "hot = [1.0 if keep[i] and j == k else 0.0 for j in columns]", "G": PLAIN},
+        "ignored rows counted as class 0": {"losses": UNWEIGHTED, "G": PLAIN},
+    },
+}  # fmt: skip
+
+
+def option_source(option, edits, template=FULL, setups=SETUPS):
+    text = template.replace("OPTION", OPTIONS[option]).replace("SETUP", setups[option])
     return source(text, edits)
 
 
@@ -427,6 +588,62 @@ LAYER_MISTAKES = {
     "gradient not divided by N": {"G": "G = p - t"},
 }
 
+LAYER_LOOPS = """
+def layer(x, W, b, y):
+    N, classes, features, rows = len(x), range(len(W)), range(len(x[0])), range(len(x))
+    z = [[sum(W[j][c] * x[i][c] for c in features) + b[j] for j in classes] for i in rows]
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    p = [[a / sum(row) for a in row] for row in e]
+    t = [[1.0 if j == y[i] else 0.0 for j in classes] for i in rows]
+    L = -sum(math.log(p[i][y[i]]) for i in rows) / N
+    G = [[(p[i][j] - t[i][j]) / N for j in classes] for i in rows]
+    h = x
+    dW = [[sum(G[i][j] * h[i][c] for i in rows) for c in features] for j in classes]
+    db = [sum(G[i][j] for i in rows) for j in classes]
+    dx = [[sum(G[i][j] * W[j][c] for j in classes) for c in features] for i in rows]
+    result = L, dW, db, dx
+    return result
+"""
+
+LAYER_LOOP_MISTAKES = {
+    "dW transposed": {"dW": "dW = [[sum(G[i][j] * h[i][c] for i in rows) for j in classes] for c in features]"},
+    "dW from the probabilities": {
+        "dW": "dW = [[sum(p[i][j] * h[i][c] for i in rows) / N for c in features] for j in classes]"
+    },
+    "dW from the targets": {
+        "dW": "dW = [[-sum(t[i][j] * h[i][c] for i in rows) / N for c in features] for j in classes]"
+    },
+    "dW from the input of the next row": {"h": "h = [*x[1:], x[0]]"},
+    "dW from a rectified input": {"h": "h = [[max(a, 0.0) for a in row] for row in x]"},
+    "dW from the absolute input": {"h": "h = [[abs(a) for a in row] for row in x]"},
+    "dW not divided by N": {"dW+": "dW = [[N * a for a in row] for row in dW]"},
+    "dW divided by N twice": {"dW+": "dW = [[a / N for a in row] for row in dW]"},
+    "dW from the last row only": {"dW": "dW = [[G[-1][j] * h[-1][c] for c in features] for j in classes]"},
+    "dW with the wrong sign": {"dW+": "dW = [[-a for a in row] for row in dW]"},
+    "bias gradient not summed": {"db": "db = [list(row) for row in G]"},
+    "bias gradient averaged": {"db+": "db = [a / N for a in db]"},
+    "bias gradient summed over everything": {"db+": "db = [sum(db) for _ in classes]"},
+    "bias gradient summed over the classes": {"db": "db = [sum(row) for row in G]"},
+    "bias gradient not divided by N": {"db+": "db = [a * N for a in db]"},
+    "bias gradient from the first row only": {"db": "db = list(G[0])"},
+    "bias gradient from the last row only": {"db": "db = list(G[-1])"},
+    "bias gradient doubled": {"db+": "db = [a + a for a in db]"},
+    "bias gradient zero": {"db": "db = [0.0 for _ in classes]"},
+    "bias gradient with the wrong sign": {"db+": "db = [-a for a in db]"},
+    "dx with Wᵀ": {"dx": "dx = [[sum(G[i][j] * W[c][j] for j in classes) for c in features] for i in rows]"},
+    "dx not divided by N": {"dx+": "dx = [[a * N for a in row] for row in dx]"},
+    "dx divided by N twice": {"dx+": "dx = [[a / N for a in row] for row in dx]"},
+    "dx multiplied by the input": {"dx+": "dx = [[dx[i][c] * x[i][c] for c in features] for i in rows]"},
+    "dx from a rectified input": {"dx+": "dx = [[dx[i][c] * (x[i][c] > 0) for c in features] for i in rows]"},
+    "dx with the wrong sign": {"dx+": "dx = [[-a for a in row] for row in dx]"},
+    "dx zero": {"dx": "dx = [[0.0 for _ in features] for _ in rows]"},
+    "bias left out of the logits": {
+        "z": "z = [[sum(W[j][c] * x[i][c] for c in features) for j in classes] for i in rows]"
+    },
+    "sign flipped": {"G+": "G = [[-g for g in row] for row in G]"},
+    "gradient not divided by N": {"G+": "G = [[g * N for g in row] for row in G]"},
+}
+
 SOFTMAX = """
 def f(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))
@@ -461,6 +678,7 @@ PRODUCT_MISTAKES = {
     "product without ⟨p, v⟩": {"result": "result = p * dout"},
     "product without the factor p": {"result": "result = dout - dot"},
     "product with an unweighted sum": {"dot": "dot = dout.sum(axis=1, keepdims=True)"},
+    "product with p times an unweighted sum": {"dot": "dot = p * dout.sum(axis=1, keepdims=True)"},
     "product with a sum over the batch": {"dot": "dot = (p * dout).sum(axis=0, keepdims=True)"},
     "product with a sum over everything": {"dot": "dot = (p * dout).sum()"},
     "product with the sum added": {"result": "result = p * (dout + dot)"},
@@ -470,6 +688,56 @@ PRODUCT_MISTAKES = {
         "p": "p = e / e.sum(axis=0, keepdims=True)",
     },
 }
+
+
+SOFTMAX_LOOPS = """
+def f(z):
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    p = [[a / sum(row) for a in row] for row in e]
+    J = [[[row[i] * ((i == j) - row[j]) for j in range(len(row))] for i in range(len(row))] for row in p]
+    result = J
+    return result
+"""
+
+JACOBIAN_LOOP_MISTAKES = {
+    name: {"J": f"J = [[[{entry} for j in range(len(row))] for i in range(len(row))] for row in {of}]"}
+    for name, (entry, of) in {
+        "Jacobian's diagonal only": ("row[i] * (1 - row[i]) if i == j else 0.0", "p"),
+        "Jacobian without p pᵀ": ("row[i] if i == j else 0.0", "p"),
+        "Jacobian without its diagonal": ("-row[i] * row[j]", "p"),
+        "Jacobian with p pᵀ added": ("row[i] * ((i == j) + row[j])", "p"),
+        "Jacobian with the wrong sign": ("row[i] * (row[j] - (i == j))", "p"),
+        "Jacobian p_i (1 − p_j)": ("row[i] * (1 - row[j])", "p"),
+        "Jacobian's off-diagonal sign": ("row[i] * (1 - row[i]) if i == j else row[i] * row[j]", "p"),
+        "Jacobian from the logits": ("row[i] * ((i == j) - row[j])", "z"),
+    }.items()
+}
+
+PRODUCT_LOOPS = """
+def f(dout, z):
+    N, V = len(z), len(z[0])
+    e = [[math.exp(a - max(row)) for a in row] for row in z]
+    S = [[sum(row)] * V for row in e]
+    p = [[e[i][j] / S[i][j] for j in range(V)] for i in range(N)]
+    dot = [[sum(p[i][k] * dout[i][k] for k in range(V)) for j in range(V)] for i in range(N)]
+    result = [[p[i][j] * (dout[i][j] - dot[i][j]) for j in range(V)] for i in range(N)]
+    return result
+"""
+
+EVERY = "for j in range(V)] for i in range(N)]"
+PRODUCT_LOOP_MISTAKES = {
+    "product with the diagonal only": {"result": f"result = [[p[i][j] * (1 - p[i][j]) * dout[i][j] {EVERY}"},
+    "product without ⟨p, v⟩": {"result": f"result = [[p[i][j] * dout[i][j] {EVERY}"},
+    "product without the factor p": {"result": f"result = [[dout[i][j] - dot[i][j] {EVERY}"},
+    "product with an unweighted sum": {"dot": f"dot = [[sum(dout[i]) {EVERY}"},
+    "product with p times an unweighted sum": {"dot": f"dot = [[p[i][j] * sum(dout[i]) {EVERY}"},
+    "product with a sum over the batch": {"dot": f"dot = [[sum(p[k][j] * dout[k][j] for k in range(N)) {EVERY}"},
+    "product with a sum over everything": {"dot+": f"dot = [[sum(row[0] for row in dot) {EVERY}"},
+    "product with the sum added": {"result": f"result = [[p[i][j] * (dout[i][j] + dot[i][j]) {EVERY}"},
+    "product with the wrong sign": {"result": f"result = [[p[i][j] * (dot[i][j] - dout[i][j]) {EVERY}"},
+    "softmax over the batch axis": {"e": "tops = [max(column) for column in zip(*z)]\ne = [[math.exp(a - m) for a, m in zip(row, tops)] for row in z]",
+                                    "S": "S = [[sum(column) for column in zip(*e)]] * N"},
+}  # fmt: skip
 
 
 def pairs():
@@ -482,6 +750,18 @@ def pairs():
     return found
 
 
+def outputs(edits, inputs, of=(0, 1)):
+    """The loss, the gradient or both that the NumPy code with these edits returns, in one array; None where it fails."""
+    f = build(NUMPY, edits)
+    try:
+        with np.errstate(all="ignore"):
+            results = [f(z.copy(), y) for z, y in inputs]
+    except (IndexError, ValueError, TypeError):
+        return None
+    parts = [np.ravel(result[place]) for place in of for result in results]
+    return np.nan_to_num(np.concatenate(parts), nan=1e3, posinf=1e3, neginf=1e3)
+
+
 def drawn_pairs(count, seed):
     """Some of :func:`pairs` both of whose mistakes show: without either, the numbers are others."""
     rng, found = np.random.default_rng(seed), []
@@ -490,15 +770,42 @@ def drawn_pairs(count, seed):
     wide = np.array(
         [[900.0, 0, -900, 1], [-900, -901, -902, -903], [0, 5, -30, 2], [800, 801, 802, 803], [0, 0, -800, 0]]
     )
+    inputs = ((z, np.array([1, 2, 1, 2, 2, 1])), (wide, np.array([1, 2, 2, 1, 2])))
     for place in rng.permutation(len(every)):
         one, other, edits = every[place]
-        functions = [build(NUMPY, e) for e in (edits, MISTAKES[one][0], MISTAKES[other][0])]
-        inputs = ((z, np.array([1, 2, 1, 2, 2, 1])), (wide, np.array([1, 2, 2, 1, 2])))
-        with np.errstate(all="ignore"):
-            results = [[np.ravel(part) for arguments in inputs for part in f(*arguments)] for f in functions]
-        joined = [np.nan_to_num(np.concatenate(result), nan=1e3, posinf=1e3, neginf=1e3) for result in results]
-        if all(not np.allclose(joined[0], alone, rtol=1e-6) for alone in joined[1:]):
+        joined, *alone = (outputs(e, inputs) for e in (edits, MISTAKES[one][0], MISTAKES[other][0]))
+        if joined is not None and not any(_same(joined, each, 1e-6) for each in alone):
             found.append(every[place])
         if len(found) == count:
             break
     return found
+
+
+ONLY = {", in the loss only": (0,), ", in the gradient only": (1,)}
+
+
+def same_function(edits, names):
+    """Whether the mistakes of these names, planted, give on many inputs all the numbers that the edits give.
+
+    From values alone: a hundred batches of 3 to 11 rows and 3 to 9 classes, ordinary logits and such as leave the range
+    of exp, labels that leave room on both sides. What is made in the loss only is planted in the loss only.
+    """
+    places = {name: next((place for said, place in ONLY.items() if name.endswith(said)), (0, 1)) for name in names}
+    planted = {name: MISTAKES.get(re.sub(", in the (loss|gradient) only$", "", name)) for name in names}
+    if None in planted.values():
+        return False
+    rng, inputs = np.random.default_rng(0), []
+    for i in range(100):
+        n, v = rng.integers(3, 12), rng.integers(3, 10)
+        inputs.append((rng.normal(size=(n, v)) * (3, 300)[i % 2], rng.integers(1, v - 1, n)))
+    for place in (0, 1):
+        parts = [planted[name][0] for name in names if place in places[name]]
+        lines = [label.rstrip("+") for part in parts for label in part]
+        mine, theirs = (outputs(e, inputs, (place,)) for e in (edits, {k: e for p in parts for k, e in p.items()}))
+        if len(set(lines)) < len(lines) or mine is None or not _same(mine, theirs, 1e-9):
+            return False
+    return True
+
+
+def _same(one, other, tolerance):
+    return other is not None and one.shape == other.shape and np.allclose(one, other, rtol=tolerance)

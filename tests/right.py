@@ -254,6 +254,227 @@ def product(v, z):
     return np.einsum("ni,nij->nj", v, np.einsum("ni,ij->nij", p, np.eye(p.shape[1])) - p[:, :, None] * p[:, None, :])
 
 
+def fenchel_young(theta, y):
+    """Ω*(θ) + Ω(e_y) − ⟨θ, e_y⟩ with Ω the negative entropy; its gradient is argmax − e_y."""
+
+    def regularised_prediction(row):
+        p = np.exp(row - scipy.special.logsumexp(row))
+        return p, float(row @ p - (p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum())
+
+    total, grad = 0.0, np.zeros_like(theta)
+    for i, row in enumerate(theta):
+        p, conjugate = regularised_prediction(row)
+        total += conjugate - row[y[i]]
+        grad[i] = p
+        grad[i, y[i]] -= 1
+    return total / len(theta), grad / len(theta)
+
+
+def log1p_form(z, y):
+    rows = np.arange(len(y))
+    d = z - z[rows, y][:, None]
+    top = d.max(axis=1)
+    rest = np.exp(d - top[:, None]).sum(axis=1) - 1
+    losses = top + np.log1p(rest)
+    grad = np.exp(d - losses[:, None])
+    grad[rows, y] = np.expm1(-losses)
+    return losses.mean(), grad / len(y)
+
+
+def logaddexp_reduce(z, y):
+    lse = np.logaddexp.reduce(z, axis=-1)
+    return float(np.average(lse - z[range(len(y)), y]))
+
+
+def batch_last(Z, Y):
+    A = scipy.special.softmax(Z, axis=0)
+    m = Y.shape[1]
+    return -np.sum(Y * scipy.special.log_softmax(Z, axis=0)) / m, (A - Y) / m
+
+
+def batch_last_index(logits, labels):
+    lp = scipy.special.log_softmax(logits, axis=0)
+    m = logits.shape[1]
+    G = np.exp(lp)
+    G[labels, np.arange(m)] -= 1
+    return -lp[labels, np.arange(m)].sum() / m, G / m
+
+
+def column_vector(z, y):
+    p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+    t = np.zeros(z.shape)
+    t[y] = 1
+    return -np.log(p[y, 0]), p - t
+
+
+def masked(logits, target, ignore_index=-1):
+    keep = target != ignore_index
+    lp = scipy.special.log_softmax(logits[keep], axis=1)
+    t = target[keep]
+    grad = np.zeros_like(logits)
+    g = np.exp(lp)
+    g[np.arange(len(t)), t] -= 1
+    grad[keep] = g / keep.sum()
+    return -lp[np.arange(len(t)), t].mean(), grad
+
+
+def padding_zero(logits, target, pad=0):
+    return F.cross_entropy(logits, target, ignore_index=pad)
+
+
+def labels_as_column(z, y):
+    lp = scipy.special.log_softmax(z, axis=1)
+    t = np.zeros_like(z)
+    np.put_along_axis(t, y, 1.0, axis=1)
+    return -np.take_along_axis(lp, y, axis=1).mean(), (np.exp(lp) - t) / len(z)
+
+
+def torch_column(logits, target):
+    return -torch.log_softmax(logits, 1).gather(1, target).mean()
+
+
+def of_probabilities(p, y):
+    return -np.mean(np.log(p[np.arange(len(y)), y]))
+
+
+def keras_like(y_true, y_pred):
+    y_pred = y_pred / y_pred.sum(axis=-1, keepdims=True)
+    return -(y_true * np.log(y_pred)).sum(axis=-1).mean()
+
+
+def bfloat16(logits, target):
+    return F.cross_entropy(logits.to(torch.bfloat16), target)
+
+
+def half_in_float32_out(logits, target):
+    x = logits.half().float()
+    p = torch.softmax(x, 1)
+    return F.cross_entropy(x, target), (p - F.one_hot(target, x.shape[1])) / len(x)
+
+
+def micro_batches(logits, target):
+    total = 0
+    for z, y in zip(logits.split(3), target.split(3), strict=False):
+        total = total + F.cross_entropy(z, y, reduction="sum") / len(logits)
+    return total
+
+
+def log_softmax_twice(logits, target):
+    return F.cross_entropy(F.log_softmax(logits, 1), target)
+
+
+def kl_form(logits, target):
+    return F.kl_div(
+        F.log_softmax(logits, 1), F.one_hot(target, logits.shape[1]).to(logits.dtype), reduction="batchmean"
+    )
+
+
+def shifted_by_constant(z, y):
+    z = z - z.mean(axis=1, keepdims=True)
+    z = z - z.max(axis=1, keepdims=True)
+    p = np.exp(z)
+    p /= p.sum(1, keepdims=True)
+    return -np.log(p[np.arange(len(y)), y]).mean(), (p - np.eye(z.shape[1])[y]) / len(y)
+
+
+def smoothed(z, y, smoothing=0.1):
+    v = z.shape[1]
+    lp = scipy.special.log_softmax(z, axis=1)
+    t = np.full(z.shape, smoothing / v)
+    t[np.arange(len(y)), y] += 1 - smoothing
+    return -(t * lp).sum(1).mean(), (np.exp(lp) - t) / len(y)
+
+
+def tempered(z, y, T=2.0):
+    lp = scipy.special.log_softmax(z / T, axis=1)
+    return -lp[np.arange(len(y)), y].mean(), (np.exp(lp) - np.eye(z.shape[1])[y]) / T / len(y)
+
+
+def ten_classes(z, y):
+    hot = np.eye(10)[y]
+    lp = scipy.special.log_softmax(z, axis=1)
+    return -(hot * lp).sum() / len(z), (np.exp(lp) - hot) / len(z)
+
+
+def cs231n(W, X, y, reg):
+    scores = X @ W
+    scores -= scores.max(axis=1, keepdims=True)
+    p = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    n = len(y)
+    loss = -np.log(p[np.arange(n), y]).sum() / n + reg * (W * W).sum()
+    p[np.arange(n), y] -= 1
+    return loss, X.T @ p / n + 2 * reg * W
+
+
+class SoftmaxWithLoss:
+    def __init__(self):
+        self.loss = self.y = self.t = None
+
+    def forward(self, x, t):
+        self.t = t
+        self.y = scipy.special.softmax(x, axis=1)
+        self.loss = -scipy.special.log_softmax(x, axis=1)[np.arange(len(t)), t].sum() / len(t)
+        return self.loss
+
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(self.t)), self.t] -= 1
+        return dout * dx / len(self.t)
+
+
+class Combined:
+    def forward(self, inputs, y_true):
+        self.output = scipy.special.softmax(inputs, axis=1)
+        return -scipy.special.log_softmax(inputs, axis=1)[range(len(inputs)), y_true].mean()
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(len(dvalues)), y_true] -= 1
+        self.dinputs = self.dinputs / len(dvalues)
+
+
+class SoftmaxLayer:
+    def forward(self, inputs):
+        self.output = scipy.special.softmax(inputs, axis=1)
+
+    def backward(self, dvalues):
+        self.dinputs = np.empty_like(dvalues)
+        for index, (single_output, single_dvalues) in enumerate(zip(self.output, dvalues, strict=False)):
+            single_output = single_output.reshape(-1, 1)
+            jacobian = np.diagflat(single_output) - np.dot(single_output, single_output.T)
+            self.dinputs[index] = np.dot(jacobian, single_dvalues)
+
+
+def own_autograd(z, y):
+    """A tape of its own, without a framework: dual numbers in every direction."""
+    n, v = z.shape
+    grad = np.zeros_like(z)
+    total = 0.0
+    for i in range(n):
+        for k in range(v):
+            value = z[i].astype(complex)
+            value[k] += 1e-200j
+            m = value.real.max()
+            loss = np.log(np.exp(value - m).sum()) + m - value[y[i]]
+            grad[i, k] = loss.imag / 1e-200 / n
+        total += loss.real / n
+    return total, grad
+
+
+def streaming(z, y):
+    m = np.full(len(z), -np.inf)
+    s = np.zeros(len(z))
+    for k in range(0, z.shape[1], 2):
+        block = z[:, k : k + 2]
+        new = np.maximum(m, block.max(axis=1))
+        s = s * np.exp(m - new) + np.exp(block - new[:, None]).sum(axis=1)
+        m = new
+    p = np.exp(z - m[:, None]) / s[:, None]
+    hot = np.zeros(z.shape)
+    hot[np.arange(len(y)), y] = 1
+    return np.mean(m + np.log(s) - (z * hot).sum(1)), (p - hot) / len(z)
+
+
 RIGHT = {name: value for name, value in list(globals().items()) if getattr(value, "__module__", None) == __name__}
 RIGHT |= {
     "F.cross_entropy": F.cross_entropy,

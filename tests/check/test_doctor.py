@@ -34,12 +34,17 @@ def cases():
             text = planted.option_source(option, edits)
             yield name, f"numpy, {option}", lambda text=text: planted.compiled(text)
             yield name, f"torch, {option}", lambda text=text: planted.compiled(planted.as_torch(text), torch=torch)
-    for template, function, table in (
-        (planted.LAYER, "layer", planted.LAYER_MISTAKES),
-        (planted.SOFTMAX, "f", planted.JACOBIAN_MISTAKES),
-        (planted.PRODUCT, "f", planted.PRODUCT_MISTAKES),
+            loops = planted.OPTION_LOOPS[option][name]
+            text = planted.option_source(option, loops, planted.FULL_LOOPS, planted.LOOP_SETUPS)
+            yield name, f"loops, {option}", lambda text=text: planted.compiled(text)
+    for template, function, table, loops, loop_table in (
+        (planted.LAYER, "layer", planted.LAYER_MISTAKES, planted.LAYER_LOOPS, planted.LAYER_LOOP_MISTAKES),
+        (planted.SOFTMAX, "f", planted.JACOBIAN_MISTAKES, planted.SOFTMAX_LOOPS, planted.JACOBIAN_LOOP_MISTAKES),
+        (planted.PRODUCT, "f", planted.PRODUCT_MISTAKES, planted.PRODUCT_LOOPS, planted.PRODUCT_LOOP_MISTAKES),
     ):
         for name, edits in table.items():
+            text = planted.source(loops, loop_table[name])
+            yield name, f"loops, {function}", lambda text=text, f=function: planted.compiled(text, f)
             text = planted.source(template, edits)
             yield name, f"numpy, {function}", lambda text=text, f=function: planted.compiled(text, f)
             spelt = planted.as_torch(text)
@@ -52,8 +57,8 @@ CASES = list(cases())
 def test_enough_mistakes_are_planted():
     assert len({name for name, _, _ in CASES}) >= 130
     for name in {name for name, _, _ in CASES}:
-        assert sum(other == name for other, _, _ in CASES) >= 2
-        assert name in BEHAVIOURS or any(name == mistake.name for mistake in CATALOGUE)
+        assert {form.split(",")[0] for other, form, _ in CASES if other == name} == {"numpy", "torch", "loops"}
+        assert name in BEHAVIOURS or "chunks of" in name or any(name == mistake.name for mistake in CATALOGUE)
 
 
 @pytest.mark.parametrize(("name", "form", "build"), CASES, ids=[f"{name}-{form}" for name, form, _ in CASES])
@@ -136,6 +141,24 @@ def accumulates_in_loops():
     return loss
 
 
+def overwrites_lists(z, y):
+    for row in z:
+        m = max(row)
+        for j in range(len(row)):
+            row[j] -= m
+    return right.loops(z, y)
+
+
+def accumulates_torch():
+    buffer = {}
+
+    def loss(z, y):
+        buffer[z.shape] = buffer.get(z.shape, 0) + right.torch_by_hand(z, y)[1]
+        return buffer[z.shape]
+
+    return loss
+
+
 def forgetful():
     calls = []
 
@@ -163,6 +186,8 @@ def half_torch(z, y):
         ("input overwritten", overwrites_leaf),
         ("gradient accumulated", accumulates()),
         ("gradient accumulated", accumulates_in_loops()),
+        ("gradient accumulated", accumulates_torch()),
+        ("input overwritten", overwrites_lists),
         ("second call returns something else", forgetful()),
         ("computed in float16", half),
         ("computed in float16", half_torch),
@@ -184,9 +209,30 @@ def soft_equal(z, onehot):
     return (hot.sum(axis=1, keepdims=True) * p - hot) / len(z)
 
 
-@pytest.mark.parametrize(
-    ("name", "fn"), [("argmax of soft labels", soft_argmax), ("targets compared with ==", soft_equal)]
-)
+def soft_argmax_torch(z, t):
+    return torch.nn.functional.cross_entropy(z, t.argmax(1))
+
+
+def soft_argmax_loops(z, t):
+    return right.loops(z, [row.index(max(row)) for row in t])
+
+
+def soft_equal_torch(z, t):
+    return -(torch.log_softmax(z, 1) * (t == 1)).sum() / len(z)
+
+
+def soft_equal_loops(z, t):
+    rows = zip(z, t, strict=True)
+    return sum(right.loops([row], [hot.index(1.0)])[0] for row, hot in rows if 1.0 in hot) / len(z)
+
+
+SOFT_MISTAKES = {
+    "argmax of soft labels": (soft_argmax, soft_argmax_torch, soft_argmax_loops),
+    "targets compared with ==": (soft_equal, soft_equal_torch, soft_equal_loops),
+}
+
+
+@pytest.mark.parametrize(("name", "fn"), [(name, fn) for name, fns in SOFT_MISTAKES.items() for fn in fns])
 def test_distributions_as_targets(name, fn):
     assert named(gradient(fn, target="one-hot")) == [name]
 
@@ -296,6 +342,187 @@ def test_what_was_said_counts():
     assert gradient(masked, ignore_index=-1).correct
     with pytest.raises(ValueError, match="task must be one of"):
         gradient(descent, task="regression")
+
+
+WEIGHTS = np.array([1.0, 2.0, 0.5, 4.0])
+
+
+def class_weighted(z, y):
+    return luce.cross_entropy_and_grad(z, y, weight=WEIGHTS)
+
+
+def weighted_by_column(z, y):
+    loss = luce.cross_entropy(z, y, weight=WEIGHTS)
+    return loss, WEIGHTS * (luce.softmax(z) - np.eye(4)[y]) / WEIGHTS[y].sum()
+
+
+def row_weighted(z, y):
+    return luce.cross_entropy_and_grad(z, y, sample_weight=[1.0, 2.0, 0.5, 4.0, 0.25, 3.0])
+
+
+def test_weights_that_are_built_in_can_be_said():
+    assert gradient(class_weighted).verdict == "not runnable"
+    report = gradient(class_weighted, weight=WEIGHTS)
+    assert report.correct and not report.diagnosis and all(report.range.values())
+    assert named(gradient(weighted_by_column, weight=WEIGHTS)) == ["class weights by column"]
+    assert gradient(row_weighted, sample_weight=[1.0, 2.0, 0.5, 4.0, 0.25, 3.0]).correct
+    wrong = gradient(row_weighted, sample_weight=[1.0, 2.0, 0.5, 4.0, 0.25, 3.5])
+    assert wrong.verdict == "wrong"
+    for options in ({"weight": 3.0}, {"weight": [[1.0]]}, {"weight": WEIGHTS, "classes": 5}):
+        with pytest.raises(ValueError, match="weight must have one dimension"):
+            gradient(class_weighted, **options)
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@pytest.mark.parametrize("said", REDUCTIONS)
+@pytest.mark.parametrize("done", REDUCTIONS)
+@pytest.mark.parametrize("of", [luce.cross_entropy_and_grad, torch.nn.functional.cross_entropy])
+def test_another_reduction_than_was_said_is_a_mistake(of, done, said):
+    report = gradient(lambda z, y: of(z, y, reduction=done), reduction=said)
+    words = {"none": "each row's own loss", "mean": "mean", "sum": "sum"}
+    if said == done:
+        assert report.correct and not named(report)
+    else:
+        (name,) = named(report)
+        assert name.startswith((words[done], f"the {words[done]}")) and name.endswith(words[said])
+        assert not report.correct and report.diagnosis[0].kind == "mistake"
+    with pytest.raises(ValueError, match="reduction must be one of mean, sum, none"):
+        gradient(of, reduction="average")
+
+
+def test_a_default_counts_as_said():
+    def summed(z, y, reduction="mean"):
+        return luce.cross_entropy_and_grad(z, y, reduction="sum" if reduction == "mean" else reduction)
+
+    def warm(z, y, T=2.0):
+        return luce.cross_entropy_and_grad(z, y, temperature=T)
+
+    def padded(z, y, pad=0):
+        return luce.cross_entropy_and_grad(z, y, ignore_index=pad)
+
+    assert named(gradient(summed)) == ["sum instead of mean"] and not gradient(summed).correct
+    assert named(gradient(warm)) == [] and named(gradient(padded)) == []
+
+
+def test_what_is_built_in_is_read_off():
+    def smoothed(z, y):
+        return luce.cross_entropy_and_grad(z, y, label_smoothing=0.15)
+
+    def warm(z, y):
+        return luce.cross_entropy_and_grad(z, y, temperature=2.5)
+
+    def warm_without(z, y):
+        loss, grad = warm(z, y)
+        return loss, 2.5 * grad
+
+    assert named(gradient(smoothed)) == ["label smoothing of 0.15"]
+    assert named(gradient(lambda z, y: smoothed(z, y)[0])) == ["label smoothing of 0.15"]
+    assert named(gradient(warm)) == ["temperature of 2.5"]
+    assert named(gradient(lambda z, y: warm(z, y)[0])) == ["temperature of 2.5"]
+    assert named(gradient(warm_without)) == ["temperature of 2.5", "1/T left out of the gradient"]
+
+
+def test_sizes_that_are_built_in():
+    def ten(z, y):
+        hot = np.eye(10)[y]
+        return -(hot * luce.log_softmax(z)).sum() / len(z), luce.softmax(z) - hot
+
+    report = gradient(ten)
+    assert named(report) == ["gradient not divided by N"] and any("runs for 10 classes only" in n for n in report.notes)
+    assert named(gradient(ten, classes=10)) == ["gradient not divided by N"]
+    assert not gradient(ten, classes=10).notes or "only" not in gradient(ten, classes=10).notes[0]
+
+
+def without_keepdims(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1)
+
+
+def without_keepdims_torch(z):
+    e = z.exp()
+    return e / e.sum(1)
+
+
+def without_keepdims_at_the_maximum(z, y):
+    z = z - z.max(axis=1)
+    return right.textbook(z, y)
+
+
+@pytest.mark.parametrize(
+    ("fn", "expected"),
+    [
+        (without_keepdims, ["row sums without keepdims"]),
+        (without_keepdims_torch, ["no shift", "row sums without keepdims"]),
+        (without_keepdims_at_the_maximum, ["row maxima without keepdims"]),
+    ],
+)
+def test_keepdims_are_missed_in_a_square(fn, expected):
+    report = gradient(fn)
+    assert named(report) == expected and "as many rows as classes only" in report.notes[0]
+
+
+def labels_off(z, y):
+    return right.textbook(z, y)[0], right.gradient_only(z, y - 1)
+
+
+def labels_off_in_the_loss(z, y):
+    return right.textbook(z, y - 1)[0], right.gradient_only(z, y)
+
+
+def both_sides(z, y):
+    return right.textbook(z, y - 1)[0], -right.gradient_only(z, y)
+
+
+@pytest.mark.parametrize(
+    ("fn", "expected"),
+    [
+        (labels_off, ["labels one too low, in the gradient only"]),
+        (labels_off_in_the_loss, ["labels one too low, in the loss only"]),
+        (both_sides, ["labels one too low, in the loss only", "sign flipped"]),
+    ],
+)
+def test_a_mistake_on_one_side_only(fn, expected):
+    assert sorted(named(gradient(fn))) == sorted(expected)
+
+
+def test_columns_are_taken_for_examples_where_that_explains_more():
+    assert gradient(right.batch_last).called.endswith("the examples as columns")
+    assert gradient(right.batch_last, layout="columns").correct
+    assert gradient(right.batch_last, layout="rows").verdict == "wrong"
+    down = gradient(lambda z, t: (z.shape[1] * luce.softmax(z, axis=0) - z.shape[1] * t) / z.shape[1])
+    assert named(down) == ["softmax over the batch axis", "sum instead of mean"]
+    assert "the examples as columns" in down.notes[-1]
+    with pytest.raises(ValueError, match="layout must be one of rows, columns"):
+        gradient(right.batch_last, layout="diagonal")
+
+
+def test_numbers_of_float32_in_a_python_float():
+    def twice(z, y):
+        p = luce.softmax(z.astype(np.float32))
+        return float(luce.cross_entropy(p, y))
+
+    assert named(gradient(twice)) == ["softmax applied twice"]
+
+
+def test_nothing_but_not_finite_numbers_is_explained_by_nothing():
+    assert not gradient(lambda z, y: np.float64("nan")).diagnosis
+
+
+def test_a_softmax_that_is_right_of_a_row_only():
+    for fn, of_a_batch in (
+        (right.softmax_row, "softmax over the whole array"),
+        (lambda z: luce.softmax(z, axis=0), "softmax over the batch axis"),
+        (lambda z, onehot: luce.softmax(z, axis=0) - onehot, "softmax over the batch axis"),
+    ):
+        report = gradient(fn)
+        assert report.correct and [(m.name, m.kind) for m in report.diagnosis] == [(of_a_batch, "limit")]
+
+
+def test_a_network_of_several_layers_is_told_what_to_check():
+    report = gradient(lambda X, W1, b1, W2, b2, y: None)
+    assert report.verdict == "not runnable" and "check its last one alone" in report.reason
 
 
 def test_a_mistake_that_nobody_knows_is_narrowed_down():

@@ -45,6 +45,18 @@ def broken(z, y):
 def transposed(z, y):
     return z.T
 
+def weighted(z, y):
+    w = np.array([1.0, 2.0, 0.5])[y]
+    loss, grad = zip(*(right(row[None], label[None]) for row, label in zip(z, y)))
+    return (w * loss).sum() / w.sum(), w[:, None] * np.concatenate(grad) / w.sum()
+
+class Unmade:
+    def __init__(self, rate):
+        self.rate = rate
+    def summed(self, z, y):
+        loss, grad = right(z, y)
+        return loss * len(y), grad * len(y)
+
 class Holder:
     @staticmethod
     def right(z, y):
@@ -123,3 +135,20 @@ def test_the_file_stands_alone(check):
     assert check("mine.py:right").code == 0
     assert time.perf_counter() - before < 15  # 3 on a machine that is not shared: docs/check.md
     assert not Path("__pycache__").exists()
+
+
+def test_what_is_built_in_is_said_with_options(check):
+    assert check("mine.py:weighted").code != 0
+    assert check("mine.py:weighted", "--weight", "1,2,0.5").code == 0
+    assert check("mine.py:weighted", "--weight", "1,2,0.25").code == 1
+    found = check("mine.py:weighted", "--weight", "1,two")
+    assert found.code == 2 and "--weight takes numbers with commas between them" in found.err
+    assert check("mine.py:right", "--classes", "4", "--layout", "rows").code == 0
+
+
+def test_a_method_is_checked_without_its_constructor(check):
+    found = check("mine.py:Unmade.summed")
+    assert found.code == 0 and "sum instead of mean" in found.out
+    found = check("mine.py:Unmade.summed", "--reduction", "mean")
+    assert found.code == 1 and "sum instead of mean" in found.out
+    assert check("mine.py:Unmade.summed", "--reduction", "sum").code == 0

@@ -1,22 +1,23 @@
 """From numbers to mistakes: which changes of the loss's steps reproduce what a function returned, exactly.
 
-The order: nothing is wrong; one known mistake; two of them; then, of mistakes that show only where exp leaves its
-range, one or two more. What none explains is narrowed down to the part of the derivative that is off.
+The order: nothing is wrong; one known mistake; one in the loss or in the gradient only; two of them; two of which one
+is on one side only; then, of mistakes that show only where exp leaves its range, one or two more. What none explains is
+narrowed down to the part of the derivative that is off.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import CATALOGUE, EPSILONS, Mistake, floored
-from luce.check.probes import SPREAD, Probe
+from luce.check.mistakes import CATALOGUE, Mistake
+from luce.check.probes import Probe
+from luce.check.readings import readings
 from luce.check.signature import Observed
 from luce.check.steps import walk
 
@@ -34,6 +35,9 @@ FAIR = {"float64": 1e-5, "float32": 2e-4, "float16": 2e-2, "bfloat16": 1e-1}
 LARGEST = 2
 """Mistakes in combination that are searched."""
 
+FEW = 5
+"""Explanations of ordinary numbers to which a mistake is added that only extreme logits show."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -43,7 +47,7 @@ class Diagnosis:
     ties: tuple[tuple[Mistake, ...], ...] = ()
 
 
-def agrees(predicted: Array, value: Array, tolerance: float, least: float = 1e-30) -> bool:
+def agrees(predicted: Array, value: Array, tolerance: float = 1e-10, least: float = 1e-30) -> bool:
     """Whether these are the same numbers, relative to the largest or to ``least``, where there is only rounding.
 
     A result that is not finite anywhere agrees with any such result.
@@ -75,74 +79,122 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     """
     ordinary = [case for case in cases if case[0].ordinary]
     extreme = [case for case in cases if not case[0].ordinary]
-    first, catalogue = Diagnosis(None), [*CATALOGUE, *_read_off(extreme)]
-    for found in _explanations(ordinary, most, catalogue):
-        if first.found is None:
-            first = Diagnosis(found)
-        elif len(found) == len(first.found or ()):
-            first = replace(first, ties=(*first.ties, found))
-        else:
-            break
-    if first.found is None or not extreme or _explains(first.found, extreme):
-        return first
-    likely = sorted(catalogue, key=lambda mistake: mistake.kind != "limit")
-    hidden = [m for m in likely if m not in first.found and _changes(m, extreme) and not _changes(m, ordinary)]
+    if not any(np.isfinite(value).all() for _, observed in ordinary for value in observed.outputs.values()):
+        return Diagnosis(None)
+    catalogue = [*CATALOGUE, *readings(cases)]
+    found = _smallest(ordinary, most, catalogue)
+    whole = [mistakes for mistakes in found if _explains(mistakes, extreme)]
+    if whole:
+        return Diagnosis(whole[0], tuple(whole[1:]))
+    likely = [m for m in sorted(catalogue, key=lambda m: m.kind != "limit") if _changes(m, extreme)]
+    beside = not any(observed.derived for _, observed in ordinary)  # what autograd derives shows the loss's alone
+    silent = [m for m in likely if not _changes(m, ordinary)]
+    hidden = [
+        [*silent, *(m for m in likely if beside and m not in silent and _explains((*mistakes, m), ordinary))]
+        for mistakes in found[:FEW]
+    ]
     for size in (1, 2):
-        for more in itertools.combinations(hidden, size):
-            if _explains((*first.found, *more), extreme):
-                return replace(first, found=(*first.found, *more), ties=())
-    return first
+        sets = (
+            (*mistakes, *more)
+            for mistakes, unseen in zip(found, hidden, strict=False)
+            for more in itertools.combinations(unseen, size)
+        )
+        fits = [mistakes for mistakes in sets if _explains(mistakes, extreme)]
+        if fits:
+            return Diagnosis(next((mistakes for mistakes in fits if _breaks_alike(mistakes, extreme)), fits[0]))
+    return Diagnosis(found[0]) if found else Diagnosis(None)
 
 
-def _explanations(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> Iterator[tuple[Mistake, ...]]:
-    """All sets of mistakes that reproduce the cases, smallest first."""
-    if not cases:
-        return
+def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
+    """Whether the same numbers are NaN, and not infinite; implementations of one mistake may differ in that."""
+    return all(
+        np.array_equal(np.isnan(walk(probe, mistakes, observed.outputs)[name]), np.isnan(value))
+        for probe, observed in cases
+        for name, value in observed.outputs.items()
+    )
+
+
+def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> list[tuple[Mistake, ...]]:
+    """All sets of mistakes that reproduce the cases with as few of them as can be, the likelier first."""
     if _explains((), cases):
-        yield ()
-        return
+        return [()]
     visible = [mistake for mistake in catalogue if _changes(mistake, cases)]
-    for mistake in visible:
-        if _explains((mistake,), cases):
-            yield (mistake,)
-    if most < 2:
-        return
-    shifts = [mistake for mistake in catalogue if mistake.step == "shift" and mistake not in visible]
-    for one, other in itertools.chain(itertools.combinations(visible, 2), itertools.product(shifts, visible)):
+    found: list[tuple[Mistake, ...]] = [(mistake,) for mistake in visible if _explains((mistake,), cases)]
+    sides = _Sides(visible, cases)
+    found = found or list(sides.singles())
+    if found or most < 2:
+        return found
+    unseen = [mistake for mistake in catalogue if mistake not in visible]
+    shifts = [mistake for mistake in unseen if mistake.step == "shift"]
+    options = [mistake for mistake in visible if mistake.built_in]  # what is done with them shows beside them only
+    beside = itertools.chain(itertools.product(shifts, visible), itertools.product(options, unseen))
+    for one, other in itertools.chain(itertools.combinations(visible, 2), beside):
         if _explains((one, other), cases):
-            yield (one, other)
+            found.append((one, other))
         elif one.step == other.step and _explains((other, one), cases):
-            yield (other, one)
+            found.append((other, one))
+    # of those that give the same numbers, the one whose mistakes alone would show in no more than is wrong
+    return sorted(found, key=lambda pair: sum(map(sides.reach, pair))) or list(dict.fromkeys(sides.pairs()))
 
 
-def _read_off(cases: Sequence[Case]) -> list[Mistake]:
-    """The floor under the probability that the loss of a target of probability 0 shows, where it is no usual one."""
-    for probe, observed in cases:
-        loss = observed.outputs.get("loss")
-        if probe.name == SPREAD.name and loss is not None and np.isfinite(loss).all():
-            total = float(loss.sum() if loss.ndim else loss * len(probe.logits))
-            epsilon = math.exp(-max(total, 0.0))
-            if 1e-320 < epsilon < 0.1 and not np.isclose(epsilon, EPSILONS, rtol=1e-3, atol=0).any():
-                added = epsilon
-                for _ in range(8):  # the other two rows add log(1 + ε) each
-                    added = epsilon / (1 + added) ** 2
-                return [floored(added, False), floored(epsilon, True)]
-    return []
+class _Sides:
+    """Mistakes made in the loss only or in the gradient only, as where the two are functions of their own."""
+
+    def __init__(self, visible: Sequence[Mistake], cases: Sequence[Case]) -> None:
+        self.cases = cases
+        outputs = cases[0][1]
+        both = "loss" in outputs.outputs and len(outputs.outputs) > 1 and not outputs.derived
+        self.sides = (("gradient", "loss"), ("loss", "gradient")) if both else ()
+        self.visible = {side: [m for m in visible if _changes(m, cases, side)] for side, _ in self.sides}
+        self.right = {side: _explains((), cases, side) for side, _ in self.sides}
+        self.alone = {side: [m for m in self.visible[side] if _explains((m,), cases, side)] for side, _ in self.sides}
+
+    def _within(self, mistake: Mistake, side: str, other: str) -> Mistake:
+        return mistake.within(side) if mistake in self.visible[other] else mistake
+
+    def reach(self, mistake: Mistake) -> int:
+        """In how many of loss and gradient the mistake would show if it were alone."""
+        return sum(mistake in visible for visible in self.visible.values())
+
+    def singles(self) -> Iterator[tuple[Mistake, ...]]:
+        for side, other in self.sides:
+            if self.right[other]:
+                yield from ((self._within(mistake, side, other),) for mistake in self.alone[side])
+
+    def pairs(self) -> Iterator[tuple[Mistake, ...]]:
+        for first, second in itertools.product(self.alone.get("loss", ()), self.alone.get("gradient", ())):
+            yield self._within(first, "loss", "gradient"), self._within(second, "gradient", "loss")
+        for side, other in self.sides:
+            for both, one in itertools.product(self.alone[other], self.visible[side]):  # one more on this side
+                if _explains((both, self._within(one, side, other)), self.cases, side):
+                    yield both, self._within(one, side, other)
+            if self.right[other]:
+                for pair in itertools.combinations(self.visible[side], 2):
+                    if _explains(pair, self.cases, side):
+                        yield self._within(pair[0], side, other), self._within(pair[1], side, other)
 
 
-def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
-    return all(_explains_case(mistakes, probe, observed) for probe, observed in cases)
+def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case], side: str = "") -> bool:
+    return all(_explains_case(mistakes, probe, observed, side) for probe, observed in cases)
 
 
-def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observed) -> bool:
+def _on(side: str, names: Iterable[str]) -> list[str]:
+    """Those outputs that belong to the loss, to the gradient, or all."""
+    return [name for name in names if not side or (name == "loss") == (side == "loss")]
+
+
+def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observed, side: str = "") -> bool:
     predicted = walk(probe, mistakes, observed.outputs)
     tolerance = TIGHT[observed.dtype]
     if observed.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if observed.arithmetic == "OverflowError" else any(broken)
     right = walk(probe, (), observed.outputs)
-    least = {name: 1e-3 * float(np.abs(right[name]).max(initial=0.0)) for name in observed.outputs}
-    wrong = [n for n, value in observed.outputs.items() if not agrees(predicted[n], value, tolerance, least[n])]
+    wrong = []
+    for name in _on(side, observed.outputs):
+        least = 1e-3 * float(np.abs(right[name]).max(initial=0.0))
+        if not agrees(predicted[name], observed.outputs[name], tolerance, least):
+            wrong.append(name)
     if wrong and observed.derived and "loss" in observed.outputs and "loss" not in wrong and mistakes:
         return _is_its_derivative(mistakes, probe, observed)
     return not wrong
@@ -154,23 +206,23 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, observed: Ob
         return True
     if "gradient" not in observed.outputs:
         return not agrees(walk(probe)["loss"], observed.outputs["loss"], TIGHT[observed.dtype])
-    h, slope = 1e-5, np.empty_like(probe.logits)
-    for place in np.ndindex(*probe.logits.shape):
-        step = np.zeros_like(probe.logits)
-        step[place] = h
-        ends = (replace(probe, logits=z) for z in (probe.logits + step, probe.logits - step))
-        up, down = (walk(end, mistakes, ("loss",))["loss"] for end in ends)
-        slope[place] = (np.sum(up) - np.sum(down)) / (2 * h)
-    above = 1.0 if probe.upstream is None else np.reshape(probe.upstream, (-1, 1))
-    return agrees(slope * above, observed.outputs["gradient"], max(1e-6, TIGHT[observed.dtype]))
+    gradient, h = observed.outputs["gradient"], 1e-5
+    above = 1.0 if probe.upstream is None else probe.upstream
+    for direction in np.random.default_rng(0).normal(size=(3, *gradient.shape)):
+        ends = (replace(probe, logits=probe.logits + step * direction) for step in (h, -h))
+        up, down = (np.sum(above * walk(end, mistakes, ("loss",))["loss"]) for end in ends)
+        size = float(np.abs(gradient).max() * np.abs(direction).sum())
+        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, TIGHT[observed.dtype]) * size:
+            return False
+    return True
 
 
-def _changes(mistake: Mistake, cases: Sequence[Case]) -> bool:
+def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
     """Whether the mistake shows in what these cases return."""
     for probe, observed in cases:
         if mistake.step == "layer" and probe.layer is None:
             continue
-        names = tuple(observed.outputs) or ("loss", "gradient")
+        names = _on(side, tuple(observed.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)
         if any(name in right and not agrees(right[name], wrong[name], TIGHT[observed.dtype]) for name in names):
             return True
@@ -199,6 +251,9 @@ def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float
     factor = float((value * right).sum() / (right * right).sum())
     if agrees(factor * right, value, 10 * tolerance):
         return f"{factor:.6g} times the right one"
+    for decimals in range(8):
+        if value.any() and agrees(np.round(right, decimals), value):
+            return f"the right one rounded to {decimals} decimals"
     if right.ndim != 2:
         return f"{np.ravel(value)[0]:.6g}, expected {np.ravel(right)[0]:.6g}" if right.ndim == 0 else "entries differ"
     off = np.abs(value - right) > tolerance * np.abs(right).max()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -12,18 +14,25 @@ from numpy.typing import NDArray
 
 from luce.check import probes
 from luce.check.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
-from luce.check.mistakes import BEHAVIOURS, Mistake
+from luce.check.mistakes import BEHAVIOURS, CATALOGUE, Mistake
 from luce.check.oracle import to_float
 from luce.check.probes import Probe
 from luce.check.report import Example, Report
-from luce.check.signature import TASKS, Call, NotRunnable, calls, where
+from luce.check.signature import TARGETS, TASKS, Call, NotRunnable, calls, where
 
 __all__ = ["assert_gradient", "gradient"]
 
 Array = NDArray[Any]
+Sizes = tuple[int | None, int | None]
 
-SCALARS = ("label_smoothing", "temperature", "reduction", "ignore_index")
+BUILT_IN = ("label_smoothing", "temperature", "reduction", "ignore_index", "weight", "sample_weight")
 """Options that can be said of a function that has them built in."""
+
+SIZES = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
+"""Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
+
+FEW = 3
+"""Ways of calling in which two mistakes are looked for: the likeliest ones."""
 
 MISUSED = (IndexError, KeyError, RuntimeError)
 """What a label out of range raises."""
@@ -34,7 +43,9 @@ def gradient(
     *,
     task: Literal["loss", "layer", "softmax", "vjp"] | None = None,
     framework: Literal["numpy", "torch", "jax", "list"] | None = None,
-    target: Literal["index", "one-hot"] | None = None,
+    target: Literal["index", "one-hot", "column"] | None = None,
+    layout: Literal["rows", "columns"] | None = None,
+    classes: int | None = None,
     dtype: str = "float64",
     descent: bool = False,
     **options: Any,
@@ -52,14 +63,20 @@ def gradient(
         NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
         or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
     task, framework, target : str, optional
-        What would be found out otherwise: what it computes, what it takes, the form of the target.
+        What would be found out otherwise: what it computes, what it takes, the form of the target, where "column" is
+        labels of shape (N, 1).
+    layout : {"rows", "columns"}, optional
+        Whether an example is a row of the logits or a column, likewise.
+    classes : int, optional
+        The number of classes that it has built in, likewise.
     dtype : str, default "float64"
         The dtype of the floats that it is given.
     descent : bool, default False
         The function returns minus the gradient on purpose.
     **options
-        ``label_smoothing``, ``temperature``, ``reduction`` or ``ignore_index`` of a function that has them built in;
-        where it has a parameter of that name, the value is passed. Anything else is passed as it is.
+        ``label_smoothing``, ``temperature``, ``reduction``, ``ignore_index``, ``weight`` (of the classes) or
+        ``sample_weight`` (of the rows) of a function that has them built in; where it has a parameter of that name, the
+        value is passed, and where that has a default, it counts as said. Anything else is passed as it is.
 
     Returns
     -------
@@ -86,39 +103,120 @@ def gradient(
     >>> report.correct, report.diagnosis[0].name
     (False, 'gradient not divided by N')
     """
-    if task is not None and task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    choices = (("task", task, TASKS), ("layout", layout, ("rows", "columns")), ("target", target, TARGETS))
+    for argument, value, values in (*choices, ("reduction", options.get("reduction"), ("mean", "sum", "none"))):
+        if value is not None and value not in values:
+            raise ValueError(f"{argument} must be one of {', '.join(values)}, got {value!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
-    said = {key: value for key, value in options.items() if key in SCALARS}
-    fixed = {key: value for key, value in options.items() if key not in SCALARS}
-    failure = ""
-    visits: list[_Visit] = []
+    said = {key: value for key, value in options.items() if key in BUILT_IN}
+    fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
+    how: dict[str, Any] = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype}
+    rows = _length(said, "sample_weight", None)
+    classes = _length(said, "weight", classes)
+    with _one_thread():
+        return _examined(name, lambda sizes: _visits(fn, how, fixed, said, sizes, descent), rows, classes)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch with one thread: probes are small, and threads would wait for each other."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
     try:
-        for call in calls(fn, task=task, framework=framework, target=target, dtype=dtype, fixed=fixed):
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+
+
+def _examined(
+    name: str, visit: Callable[[Sizes], tuple[list[_Visit], str]], rows: int | None, classes: int | None
+) -> Report:
+    """The report on a function, of the first numbers of rows and classes for which it runs."""
+    failure = ""
+    ran: list[_Visit] = []
+    for sizes in [(rows, classes)] if rows or classes else SIZES:
+        visits, why = visit(sizes)
+        failure = failure or why
+        ran = ran or visits
+        if any(v.call.usual or v.explained(1) for v in visits):
+            if sizes != (None, None) and not (rows or classes):
+                what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
+                visits[0].notes.append(f"it runs for {what} only; otherwise {failure}")
+            return _likeliest(visits).report(name)
+        if why.startswith("it "):  # it ran, and what it returned can't be judged
+            break
+    return ran[0].report(name) if ran else Report(name, "not runnable", reason=failure or "no way to call it was found")
+
+
+def _length(said: dict[str, Any], option: str, number: int | None) -> int | None:
+    """How many weights were said; they must be as many as there are."""
+    if said.get(option) is None:
+        return number
+    if np.ndim(said[option]) != 1 or number not in (None, len(said[option])):
+        needed = "one dimension" if number is None else f"one dimension and {number} entries"
+        raise ValueError(f"{option} must have {needed}, got shape {np.shape(said[option])}")
+    return len(said[option])
+
+
+def _visits(
+    fn: Any, how: dict[str, Any], fixed: dict[str, Any], said: dict[str, Any], sizes: Sizes, descent: bool
+) -> tuple[list[_Visit], str]:
+    """The function called in all ways until it is right in one, and why it was not called in the first that failed."""
+    visits: list[_Visit] = []
+    failure = ""
+    try:
+        for call in calls(fn, fixed=fixed, **how):
             if visits and (call.framework, call.derives) != (visits[0].call.framework, visits[0].call.derives):
                 break
             try:
-                visit = _Visit(call, said, descent)
+                visit = _Visit(call, said, sizes, descent)
             except NotRunnable as error:
-                failure = failure if failure.startswith("it returns") else str(error)
+                if call.usual and not failure.startswith("it returns"):
+                    failure = str(error)
                 if error.final:
                     break
             except Exception as error:
                 failure = failure or where(error, fn)
             else:
-                if visit.right:  # of one row; what it makes of a batch may be one mistake away from right
-                    visits = [*(v for v in visits if call.task == "loss" and call.rowwise > v.call.rowwise), visit]
-                    break
                 visits.append(visit)
+                if visit.right and call.usual:
+                    break
     except NotRunnable as error:
         failure = str(error)
-    if not visits:
-        return Report(name, "not runnable", reason=failure or "no way to call it was found")
-    for most in (1, 2):
-        for visit in visits:
-            if visit.explained(most):
-                return visit.report(name)
-    return visits[0].report(name)
+    return visits, failure
+
+
+def _likeliest(visits: Sequence[_Visit]) -> _Visit:
+    """The way of calling that is right, or takes the fewest mistakes to explain; the usual ways come first.
+
+    What is right of one row may be one mistake away from right of a batch. A function of one row, or of another layout,
+    is taken for one only where more than one mistake would be needed otherwise.
+    """
+    usual = [visit for visit in visits if visit.call.usual]
+    batch, rows = ([v for v in usual if v.call.rowwise == one] for one in (False, True))
+    others = sorted((v for v in visits if not v.call.usual), key=lambda v: (v.call.rowwise, not v.right))
+    right = [visit for visit in rows if visit.right]
+    first = (*right, *batch) if usual and usual[0].call.task == "softmax" else (*batch, *right)
+    best = next((visit for visit in first if visit.explained(1)), None)
+    if best is not None and best in right:
+        wrong = next((v for v in batch[:FEW] if v.explained(2) and v.mistakes() == 1), None)
+        for mistake in wrong.diagnosis.found or () if wrong else ():
+            if mistake.kind == "mistake":
+                said = f"Of one row it is right, of a batch not. {mistake.said}"
+                best.behaviours.append(replace(mistake, kind="limit", said=said))
+    tried = (v for v in (*rows, *others) if v.telling() and (v.right or best is None))
+    other = next((visit for visit in tried if visit.explained(1)), None)
+    if best is None and other is not None:
+        best = next((v for v in batch[:FEW] if v.explained(2) and v.mistakes() <= 1), other)
+    if best is None:  # numbers of float64 may have been computed in float32
+        ways = [*((visit, False) for visit in usual[:FEW]), *((visit, True) for visit in usual[:1])]
+        best = next((visit for visit, coarse in ways if visit.explained(2, coarse)), (usual or others)[0])
+    if other is not None and other is not best and not best.right and not other.mistakes():
+        best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
+    return best
 
 
 def assert_gradient(fn: Any, **options: Any) -> None:
@@ -140,6 +238,7 @@ def assert_gradient(fn: Any, **options: Any) -> None:
     >>> import luce, luce.check
     >>> luce.check.assert_gradient(luce.cross_entropy_and_grad)
     """
+    __tracebackhide__ = True  # pytest then shows the caller's line and the report
     report = gradient(fn, **options)
     if not report.correct:
         raise AssertionError(f"\n{report}")
@@ -148,8 +247,9 @@ def assert_gradient(fn: Any, **options: Any) -> None:
 class _Visit:
     """A function called in one way: what it returned, and what follows from that."""
 
-    def __init__(self, call: Call, said: dict[str, Any], descent: bool) -> None:
-        self.call, self.descent, self.said = call, descent, said
+    def __init__(self, call: Call, said: dict[str, Any], sizes: Sizes, descent: bool) -> None:
+        self.call, self.descent, self.sizes, self.told = call, descent, sizes, said
+        self.said = {**call.defaults, **said}
         base = probes.LAYERS if call.task == "layer" else (*probes.ORDINARY, probes.SMALL)
         self.behaviours: list[Mistake] = []
         self.notes: list[str] = []
@@ -169,7 +269,7 @@ class _Visit:
                 if len(self.cases) == 1 and self._keeps_state(case):
                     break
         if not self.cases:
-            raise NotRunnable("it runs on no probe")
+            raise NotRunnable(self.notes[0].partition(": ")[2])
         if self.cases[0][1].dtype in ("float16", "bfloat16"):  # too narrow for small probabilities
             self.cases = [case for case in self.cases if case[0].name != probes.SMALL.name]
         if not self.behaviours:
@@ -177,18 +277,23 @@ class _Visit:
         if self.cases[0][1].overwritten:
             self.behaviours.append(BEHAVIOURS["input overwritten"])
         self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
-        self.extremes = [] if self.behaviours or call.task == "layer" else self._extremes()
         self.diagnosis = Diagnosis(())
+        self.searched: dict[tuple[int, bool], Diagnosis] = {}
 
     def _case(self, probe: Probe, call: Call | None = None) -> Case:
         call = call or self.call
+        probe = probes.resized(probe, *self.sizes)
+        if probe.layer is not None and "b" not in call.roles:
+            x, W, b = probe.layer
+            probe = replace(probe, layer=(x, W, 0 * b), logits=x @ W.T)
         options = {**self.said, **probe.options}
         target = probe.target
         if "ignore_index" in self.said and probe.target.ndim == 1 and "ignore_index" not in probe.options:
             target = np.where(np.arange(len(target)) == len(target) // 2, self.said["ignore_index"], target)
         probe = replace(probe, options=options, target=target, rowwise=call.rowwise)
         observed = call(probe)
-        if call.task == "loss" and np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),):
+        each = np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),)
+        if call.task == "loss" and each and "reduction" not in self.said:
             probe = replace(probe, options={**options, "reduction": "none"})
         if self.descent and "gradient" in observed.outputs:
             observed.outputs["gradient"] = -observed.outputs["gradient"]
@@ -207,7 +312,7 @@ class _Visit:
         return False
 
     def _label_out_of_range(self, probe: Probe, error: Exception) -> None:
-        if probe is probes.ORDINARY[2] and isinstance(error, MISUSED):
+        if probe is probes.ORDINARY[2] and self.sizes == (None, None) and isinstance(error, MISUSED):
             self.notes.append(f"with labels from 0 to V − 1 it raises {where(error, self.call.fn)}")
             self.behaviours.append(BEHAVIOURS["labels one too high"])
         else:
@@ -216,7 +321,7 @@ class _Visit:
     def _with_options(self) -> None:
         if self.call.task != "loss":
             return
-        has = [name for name in self.call.parameters if name not in self.said]
+        has = [name for name in self.call.parameters if name not in self.told]
         groups: list[tuple[str, ...]] = [(name,) for name in has]
         together = (("weight", "ignore_index"), ("label_smoothing", "ignore_index"), ("label_smoothing", "weight"))
         groups += [pair for pair in together if {*pair} <= {*has}]
@@ -249,8 +354,12 @@ class _Visit:
         else:
             self.notes.append("right for one-hot targets only, not for distributions")
 
-    def _extremes(self) -> list[Case]:
-        found = []
+    @cached_property
+    def extremes(self) -> list[Case]:
+        """What it returns for logits that leave the range of exp."""
+        found: list[Case] = []
+        if self.behaviours or self.call.task == "layer":
+            return found
         for probe in probes.EXTREME:
             try:
                 found.append(self._case(probe))
@@ -270,18 +379,36 @@ class _Visit:
     def _fair(self, case: Case) -> bool:
         return _error(case) <= FAIR[case[1].dtype]
 
-    def explained(self, most: int) -> bool:
+    def telling(self) -> bool:
+        """Whether it returns more than zeros, as a loss does that finds one class only."""
+        return any(value.any() for _, observed in self.cases for value in observed.outputs.values())
+
+    def explained(self, most: int, coarse: bool = False) -> bool:
         """Look for at most so many mistakes that explain everything; whether some were found."""
         cases = [*self.cases, *self.extremes]
+        if coarse:
+            cases = [(p, replace(o, dtype="float32" if o.dtype == "float64" else o.dtype)) for p, o in cases]
         if self.right and not all(_error(case) <= TIGHT[case[1].dtype] for case in self.cases):
             worst = max(_error(case) for case in self.cases)
             narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
             cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
-        self.diagnosis = diagnose(cases, most=most)
+        if (most, coarse) not in self.searched:
+            found = diagnose(cases, most=most)
+            nothing = "softmax" in self.call.roles and "softmax applied twice" in _names(found)  # it took no logits
+            self.searched[most, coarse] = Diagnosis(None) if nothing else found
+        self.diagnosis = self.searched[most, coarse]
         if self.diagnosis.found is None and most > 1 and self._half():
             self.behaviours.append(BEHAVIOURS["computed in float16"])
             self.diagnosis = Diagnosis(())
         return self.diagnosis.found is not None
+
+    def named(self) -> str:
+        """The diagnosis in a few words."""
+        return " + ".join(_names(self.diagnosis))
+
+    def mistakes(self) -> int:
+        """How many mistakes explain it, conventions and limits aside."""
+        return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
 
     def _half(self) -> bool:
         """Whether the numbers are right to half precision and no further, without having that dtype."""
@@ -293,6 +420,8 @@ class _Visit:
     def report(self, name: str) -> Report:
         """Put all of it into words."""
         found = self.diagnosis.found
+        if found is not None:
+            found = tuple(self._as_said(mistake) for mistake in found)
         if self.right:
             self._impossible_class()
         mistakes = (*(found or ()), *(b for b in self.behaviours if b.name not in {m.name for m in found or ()}))
@@ -316,6 +445,16 @@ class _Visit:
             example=self._example(broken) if wrong else None,
             notes=tuple(self.notes),
         )
+
+    def _as_said(self, mistake: Mistake) -> Mistake:
+        """A convention that contradicts what was said is a mistake; a derivative by what it takes is none."""
+        if mistake.unless in self.said:
+            return replace(mistake, kind="mistake")
+        if "softmax" in self.call.roles and mistake.name == "gradient at the probabilities":
+            return replace(mistake, kind="convention")
+        if mistake.name == "gradient zero" and "gradient" in self.cases[0][1].whole:
+            return next(m for m in CATALOGUE if m.name == "gradient stored as integers")
+        return mistake
 
     def _dtypes(self) -> dict[str, str]:
         """How many digits are right for inputs of other dtypes."""
@@ -353,6 +492,10 @@ class _Visit:
             row = int(off.argmax())
             right, value = right[row], value[row]
         return Example(probe.name, probe.logits[row], probe.target[row], name, right, value, row)
+
+
+def _names(diagnosis: Diagnosis) -> list[str]:
+    return [mistake.name for mistake in diagnosis.found or ()]
 
 
 def _error(case: Case) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import json
 import os
 import shutil
@@ -54,6 +55,8 @@ def check_file(
         ]
         columns, modules = shutil.get_terminal_size((100, 24)).columns, os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "COLUMNS": str(columns), "PYTHONPATH": modules}
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # probes are small
+            environment.setdefault(name, "1")
         process = subprocess.Popen(
             command,
             env=environment,
@@ -106,7 +109,7 @@ def _run(path: str, function: str, answer: str, options: str) -> None:
         specification.loader.exec_module(module)
         fn: Any = module
         for name in function.split("."):
-            fn = getattr(fn, name)
+            fn = getattr(_instance(fn, name), name)
     except AttributeError as error:
         if traceback.extract_tb(error.__traceback__)[-1].filename != __file__:
             found = _not_runnable(function, _of_file(error, str(place)))
@@ -124,6 +127,18 @@ def _run(path: str, function: str, answer: str, options: str) -> None:
     else:
         found = _everything(gradient(fn, **json.loads(options)))
     Path(answer).write_text(json.dumps(found), "utf-8")
+
+
+def _instance(owner: Any, name: str) -> Any:
+    """An object of the class that has a method of this name, made without arguments or without its constructor."""
+    method = inspect.getattr_static(owner, name, None)
+    plain = isinstance(owner, type) and inspect.isfunction(method)
+    if not plain or next(iter(inspect.signature(method).parameters), "") != "self":
+        return owner
+    try:
+        return owner()
+    except TypeError:
+        return owner.__new__(owner)
 
 
 def _of_file(error: Exception, path: str) -> str:

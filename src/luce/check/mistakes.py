@@ -7,12 +7,12 @@ the line to change. Where two of them give the same numbers on every probe, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from luce.check.steps import State, one_hot, softmax
+from luce.check.steps import State, divide, one_hot, softmax
 
 __all__ = ["BEHAVIOURS", "CATALOGUE", "EPSILONS", "Mistake", "floored"]
 
@@ -27,7 +27,11 @@ LANES = (4, 8, 16, 32, 64, 128)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One known mistake, or another ``"convention"``, or a ``"limit"``: right, but in a narrower range of logits."""
+    """One known mistake, or another ``"convention"``, or a ``"limit"``: right, but in a narrower range of logits.
+
+    ``only`` names what it is made in, where it is not made in loss and gradient alike; ``unless`` the option that makes
+    a convention a mistake when it was said; ``built_in`` marks an option in use that was not said.
+    """
 
     name: str
     said: str
@@ -37,6 +41,13 @@ class Mistake:
     step: str = ""
     kind: str = "mistake"
     change: Change = lambda s: None
+    only: str = ""
+    unless: str = ""
+    built_in: bool = False
+
+    def within(self, output: str) -> Mistake:
+        """The same mistake made in the ``"loss"`` or in the ``"gradient"`` only."""
+        return replace(self, name=f"{self.name}, in the {output} only", only=output)
 
 
 CATALOGUE: list[Mistake] = []
@@ -44,12 +55,12 @@ CATALOGUE: list[Mistake] = []
 
 
 def known(
-    step: str, name: str, said: str, computed: str, right: str, fix: str, kind: str = "mistake"
+    step: str, name: str, said: str, computed: str, right: str, fix: str, kind: str = "mistake", unless: str = ""
 ) -> Callable[[Change], Change]:
     """Enter the decorated change of a step into the catalogue."""
 
     def enter(change: Change) -> Change:
-        CATALOGUE.append(Mistake(name, said, computed, right, fix, step, kind, change))
+        CATALOGUE.append(Mistake(name, said, computed, right, fix, step, kind, change, unless=unless))
         return change
 
     return enter
@@ -61,7 +72,7 @@ def simple(step: str, kind: str, changes: dict[str, tuple[Callable[[State], Any]
     for name, (value, said, computed, right, fix) in changes.items():
 
         def change(s: State, value: Callable[[State], Any] = value) -> None:
-            place = s.out if attribute in ("dW", "db", "dx", "vjp", "jacobian") else vars(s)
+            place = s.out if attribute in ("dW", "db", "dx", "softmax", "vjp", "jacobian") else vars(s)
             place[attribute] = value(s)
 
         known(step, name, said, computed, right, fix, kind)(change)
@@ -79,10 +90,27 @@ def both(value: Callable[[State], Any]) -> Change:
     return change
 
 
+def _reduced(given: str, wanted: str) -> Change:
+    """Another reduction than was said."""
+
+    def change(s: State) -> None:
+        if s.reduction == wanted and (s.told or given == "sum"):
+            s.reduction = given
+            divide(s)
+
+    return change
+
+
 MEAN, PER_N = "L = Σ ℓᵢ / N", "∂L/∂z = (p − t) / N"
 WEIGHTED = "L = Σ w[yᵢ] ℓᵢ / Σ w[yᵢ]"
 known("divisor", "sum instead of mean", "Loss and gradient are sums over the rows, not divided by N.",
-      "L = Σ ℓᵢ", MEAN, "if the mean is wanted, divide loss and gradient by N", "convention")(both(lambda s: 1.0))  # fmt: skip
+      "L = Σ ℓᵢ", MEAN, "if the mean is wanted, divide loss and gradient by N", "convention", "reduction")(_reduced("sum", "mean"))  # fmt: skip
+known("divisor", "mean instead of sum", "Loss and gradient are divided by N; reduction='sum' was said.",
+      MEAN, "L = Σ ℓᵢ", "do not divide by N")(_reduced("mean", "sum"))  # fmt: skip
+for given, wanted in (("none", "mean"), ("none", "sum"), ("mean", "none"), ("sum", "none")):
+    words = {"none": "each row's own loss", "mean": "the mean", "sum": "the sum"}
+    known("divisor", f"{words[given]} instead of {words[wanted]}", f"{words[given].capitalize()} is returned; reduction={wanted!r} was said.",
+          f"reduction={given!r}", f"reduction={wanted!r}", f"reduce as reduction={wanted!r} does")(_reduced(given, wanted))  # fmt: skip
 known("divisor", "mean over all rows", "The mean divides by the number of all rows, also where a weighted or an ignored row counts otherwise.",
       "L = Σ wᵢ ℓᵢ / N", "L = Σ wᵢ ℓᵢ / Σ wᵢ", "divide by the sum of the weights of the rows that count, as PyTorch does", "convention")(both(lambda s: s.N))  # fmt: skip
 known("divisor", "mean over the rows not ignored", "The mean divides by the number of rows that count, not by their weights' sum.",
@@ -106,6 +134,10 @@ def _(s: State) -> None:
 simple("slope@logits", "convention", {
     "gradient times T²": (lambda s: s.T, "The gradient is multiplied by T², as distillation does.", "T·(p − t)", "(p − t) / T", "divide the gradient by T²"),
 })  # fmt: skip
+
+
+known("divisor", "loss and gradient times T²", "Loss and gradient are multiplied by T², as distillation does.", "T²·L", "L", "divide both by T²", "convention")(
+    lambda s: vars(s).update(D_loss=s.D_loss / s.T**2, D_gradient=s.D_gradient / s.T**2))  # fmt: skip
 
 
 # --- the divisor: mistakes
@@ -163,6 +195,7 @@ def _over(axis: int | None) -> Change:
     def change(s: State) -> None:
         if s.m is s.row_maximum:
             s.m = s.u.max(axis=axis, keepdims=True)
+        s.axis = axis
         s.e = np.exp(s.u - s.m)
         s.S = s.e.sum(axis=axis, keepdims=True)
 
@@ -235,16 +268,54 @@ def _(s: State) -> None:
     s.log_p = s.log_p + s.m
 
 
+@known("probabilities", "maximum added instead of subtracted", "The maximum is added to the logits and subtracted in the log-sum-exp, or the other way round.",
+       "log p = z + m − log Σ exp(z − m)", "log p = z − m − log Σ exp(z − m)", "subtract the maximum in both")  # fmt: skip
+def _(s: State) -> None:
+    s.log_p = s.log_p + 2 * s.m
+
+
 @known("exponentials", "running sum not rescaled", "The maximum is found while summing; what was summed before it grew is not rescaled.",
        "S ← S + exp(z_j − m_j)", "S ← S·exp(m_old − m_new) + exp(z_j − m_new)", "multiply the sum by exp(m_old − m_new) when the maximum grows")  # fmt: skip
 def _(s: State) -> None:
     s.S = np.exp(s.u - np.maximum.accumulate(s.u, axis=1)).sum(axis=1, keepdims=True)
 
 
+@known("exponentials", "shift in the numerator only", "The maximum is subtracted in the numerator; the sum is of exp(z) without it.",
+       "p = exp(z − m) / Σ exp(z)", "p = exp(z − m) / Σ exp(z − m)", "shift once, z = z - z.max(axis=1, keepdims=True), and use it in both")  # fmt: skip
+def _(s: State) -> None:
+    s.S = np.exp(s.u).sum(axis=s.axis, keepdims=True)
+
+
+@known("exponentials", "shift in the denominator only", "The maximum is subtracted in the sum; the numerator is exp(z) without it.",
+       "p = exp(z) / Σ exp(z − m)", "p = exp(z − m) / Σ exp(z − m)", "shift once, z = z - z.max(axis=1, keepdims=True), and use it in both")  # fmt: skip
+def _(s: State) -> None:
+    s.e, s.m = np.exp(s.u), 0 * s.row_maximum
+
+
+@known("exponentials", "row sums without keepdims", "The sums of the rows are divided out along the classes: with another number of rows than of classes it does not run.",
+       "p_ij = e_ij / S_j", "p_ij = e_ij / S_i", "e.sum(axis=1, keepdims=True)")  # fmt: skip
+def _(s: State) -> None:
+    if len(s.z) == s.V:
+        s.S = s.S.T
+
+
+@known("shift", "row maxima without keepdims", "The maxima of the rows are subtracted along the classes: with another number of rows than of classes it does not run.",
+       "z_ij − m_j", "z_ij − m_i", "z.max(axis=1, keepdims=True)")  # fmt: skip
+def _(s: State) -> None:
+    if len(s.z) == s.V:
+        s.m = s.m.T
+
+
+@known("exponentials", "the mean of the exponentials instead of their sum", "The exponentials are divided by their mean: the rows sum to V.", "p = e / mean(e)",
+       "p = e / Σ e", "sum, not mean")  # fmt: skip
+def _(s: State) -> None:
+    s.S = s.S / s.V
+
+
 @known("exponentials", "powers of 2 instead of e", "The exponentials are powers of 2.", "2^z", "e^z", "np.exp, or multiply the logits by log₂ e first")  # fmt: skip
 def _(s: State) -> None:
     s.e = np.exp2(s.u - s.m)
-    s.S = s.e.sum(axis=1, keepdims=True)
+    s.S = s.e.sum(axis=s.axis, keepdims=True)
 
 
 @known("exponentials", "the sum leaves out the last class", "The loop over the classes ends one too early.", "Σ_{j<V−1} exp(z_j)", "Σ_j exp(z_j)", "range(V), not range(V - 1)")  # fmt: skip
@@ -311,7 +382,8 @@ def _(s: State) -> None:
 @known("probabilities", "temperature on the target's logit only", "The target's own logit is divided by T; the log-sum-exp is of z.",
        "ℓ = lse(z) − z_y / T", "ℓ = lse(z / T) − z_y / T", "take the log-sum-exp of z / T")  # fmt: skip
 def _(s: State) -> None:
-    s.log_p = s.u - np.log(np.exp(s.z).sum(axis=1, keepdims=True))
+    if s.T != 1:
+        s.log_p = s.u - np.log(np.exp(s.z).sum(axis=1, keepdims=True))
 
 
 @known("gradient", "temperature in the loss only", "The gradient's softmax is taken of z, without the temperature.",
@@ -328,6 +400,8 @@ simple("t@smoothing", "mistake", {
     "the next row's label": (lambda s: np.roll(s.t, -1, axis=0), "Each row is compared with the label of the row after it.", "t = e_{y[i+1]}", "t = e_{y[i]}", "align logits and labels"),
     "the previous row's label": (lambda s: np.roll(s.t, 1, axis=0), "Each row is compared with the label of the row before it.", "t = e_{y[i−1]}", "t = e_{y[i]}", "align logits and labels"),
     "the first row's label for all rows": (lambda s: np.broadcast_to(s.t[:1], s.t.shape), "All rows are compared with the first row's label.", "t = e_{y[0]}", "t = e_{y[i]}", "index the label by the row: y[i]"),
+    "labels as a column": (lambda s: np.broadcast_to(s.t.mean(axis=0), s.t.shape), "Labels of shape (N, 1) are broadcast against the N rows: the loss is the mean of a table of N × N, every row with every label.", "L = Σᵢⱼ −log p[i, yⱼ] / N²", "L = Σᵢ −log p[i, yᵢ] / N", "y = y.ravel(), or take_along_axis(log_p, y, axis=1)"),
+    "labels as a column, summed": (lambda s: np.broadcast_to(s.t.sum(axis=0), s.t.shape), "Labels of shape (N, 1) are broadcast against the N rows: the loss is the sum of a table of N × N, every row with every label.", "L = Σᵢⱼ −log p[i, yⱼ] / N", "L = Σᵢ −log p[i, yᵢ] / N", "y = y.ravel(), or take_along_axis(log_p, y, axis=1)"),
     "the prediction as the label": (lambda s: one_hot(s.z.argmax(axis=1), s.V), "The label is the argmax of the logits: the loss is never large.", "t = e_{argmax z}", "t = e_y", "use the labels given"),
     "smoothing ignored": (lambda s: s.given_t, "The label smoothing has no effect.", "t = e_y", "t = (1 − ε) e_y + ε / V", "use the smoothed target"),
     "argmax of soft labels": (lambda s: one_hot(s.given_t.argmax(axis=1), s.V), "A distribution over the classes is replaced by its likeliest class.", "t = e_{argmax t}", "t as given", "multiply by t, do not take its argmax"),
@@ -386,6 +460,14 @@ known("divisor", "ignored rows counted as class 0", "Rows to be ignored are take
 known("divisor", "ignored rows counted as the last class", "A label of −1 picks the last class, as indexing in Python does.", "t = e_{−1}", "the row counts for nothing", "multiply losses and gradient by the mask")(_ignored_as(-1))  # fmt: skip
 
 
+@known("logits", "rows of label 0 ignored", "Rows whose label is 0 count for nothing, as if it marked padding.", "Σ over yᵢ ≠ 0",
+       "Σ over all rows", "if 0 is the label of padding, say ignore_index=0; if it is a class, do not mask it")  # fmt: skip
+def _(s: State) -> None:
+    if s.hard:
+        s.keep = s.keep & (s.y != 0)
+        s.t = s.t * s.keep[:, None]
+
+
 simple("D_gradient@divisor", "mistake", {
     "ignored rows in the gradient's N": (lambda s: s.D_gradient * s.N / s.keep.sum(), "The gradient is divided by the number of all rows, the loss by that of the rows that count.", "(p − t) / N", "(p − t) / N_valid", "divide both by mask.sum()"),
 })  # fmt: skip
@@ -426,6 +508,18 @@ def _(s: State) -> None:
     s.losses = s.losses / s.t.sum(axis=1)
 
 
+@known("divisor", "weights left out of the gradient", "The gradient is that of the mean without weights.", "(p − t) / N", "wᵢ (p − t) / Σ wᵢ",
+       "multiply each row of the gradient by its weight, and divide by the weights' sum")  # fmt: skip
+def _(s: State) -> None:
+    s.G, s.D_gradient = s.G / s.mass / s.r[:, None], s.keep.sum() if s.reduction == "mean" else 1.0
+
+
+@known("divisor", "weights left out of the loss", "The loss is the mean without weights.", "Σ ℓᵢ / N", "Σ wᵢ ℓᵢ / Σ wᵢ",
+       "multiply each loss by its weight, and divide by the weights' sum")  # fmt: skip
+def _(s: State) -> None:
+    s.losses, s.D_loss = s.losses / s.t.sum(axis=1) / s.r, s.keep.sum() if s.reduction == "mean" else 1.0
+
+
 @known("gradient", "class weights on the target's entry only", "Only the subtracted target is weighted, not the whole row.", "p − w ⊙ t", "w_y (p − t)",
        "multiply the whole row by w[y]")  # fmt: skip
 def _(s: State) -> None:
@@ -463,7 +557,8 @@ def floored(epsilon: float, clip: bool) -> Mistake:
     """``log(p + ε)``, or ``log(max(p, ε))``."""
 
     def change(s: State) -> None:
-        s.log_p = np.log(np.maximum(s.p, epsilon) if clip else s.p + epsilon)
+        s.divided = np.maximum(s.p, epsilon) if clip else s.p + epsilon
+        s.log_p = np.log(s.divided)
 
     name = f"p clipped at {epsilon:g}" if clip else f"log(p + {epsilon:g})"
     how = "The probability is clipped at {:g}" if clip else "{:g} is added to the probability"
@@ -487,6 +582,12 @@ def _(s: State) -> None:
     s.log_p = np.log(s.p)
 
 
+@known("loss", "0 · log 0 of a softmax that underflowed", "The target is multiplied by the logarithm of the finished softmax: where p rounds to 0 in another class, 0 · (−∞) is NaN.",
+       "ℓ = −Σ t log(softmax(z))", "ℓ = −Σ t (z − m − log Σ exp(z − m))", "log_p = z - m - np.log(np.exp(z - m).sum(axis=1, keepdims=True))", "limit")  # fmt: skip
+def _(s: State) -> None:
+    s.losses = s.losses + (0 * np.log(s.p)).sum(axis=1)
+
+
 def _divided(everywhere: bool) -> Change:
     def change(s: State) -> None:
         s.G = s.G + np.where(everywhere | (s.t > 0), 0 * s.t / s.p, 0)
@@ -508,6 +609,8 @@ simple("losses@loss", "mistake", {
     "squared error in the loss": (lambda s: ((s.p - s.t) ** 2).sum(axis=1), "The loss is the squared error of the probabilities.", "ℓ = Σ (p − t)²", "ℓ = −log p_y", "use the cross-entropy"),
     "half the squared error in the loss": (lambda s: ((s.p - s.t) ** 2).sum(axis=1) / 2, "The loss is half the squared error of the probabilities.", "ℓ = ½ Σ (p − t)²", "ℓ = −log p_y", "use the cross-entropy"),
     "binary cross-entropy of the softmax": (lambda s: -(s.t * s.log_p + (1 - s.t) * np.log1p(-s.p)).sum(axis=1), "Each class adds a term log(1 − p), which belongs to a sigmoid.", "ℓ = −Σ t log p + (1 − t) log(1 − p)", "ℓ = −Σ t log p", "drop the second term"),
+    "entropy of the prediction": (lambda s: -(s.p * s.log_p).sum(axis=1), "The probabilities are multiplied by their own logarithms; the target is not used.", "ℓ = −Σ p log p", "ℓ = −Σ t log p", "multiply by the target"),
+    "logarithm of 1 − p": (lambda s: -np.where(s.t == 0, 0, s.t * np.log1p(-s.p)).sum(axis=1), "The logarithm is of 1 − p_y, not of p_y.", "ℓ = −log(1 − p_y)", "ℓ = −log p_y", "take the logarithm of p_y"),
     "the largest probability instead of the target's": (lambda s: -s.log_p.max(axis=1), "The loss uses the likeliest class, not the label.", "ℓ = −log max p", "ℓ = −log p_y", "p[np.arange(N), y]"),
     "target's logit not subtracted": (lambda s: s.losses + (s.t * s.u).sum(axis=1), "The loss is the log-sum-exp alone.", "ℓ = lse", "ℓ = lse − z_y", "subtract z_y"),
     "log-probabilities summed over all classes": (lambda s: -s.log_p.sum(axis=1), "The loss sums over the classes without the target.", "ℓ = −Σ_j log p_j", "ℓ = −Σ_j t_j log p_j", "multiply by the one-hot target"),
@@ -528,10 +631,10 @@ def _entries(s: State) -> Any:
 
 RIGHT = "∂ℓ/∂z = p − t"
 simple("G@gradient", "mistake", {
-    "gradient at the probabilities": (lambda s: -s.t / s.p, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
+    "gradient at the probabilities": (lambda s: -s.t / s.divided, "This is the derivative by the probabilities; the softmax's own derivative is missing.", "−t / p", RIGHT, "grad = p - t"),
     "gradient at the log-probabilities": (lambda s: -s.t, "This is the derivative by the log-probabilities; the log-softmax's own derivative is missing.", "−t", RIGHT, "grad = p - t"),
     "diagonal of the softmax's derivative only": (lambda s: -s.t * (1 - s.p), "Only ∂p_y/∂z_y = p_y (1 − p_y) is used; the other logits change p_y too.", "−t (1 − p)", RIGHT, "add the off-diagonal part −p_i p_j: grad = p - t"),
-    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.mass - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
+    "off-diagonal sign": (lambda s: -s.t * (1 - s.p) - (s.t.sum(axis=1, keepdims=True) - s.t) * s.p, "The off-diagonal part of the softmax's derivative is −p_i p_j; its minus is missing.", "−p_j for j ≠ y", "+p_j for j ≠ y", "J = np.diag(p) - np.outer(p, p)"),
     "target not subtracted": (lambda s: s.mass * s.p, "The gradient is the softmax alone.", "p", RIGHT, "grad[np.arange(N), y] -= 1"),
     "target added": (lambda s: s.mass * s.p + s.t, "The target is added, not subtracted.", "p + t", RIGHT, "grad = p - t"),
     "softmax's derivative applied twice": (lambda s: _jacobian_times(s.p, s.G), "p − t already contains the softmax's derivative; it was multiplied by the Jacobian again.", "J (p − t)", RIGHT, "grad = p - t, without another softmax backward"),
@@ -539,6 +642,10 @@ simple("G@gradient", "mistake", {
     "the derivative of a squared error through the softmax": (lambda s: 2 * _jacobian_times(s.p, s.p - s.t), "This is the gradient of Σ (p − t)².", "2 J (p − t)", RIGHT, "grad = p - t, and the cross-entropy as the loss"),
     "the derivative of a squared error with σ′": (lambda s: 2 * s.p * (1 - s.p) * s.G, "This is the gradient of a squared error with the sigmoid's derivative.", "2 (p − t) p (1 − p)", RIGHT, "grad = p - t"),
     "the derivative of p instead of log p": (lambda s: (s.t * s.p).sum(axis=1, keepdims=True) * s.p - s.t * s.p, "This is the gradient of −p_y: the logarithm's 1 / p_y is missing.", "p_y (p − t)", RIGHT, "grad = p - t"),
+    "the derivative of the binary cross-entropy through the softmax": (lambda s: _jacobian_times(s.p, (s.p - s.t) / (s.p * (1 - s.p))), "The loss's derivative is that of the binary cross-entropy, (p − t) / (p (1 − p)), which belongs to a sigmoid.", "J (p − t) / (p (1 − p))", RIGHT, "dL/dp = -t / p; or at once grad = p - t"),
+    "the derivative of the binary cross-entropy": (lambda s: (s.p - s.t) / (s.p * (1 - s.p)), "This is the derivative of a binary cross-entropy by its probability.", "(p − t) / (p (1 − p))", RIGHT, "grad = p - t"),
+    "gradient multiplied by the loss": (lambda s: s.losses[:, None] * s.G, "Each row's gradient is multiplied by its loss; the gradient from above is 1, not the loss.", "ℓ (p − t)", RIGHT, "start from 1, not from the loss"),
+    "probabilities stored as integers": (lambda s: np.trunc(s.p) - s.t, "The probabilities are written into an array of integers, which makes them 0: zeros_like of the labels, or of integer logits.", "int(p) − t", RIGHT, "np.zeros(z.shape), of floats"),
     "the softmax's derivative without the loss": (lambda s: s.p * (1 - s.p), "This is p (1 − p), the diagonal of the softmax's derivative; the loss is not in it.", "p (1 − p)", RIGHT, "grad = p - t"),
     "logits in place of probabilities": (lambda s: s.mass * s.u - s.t, "The target is subtracted from the logits, not from their softmax.", "z − t", RIGHT, "grad = softmax(z) - t"),
     "log-probabilities in place of probabilities": (lambda s: s.mass * s.log_p - s.t, "The target is subtracted from log p.", "log p − t", RIGHT, "grad = np.exp(log_p) - t"),
@@ -548,12 +655,12 @@ simple("G@gradient", "mistake", {
     "prediction minus target": (lambda s: one_hot(s.p.argmax(axis=1), s.V) - s.t, "The perceptron's update: the predicted class stands for the probabilities.", "e_{argmax p} − t", RIGHT, "grad = p - t"),
     "squared entries": (lambda s: s.G**2, "Every entry is squared.", "(p − t)²", RIGHT, "grad = p - t"),
     "mass of the target taken for 1": (lambda s: s.p - s.t, "The target does not sum to 1 here, but p is not multiplied by its sum.", "p − t", "(Σ t) p − t", "grad = t.sum(axis=1, keepdims=True) * p - t"),
-    "1 subtracted in the columns of all labels": (lambda s: s.p - np.isin(np.arange(s.V), s.y), "grad[:, y] -= 1 subtracts in every row, at every label of the batch.", "p[:, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
-    "1 subtracted once for each label in every row": (lambda s: s.p - one_hot(s.y, s.V).sum(axis=0), "Every row has 1 subtracted for the label of every row.", "p − Σᵢ e_{yᵢ}", "pᵢ − e_{yᵢ}", "grad[np.arange(N), y] -= 1"),
-    "1 subtracted in the first row only": (lambda s: s.p - np.isin(np.arange(s.V), s.y) * (np.arange(len(s.p)) == 0)[:, None], "grad[0, y] -= 1 hits the first row, at every label of the batch.", "p[0, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted in the columns of all labels": (lambda s: s.p - s.t.any(axis=0), "grad[:, y] -= 1 subtracts in every row, at every label of the batch.", "p[:, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted once for each label in every row": (lambda s: s.p - s.t.sum(axis=0), "Every row has 1 subtracted for the label of every row.", "p − Σᵢ e_{yᵢ}", "pᵢ − e_{yᵢ}", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted in the first row only": (lambda s: s.p - s.t.any(axis=0) * (np.arange(len(s.p)) == 0)[:, None], "grad[0, y] -= 1 hits the first row, at every label of the batch.", "p[0, y] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
     "only the first row's target subtracted": (lambda s: s.p - s.t * (np.arange(len(s.p)) == 0)[:, None], "The target is subtracted in the first row only.", "p[0, y₀] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
     "only the last row's target subtracted": (lambda s: s.p - s.t * (np.arange(len(s.p)) == len(s.p) - 1)[:, None], "The target is subtracted in the last row only: the line stands after the loop.", "p[N−1, y] − 1", "p[i, yᵢ] − 1", "indent the line into the loop"),
-    "1 subtracted from whole rows": (lambda s: s.p - np.isin(np.arange(len(s.p)), s.y)[:, None], "grad[y] -= 1 picks rows by the labels, and subtracts from all their classes.", "p[y, :] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
+    "1 subtracted from whole rows": (lambda s: s.p - np.isin(np.arange(len(s.p)), s.t.argmax(axis=1))[:, None], "grad[y] -= 1 picks rows by the labels, and subtracts from all their classes.", "p[y, :] − 1", "p[i, yᵢ] − 1", "grad[np.arange(N), y] -= 1"),
 })  # fmt: skip
 simple("G@divisor", "mistake", {
     "sign flipped": (lambda s: -s.G, "This is minus the gradient: a step along it goes down, a step against it goes up. If it is the direction of descent on purpose, say descent=True.", "t − p", RIGHT, "grad = p - t"),
@@ -591,6 +698,13 @@ known(
     RIGHT,
     "np.zeros(z.shape), of floats: not zeros_like of the labels",
 )(_gradient(lambda s: np.trunc(s.out["gradient"])))
+
+
+@known("reduction", "the rows' gradients added up", "One gradient is returned for all rows: the sum, or the mean, runs over the batch.", "Σᵢ (pᵢ − tᵢ) / N, of shape (V,)",
+       "(p − t) / N, of shape (N, V)", "do not reduce over the rows: the gradient has the logits' shape")  # fmt: skip
+def _(s: State) -> None:
+    if s.x is None:
+        s.out["gradient"] = s.out["gradient"].sum(axis=0)
 
 
 @known("reduction", "integer division of the loss", "The loss is divided with //, which rounds down.", "L = Σ ℓᵢ // N", MEAN, "/ instead of //")  # fmt: skip
@@ -703,6 +817,11 @@ simple("jacobian@derivative", "mistake", {
 })  # fmt: skip
 
 
+simple("softmax@derivative", "mistake", {
+    "p (1 − p) in place of the Jacobian": (lambda s: s.p * (1 - s.p), "This is the diagonal of the softmax's derivative; every probability depends on every logit.", "p (1 − p)", J, "np.diag(p) - np.outer(p, p)"),
+})  # fmt: skip
+
+
 def _product(value: Callable[[State, Any, Any], Any]) -> Callable[[State], Any]:
     return lambda s: np.nan if s.vector is None else value(s, s.p, s.vector)
 
@@ -713,6 +832,7 @@ simple("vjp@derivative", "mistake", {
     "product without ⟨p, v⟩": (_product(lambda s, p, v: p * v), "The sum over the row is missing.", "p ⊙ v", VJP, "p * (v - (p * v).sum(axis=1, keepdims=True))"),
     "product without the factor p": (_product(lambda s, p, v: v - (p * v).sum(axis=1, keepdims=True)), "The factor p in front is missing.", "v − ⟨p, v⟩", VJP, "multiply by p"),
     "product with an unweighted sum": (_product(lambda s, p, v: p * (v - v.sum(axis=1, keepdims=True))), "The sum over the row is not weighted by p.", "p ⊙ (v − Σ v)", VJP, "(p * v).sum"),
+    "product with p times an unweighted sum": (_product(lambda s, p, v: p * (v - p * v.sum(axis=1, keepdims=True))), "The sum over the row is of v alone, and p is multiplied afterwards.", "p ⊙ (v − p Σ v)", VJP, "(p * v).sum(axis=1, keepdims=True)"),
     "product with a sum over the batch": (_product(lambda s, p, v: p * (v - (p * v).sum(axis=0))), "The sum runs down the columns.", "p ⊙ (v − Σᵢ p v)", VJP, "sum with axis=1, keepdims=True"),
     "product with a sum over everything": (_product(lambda s, p, v: p * (v - (p * v).sum())), "The sum runs over all rows.", "p ⊙ (v − Σᵢⱼ p v)", VJP, "sum with axis=1, keepdims=True"),
     "product with the off-diagonal sign": (_product(lambda s, p, v: p * (v * (1 - 2 * p) + (p * v).sum(axis=1, keepdims=True))), "The off-diagonal entries −p_i p_j have lost their minus.", "+p_i p_j v_j", "−p_i p_j v_j", "p * (v - (p * v).sum(axis=1, keepdims=True))"),

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
 from luce.check.oracle import softmax as exact_softmax
 
-__all__ = ["EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD", "Probe", "with_options"]
+__all__ = [
+    *("EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD"),
+    *("Probe", "resized", "with_options"),
+]
 
 Array = NDArray[Any]
 
@@ -169,6 +172,45 @@ def with_options(*names: str, **values: Any) -> Probe:
         target = np.where(np.isin(np.arange(7), (2, 5)), options["ignore_index"], target)
     upstream = options.pop("upstream", None)
     return replace(_A, name=f"{_A.name}, {said}", target=target, options=options, upstream=upstream)
+
+
+def resized(probe: Probe, rows: int | None, classes: int | None) -> Probe:
+    """The probe with other numbers of rows and classes, for a function that has them built in.
+
+    Examples
+    --------
+    >>> resized(ORDINARY[0], None, 10).logits.shape
+    (7, 10)
+    """
+    had, v_had = probe.logits.shape
+    n, v = rows or had, classes or v_had
+    if (n, v) == (had, v_had):
+        return probe
+    i, k = np.arange(n), np.arange(v)
+    again, row, column = i // had, i % had, k % v_had
+
+    def spread(values: Array) -> Array:
+        return np.asarray(values[row[:, None], (column + again[:, None]) % v_had] - k // v_had * 0.3125)
+
+    more: dict[str, Any] = {"logits": spread(probe.logits)}
+    if probe.vector is not None:
+        more["vector"] = spread(probe.vector)
+    if probe.layer is not None:
+        x, W, b = probe.layer
+        x = np.stack([np.roll(x[j % had], j // had) for j in i])
+        W, b = np.stack([np.roll(W[j % v_had], j // v_had) for j in k]), b[column] - k // v_had * 0.5
+        more |= {"layer": (x, W, b), "logits": x @ W.T + b}
+    if np.ndim(probe.target) == 2:
+        shares = probe.target[row][:, column] * (k < v_had)
+        more["target"] = shares / shares.sum(axis=1, keepdims=True)
+    else:
+        labels = probe.target[row]
+        moved = np.where(i % 2 == 1, labels + v - v_had, labels) if v > v_had else labels % v
+        more["target"] = np.where(labels >= 0, moved, labels)
+    if isinstance(probe.upstream, np.ndarray) and probe.upstream.ndim:
+        more["upstream"] = np.resize(probe.upstream, n)
+    name = f"{n} rows, {v} classes" if probe.ordinary else probe.name
+    return replace(probe, name=name, **more)
 
 
 SMALLEST = Probe(

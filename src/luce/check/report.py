@@ -19,6 +19,9 @@ __all__ = ["Example", "Report"]
 
 Array = NDArray[Any]
 
+WIDE = 6
+"""Classes that a row of cells shows."""
+
 EXIT = {"correct": 0, "wrong": 1, "not runnable": 2}
 
 PAGE = """<!doctype html>
@@ -30,7 +33,7 @@ PAGE = """<!doctype html>
 <title>luce check</title>
 <style>
 body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: {foreground}; background: {background}; }}
-pre {{ font: 0.95rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }}
+pre {{ font: 0.95rem/1.2 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }}
 {stylesheet}
 </style>
 </head>
@@ -54,9 +57,9 @@ class Example:
     row: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The verdict on one function.
+    """The verdict on one function; true if it is right.
 
     Attributes
     ----------
@@ -95,6 +98,12 @@ class Report:
     def correct(self) -> bool:
         """Whether it is right, be it by another convention or in a narrower range."""
         return self.verdict == "correct"
+
+    def __bool__(self) -> bool:
+        return self.correct
+
+    def __repr__(self) -> str:
+        return f"<{self.headline}>"
 
     @property
     def exit_code(self) -> int:
@@ -221,12 +230,12 @@ def _cells(example: Example) -> RenderableType:
     logits = np.atleast_1d(example.logits)
     table = Table(title=f"Row {example.row} of the probe of {example.probe}", title_justify="left", title_style="dim")
     table.add_column("", style="dim")
-    classes = range(len(logits))
+    classes = _shown(example, len(logits))
     for k in classes:
         table.add_column(f"class {k}", justify="right")
     own = np.ndim(example.target) == 0
-    marks = ["●" if k == example.target else "" for k in classes] if own else [f"{share:g}" for share in example.target]
-    table.add_row("logits", *(f"{value:g}" for value in logits))
+    marks = ["●" * bool(k == example.target) if own else f"{example.target[k]:g}" for k in classes]
+    table.add_row("logits", *(f"{logits[k]:g}" for k in classes))
     table.add_row("target", *marks)
     if example.expected is None or example.actual is None:
         table.caption = "It raises an arithmetic error here."
@@ -243,10 +252,21 @@ def _cells(example: Example) -> RenderableType:
     else:
         right = np.isclose(actual, expected, rtol=1e-4, atol=1e-12)
         styles = ["black on green" if each else "bold white on red" for each in right]
-        cells = [Text(_number(value), style=style) for value, style in zip(actual, styles, strict=True)]
-        table.add_row(f"{example.output}, expected", *(_number(value) for value in expected))
+        cells = [Text(_number(actual[k]), style=styles[k]) for k in classes]
+        table.add_row(f"{example.output}, expected", *(_number(expected[k]) for k in classes))
         table.add_row(f"{example.output}, actual", *cells)
     return table
+
+
+def _shown(example: Example, n_classes: int) -> list[int]:
+    """The classes that fit beside each other: all, or the target's and those that differ the most."""
+    expected, actual = example.expected, example.actual
+    if n_classes <= WIDE or expected is None or actual is None or np.shape(actual) != (n_classes,):
+        return list(range(min(n_classes, WIDE)))
+    off = np.abs(np.nan_to_num(actual, nan=np.inf, posinf=np.inf) - expected)
+    order = np.argsort(-off, kind="stable").tolist()
+    target = int(np.argmax(example.target)) if np.ndim(example.target) else int(example.target)
+    return sorted(list(dict.fromkeys([target, *order]))[:WIDE])
 
 
 def _number(value: float) -> str:
@@ -255,10 +275,10 @@ def _number(value: float) -> str:
 
 def _plain(value: Any) -> Any:
     """Lists and numbers of an array; what is not finite by its name, as JSON has no such number."""
-    if isinstance(value, (np.ndarray, list)):
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, list):
         return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,12 +19,15 @@ from luce.check.oracle import to_float
 from luce.check.probes import Probe
 from luce.check.steps import one_hot
 
-__all__ = ["TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
+__all__ = ["TARGETS", "TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
 
 Array = NDArray[Any]
 
 TASKS = ("loss", "layer", "softmax", "vjp")
 """What a function may compute: the loss of logits, of a layer, a softmax (or its Jacobian), a softmax's product."""
+
+TARGETS = ("index", "one-hot", "column")
+"""The forms of a target: class indices, rows of zeros and a one, class indices of shape (N, 1)."""
 
 LOGITS = {
     *("z", "logits", "logit", "scores", "score", "input", "inputs", "pred", "preds", "predictions", "y_pred", "y_hat"),
@@ -60,6 +64,15 @@ NAMES: dict[str, str] = {
     **dict.fromkeys(("dx", "dX", "grad_x", "grad_X", "x", "X", "input"), "dx"),
     **dict.fromkeys(("p", "probs", "probabilities", "softmax"), "softmax"),
 }
+EXTRAS: dict[str, set[str]] = {
+    "zero": {"reg", "lam", "lamb", "lambda_", "lambd", "l2", "reg_strength", "regularization", "weight_decay", "decay"},
+    "classes": {"num_classes", "n_classes", "nb_classes", "num_class", "K", "C", "V"},
+    "rows": {"batch_size", "n_samples", "num_samples", "m", "N", "bs"},
+}
+"""Further parameters without a default: a penalty, which is left out, and sizes."""
+FORWARD, BACKWARD = ("forward", "loss", "__call__"), ("backward", "gradient", "grad")
+LEFT_BEHIND = ("dinputs", "grad", "gradient", "dlogits", "dz", "dx", "grad_input")
+"""Where a layer's ``backward`` leaves what it does not return."""
 DERIVATIVES = {"logits": "gradient", "W": "dW", "b": "db", "x": "dx"}
 
 
@@ -73,7 +86,8 @@ class NotRunnable(Exception):
 class Observed:
     """What one call gave: float64 arrays by name, the coarsest dtype among them, what happened on the way.
 
-    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN.
+    ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN, ``whole`` the
+    outputs whose numbers are integers.
     """
 
     outputs: dict[str, Array]
@@ -81,11 +95,16 @@ class Observed:
     derived: bool = False
     overwritten: bool = False
     arithmetic: str = ""
+    whole: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Call:
-    """One way to call a function; ``derives`` is whether tensors ask for their gradient."""
+    """One way to call a function.
+
+    ``derives`` is whether tensors ask for their gradient, ``columns`` whether the examples are the columns, ``extras``
+    what further parameters are for.
+    """
 
     fn: Callable[..., Any]
     task: str
@@ -94,11 +113,36 @@ class Call:
     target: str = "index"
     rowwise: bool = False
     transposed_weight: bool = False
+    columns: bool = False
+    extras: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    signature: Mapping[str, inspect.Parameter] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
     derives: bool = True
     places: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is called as most are: logits, examples in rows, labels in one dimension."""
+        odd = self.columns or self.target == "column" or (self.task != "vjp" and "softmax" in self.roles)
+        return not odd
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Options that are in use unless something else is passed, as the defaults of its parameters."""
+        found = {}
+        for option, name in self.parameters.items():
+            value = self.signature[name].default
+            neutral = {"label_smoothing": 0, "temperature": 1}.get(option)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if option in ("label_smoothing", "temperature") and number and value != neutral:
+                found[option] = value
+            if option == "ignore_index" and number and value >= 0:
+                found[option] = value
+            if option == "reduction" and value in ("mean", "sum", "none"):
+                found[option] = value
+        return found
 
     def __call__(self, probe: Probe) -> Observed:
         """Run the function on a probe; exceptions are the function's own, but for arithmetic ones: those are NaN."""
@@ -130,6 +174,8 @@ class Call:
                 for name, value in {**probe.options, "upstream": probe.upstream}.items()
                 if name in self.parameters and value is not None
             }
+            sizes = {"zero": 0.0, "classes": probe.logits.shape[1], "rows": len(probe.logits)}
+            options |= {name: sizes[kind] for name, kind in self.extras.items()}
             before = {role: _plain(value)[0].copy() for role, value in given.items()}
             try:
                 result = self._run(given, {**self.fixed, **options}, probe)
@@ -152,17 +198,21 @@ class Call:
 
     def _value(self, role: str, probe: Probe) -> Any:
         n = slice(None) if not self.rowwise else 0
-        if role == "target":
-            if np.ndim(probe.target) == 2:
-                return probe.target[n]
-            return one_hot(probe.labels, probe.logits.shape[1])[n] if self.target == "one-hot" else probe.target[n]
+        if role == "target" and np.ndim(probe.target) == 1:
+            if self.target == "one-hot":
+                return self._laid_out(one_hot(probe.labels, probe.logits.shape[1])[n])
+            return probe.target[:, None] if self.target == "column" else probe.target[n]
         if role == "softmax":
-            return to_float(probe.truth("softmax").value)[n]
-        if role in ("logits", "vector"):
-            return np.asarray(getattr(probe, role))[n]
+            return self._laid_out(to_float(probe.truth("softmax").value)[n])
+        if role in ("logits", "vector", "target"):
+            return self._laid_out(np.asarray(getattr(probe, role))[n])
         assert probe.layer is not None
         value = probe.layer["xWb".index(role)]
         return value.T if role == "W" and self.transposed_weight else value
+
+    def _laid_out(self, value: Array) -> Array:
+        """As rows, or as columns: one row is then a column of a matrix."""
+        return np.atleast_2d(value).T if self.columns else value
 
     def _native(self, value: Any) -> Any:
         array = np.array(value, order="C")
@@ -247,15 +297,15 @@ class Call:
         n, v = (len(probe.logits), probe.logits.shape[1])
         row = () if self.rowwise else (n,)
         shape = value.shape
+        like = (v, n) if self.columns else (*row, v)
         if self.task in ("softmax", "vjp"):
-            kinds = {(*row, v): self.task, (*row, v, v): "jacobian"}
+            kinds = {like: self.task, (*row, v, v): "jacobian"}
         elif self.task == "loss":
-            kinds = {(): "loss", (*row,): "loss", (*row, v): "gradient"}
-            if shape == (*row, 1) and not self.rowwise:
+            kinds = {(): "loss", (*row,): "loss", like: "gradient"} | ({(v,): "gradient"} if row and v != n else {})
+            if all(size == 1 for size in shape) or (not self.rowwise and shape in ((n, 1), (1, n))):
                 return "loss"
-            if shape == (1,):
-                return "loss"
-            if shape == (*row, v) and beside and value.min() >= 0 and np.allclose(value.sum(axis=-1), 1, atol=1e-2):
+            classes = -2 if self.columns else -1
+            if shape == like and beside and value.min() >= 0 and np.allclose(value.sum(axis=classes), 1, atol=1e-2):
                 return "softmax"
         else:
             assert probe.layer is not None
@@ -268,14 +318,14 @@ class Call:
             if shape in kinds and kinds[shape] == "dW" and "dW" in found and shape == (n, d):
                 return "dx"
         if shape not in kinds:
-            said = " or ".join(f"{name} {kind}" for kind, name in kinds.items())
+            said = " or ".join(f"{name} {kind}" for kind, name in kinds.items() if kind != (v,) or self.rowwise)
             error = NotRunnable(f"it returns an array of shape {shape}; expected {said}")
-            error.final = shape == (v, *row) and not self.rowwise
+            error.final = shape == (v, *row) and not self.rowwise and not self.columns
             raise error
         return kinds[shape]
 
     def _observed(self, found: Mapping[str, Any], derived: bool = False) -> Observed:
-        outputs, dtypes = {}, []
+        outputs, dtypes, whole = {}, [], []
         for name, value in found.items():
             array, dtype = _plain(value)
             if array.dtype == object:
@@ -284,20 +334,26 @@ class Call:
                 array = array.T
             if name == "db" and array.ndim == 2 and len(array) == 1:
                 array = array[0]
+            if self.columns and name in ("gradient", "softmax", "vjp"):
+                array = array.T[0] if self.rowwise else array.T
             if name == "loss":
-                array = array.reshape(array.shape[:1] if array.size > 1 else ())
+                array = array.reshape(-1 if array.size > 1 else ())
+            whole += [name] * (array.dtype.kind in "iu")
             outputs[name] = array.astype(np.float64)
             dtypes.append(dtype)
         order = ["bfloat16", "float16", "float32", "float64"]
         known = [dtype for dtype in dtypes if dtype in order]
-        return Observed(outputs, min(known, key=order.index) if known else "float64", derived)
+        coarsest = min(known, key=order.index) if known else "float64"
+        return Observed(outputs, coarsest, derived, whole=tuple(whole))
 
     def describe(self) -> str:
         """One line: what is passed and in which form."""
-        target = {"index": "class indices", "one-hot": "one-hot rows"}[self.target]
-        words = [target if role == "target" else role for role in self.roles]
+        target = {"index": "class indices", "one-hot": "one-hot rows", "column": "class indices of shape (N, 1)"}
+        said = {"target": target[self.target], "softmax": "probabilities"}
+        words = [said.get(role, role) for role in self.roles]
         kind = {"numpy": "NumPy arrays", "torch": "PyTorch tensors", "jax": "JAX arrays", "list": "lists"}
-        return f"f({', '.join(words)}) with {kind[self.framework]}{', one row at a time' if self.rowwise else ''}"
+        return f"f({', '.join(words)}) with {kind[self.framework]}{', the examples as columns' * self.columns}\
+{', one row at a time' * self.rowwise}"
 
 
 @dataclass
@@ -335,6 +391,9 @@ def _options_of(fn: Any) -> dict[str, str]:
         for option, spellings in OPTIONS.items():
             if name in spellings and option not in found:
                 found[option] = name
+        default = _parameters(fn)[name].default
+        if name in ("eps", "epsilon") and isinstance(default, float) and 0.005 <= default < 1:
+            found.setdefault("label_smoothing", name)  # smaller ones are floors
     return found
 
 
@@ -364,18 +423,53 @@ def _callable(fn: Any) -> tuple[Callable[..., Any], Any, str | None]:
             signature = signature[1:] if signature[0].name in ("ctx", "context", "self", "_") else signature
             applied.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
             return applied, applied, "torch"
-    if isinstance(fn, type) and hasattr(fn, "forward") and hasattr(fn, "backward"):
-        kind: Any = fn
-
-        def both(*arguments: Any) -> Any:
-            layer = kind()
-            return layer.forward(*arguments), layer.backward()
-
-        both.__signature__ = inspect.Signature(list(_parameters(kind.forward).values())[1:])  # type: ignore[attr-defined]
-        return both, both, None
+    forward, backward = (next((n for n in names if hasattr(fn, n)), None) for names in (FORWARD, BACKWARD))
+    if forward and backward and (isinstance(fn, type) or not callable(fn)):
+        layer = _of_layer(fn, forward, backward)
+        return layer, layer, None
     if not callable(fn):
         raise NotRunnable(f"it is no function but {type(fn).__name__}")
     return fn, fn, None
+
+
+def _of_layer(kind: Any, forward: str, backward: str) -> Callable[..., Any]:
+    """What a class with ``forward`` and ``backward`` computes: loss and gradient, or a product where it is a softmax.
+
+    ``backward`` may take the target again, and leave its result in an attribute.
+    """
+    made: Callable[[], Any] = kind if isinstance(kind, type) else lambda: kind
+    skipped = int(isinstance(kind, type))
+    takes = list(_parameters(getattr(kind, forward)).values())[skipped:]
+    needs = [p.name for p in list(_parameters(getattr(kind, backward)).values())[skipped:] if p.default is p.empty]
+
+    def back(layer: Any, given: Sequence[Any], above: Any) -> Any:
+        def value(name: str) -> Any:
+            if name in TARGET and len(given) > 1:
+                return next((g for g, p in zip(given, takes, strict=False) if p.name == name), given[1])
+            if name in LOGITS:
+                return given[0]
+            return getattr(layer, "output", given[0]) if TARGET & {*needs} else above
+
+        result = getattr(layer, backward)(*map(value, needs or ["above"] * (above is not None)))
+        left = (getattr(layer, name) for name in LEFT_BEHIND if hasattr(layer, name))
+        return next(left, None) if result is None else result
+
+    if len([p for p in takes if p.default is p.empty]) == 1:
+
+        def product(dout: Any, z: Any) -> Any:
+            layer = made()
+            getattr(layer, forward)(z)
+            return back(layer, (z,), dout)
+
+        return product
+
+    def both(*arguments: Any) -> Any:
+        layer = made()
+        loss = getattr(layer, forward)(*arguments)
+        return loss, back(layer, arguments, 1.0 if needs else None)
+
+    both.__signature__ = inspect.Signature(takes)  # type: ignore[attr-defined]
+    return both
 
 
 def _frameworks(fn: Any, said: str | None) -> tuple[str, ...]:
@@ -402,12 +496,26 @@ def _home(value: Any) -> str:
     return str(value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")).partition(".")[0]
 
 
-def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) -> tuple[str, list[tuple[str, ...]]]:
-    """The task and the orders of roles to try, likeliest first."""
+def _required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """The parameters that a call must give; the first two where all have defaults."""
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [p.name for p in positional if p.default is p.empty] or [p.name for p in positional[:2]]
+    return names + [p.name for p in positional if p.default is None and p.name in TARGET][: len(names) == 1]
+
+
+def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
+    """Parameters from the third on that are a penalty's strength or a size."""
+    return {name: kind for name in _required(parameters)[2:] for kind, names in EXTRAS.items() if name in names}
+
+
+def _task_and_roles(names: Sequence[str], task: str | None) -> tuple[str, list[tuple[str, ...]]]:
+    """The task and the orders of roles to try, likeliest first."""
     if not names and task in (None, "loss"):
         return "loss", [("logits", "target")]
+    names = [re.sub(r"^([Wwb]|theta|weights?|bias)_?(\d+|out|output)$", r"\1", name) for name in names]  # W2 is W
+    if sum(name in ROLES["W"] for name in names) > 1 and task in (None, "layer"):
+        last = "a function of (x, W, b, target) or of (logits, target)"
+        raise NotRunnable(f"it takes the weights of several layers; check its last one alone, {last}")
     if task is None:
         if len(names) == 1:
             task = "softmax"
@@ -418,7 +526,7 @@ def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) 
         else:
             task = "loss"
     if task == "softmax":
-        return task, [("logits",)]
+        return task, [("logits",), ("softmax",)]
     if task == "vjp":
         orders: list[tuple[str, ...]] = []
         first = 0 if names[0] in VECTOR else 1
@@ -436,8 +544,11 @@ def _task_and_roles(parameters: dict[str, inspect.Parameter], task: str | None) 
         left = [role for role in wanted if role not in roles]
         return task, [tuple(role or left.pop(0) for role in roles)]
     order: tuple[str, ...] = ("logits", "target")
-    swapped = names[0] in TARGET and names[1] not in TARGET - {"y"}
-    return task, [order[::-1], order] if swapped else [order, order[::-1]]
+    swapped = len(names) > 1 and names[0] in TARGET and names[1] not in TARGET - {"y"}
+    of = [order[::-1], order] if swapped else [order, order[::-1]]
+    if len(names) > 1 and sum(name in LOGITS for name in names[:2]) == sum(name in TARGET for name in names[:2]) == 1:
+        of = of[:1]  # the names leave no doubt
+    return task, [*of, *(tuple("softmax" if role == "logits" else role for role in each) for each in of)]
 
 
 def calls(
@@ -446,6 +557,7 @@ def calls(
     task: str | None = None,
     framework: str | None = None,
     target: str | None = None,
+    layout: str | None = None,
     dtype: str = "float64",
     fixed: Mapping[str, Any] | None = None,
 ) -> Iterator[Call]:
@@ -456,7 +568,8 @@ def calls(
     fn : callable, torch.nn.Module, autograd.Function, or a class with ``forward`` and ``backward``
     task : one of :data:`TASKS`, optional
     framework : {"numpy", "torch", "jax", "list"}, optional
-    target : {"index", "one-hot"}, optional
+    target : {"index", "one-hot", "column"}, optional
+    layout : {"rows", "columns"}, optional
     dtype : str
         Of the floats that are passed.
     fixed : mapping, optional
@@ -464,21 +577,29 @@ def calls(
     """
     function, owner, kind = _callable(fn)
     parameters = _parameters(owner)
-    task, orders = _task_and_roles(parameters, task)
-    names = set(parameters)
-    hot = any("hot" in name.lower() for name in names)
-    targets = (target,) if target else ("one-hot", "index") if hot else ("index", "one-hot")
+    extras = {name: kind for name, kind in _extras(parameters).items() if name not in (fixed or {})}
+    given = {*extras, *(fixed or {})}
+    task, orders = _task_and_roles([name for name in _required(parameters) if name not in given], task)
+    hot = any("hot" in name.lower() for name in parameters)
+    targets = (target,) if target else ("one-hot", "index", "column") if hot else TARGETS
     if task in ("softmax", "vjp"):
         targets = ("index",)
-    base = Call(function, task, orders[0], parameters=_options_of(owner), fixed=fixed or {}, dtype=dtype)
+    base = Call(function, task, orders[0], parameters=_options_of(owner), signature=parameters, extras=extras)
+    base = replace(base, fixed=fixed or {}, dtype=dtype)
     frameworks = (kind,) if kind and not framework else _frameworks(function, framework)
     weights = (False, True) if task == "layer" else (False,)
     rowwise = (False,) if task == "layer" else (False, True)
-    places = itertools.product(orders, rowwise, weights, targets)
+    columns = (layout == "columns",) if layout or task == "layer" else (False, True)
+    places = list(itertools.product(columns, orders, rowwise, weights, targets))
     ways = [(f, derives) for f in frameworks for derives in ((True, False) if f == "torch" else (True,))]
-    for (f, derives), (order, one_row, transposed, form) in itertools.product(ways, places):
-        way: dict[str, Any] = {"framework": f, "derives": derives, "roles": order, "rowwise": one_row}
-        yield replace(base, **way, transposed_weight=transposed, target=form, places={})
+    for f, derives in ways:
+        tried = []
+        for across, order, one_row, transposed, form in places:
+            way: dict[str, Any] = {"framework": f, "derives": derives, "roles": order, "rowwise": one_row}
+            way |= {"transposed_weight": transposed, "target": form, "columns": across, "places": {}}
+            if not (one_row and form == "column"):
+                tried.append(replace(base, **way))
+        yield from sorted(tried, key=lambda call: not call.usual)
 
 
 def where(error: BaseException, fn: Any) -> str:

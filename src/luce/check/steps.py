@@ -7,7 +7,7 @@ usual formulas; how right that is, is judged by :mod:`luce.check.oracle` alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from luce.check.probes import Probe
 
-__all__ = ["OUTPUTS", "STEPS", "Change", "State", "one_hot", "softmax", "walk"]
+__all__ = ["OUTPUTS", "STEPS", "Change", "State", "divide", "one_hot", "softmax", "walk"]
 
 Array = NDArray[Any]
 
@@ -30,6 +30,9 @@ class Change(Protocol):
 
     @property
     def step(self) -> str: ...  # noqa: D102
+
+    @property
+    def only(self) -> str: ...  # noqa: D102
 
     def change(self, s: State) -> None: ...  # noqa: D102
 
@@ -45,6 +48,7 @@ class State:
     e: Any
     S: Any
     p: Any
+    divided: Any
     log_p: Any
     losses: Any
     G: Any
@@ -68,12 +72,14 @@ class State:
         self.w: Any = np.ones(self.V) if option("weight") is None else np.asarray(option("weight"))
         self.r: Any = np.ones(len(self.z)) if option("sample_weight") is None else np.asarray(option("sample_weight"))
         self.T, self.epsilon = option("temperature", 1.0), option("label_smoothing", 0.0)
+        self.told = "reduction" in probe.options
         self.reduction = "none" if probe.rowwise else option("reduction", "mean")
         self.t: Any = one_hot(self.y, self.V) if self.hard else np.asarray(probe.target, np.float64)
         self.t = self.t * self.keep[:, None]
         self.vector: Any = probe.vector
         self.upstream: Any = probe.upstream
         self.slope: Any = 1 / self.T
+        self.axis: int | None = 1
         self.out: dict[str, Any] = {}
 
 
@@ -108,12 +114,12 @@ def shift(s: State) -> None:
 def exponentials(s: State) -> None:
     """``e = exp(u − m)`` and their sum."""
     s.e = np.exp(s.u - s.m)
-    s.S = s.e.sum(axis=1, keepdims=True)
+    s.S = s.e.sum(axis=s.axis, keepdims=True)
 
 
 def probabilities(s: State) -> None:
     """``p = e / S`` and ``log p = u − m − log S``."""
-    s.p = s.e / s.S
+    s.p = s.divided = s.e / s.S
     s.log_p = s.u - s.m - np.log(s.S)
 
 
@@ -130,8 +136,12 @@ def gradient(s: State) -> None:
 def divisor(s: State) -> None:
     """What the mean divides by: the mass of the rows that count."""
     s.R = s.r * s.keep
-    s.D = (s.R * (s.w[s.y] if s.hard else 1)).sum() if s.reduction == "mean" else 1.0
-    s.D_loss = s.D_gradient = s.D
+    divide(s)
+
+
+def divide(s: State) -> None:
+    """The divisor that belongs to a reduction."""
+    s.D = s.D_loss = s.D_gradient = (s.R * (s.w[s.y] if s.hard else 1)).sum() if s.reduction == "mean" else 1.0
 
 
 def reduction(s: State) -> None:
@@ -169,6 +179,8 @@ _PLACES = {step.__name__: place for place, step in enumerate(STEPS)}
 def walk(probe: Probe, mistakes: Iterable[Change] = (), wanted: Collection[str] = OUTPUTS) -> dict[str, Array]:
     """Everything that a function could return for a probe, with the mistakes made on the way.
 
+    A mistake that is made in the loss only, or in the gradient only, leaves the other as it is.
+
     Examples
     --------
     >>> from luce.check.probes import ORDINARY
@@ -176,6 +188,20 @@ def walk(probe: Probe, mistakes: Iterable[Change] = (), wanted: Collection[str] 
     (7, 5)
     """
     mistakes = tuple(mistakes)
+    if not mistakes:
+        return dict(_without(probe))
+    if any(mistake.only for mistake in mistakes):
+        loss, rest = (_walk(probe, [m for m in mistakes if m.only != other], wanted) for other in ("gradient", "loss"))
+        return {**rest, "loss": loss["loss"]}
+    return _walk(probe, mistakes, wanted)
+
+
+@lru_cache(maxsize=256)
+def _without(probe: Probe) -> dict[str, Array]:
+    return _walk(probe, (), OUTPUTS)
+
+
+def _walk(probe: Probe, mistakes: Sequence[Change], wanted: Collection[str]) -> dict[str, Array]:
     first = min((_PLACES[mistake.step] for mistake in mistakes), default=len(STEPS) - 1)
     last = len(STEPS) if {"softmax", "jacobian", "vjp"} & set(wanted) else len(STEPS) - 1
     s = copy(_right(probe)[first])

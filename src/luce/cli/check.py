@@ -37,7 +37,15 @@ def check(
         typer.Option("--framework", help="What it takes, if not found out."),
     ] = None,
     target: Annotated[
-        Literal["index", "one-hot"] | None, typer.Option("--target", help="The form of its target, if not found out.")
+        Literal["index", "one-hot", "column"] | None,
+        typer.Option("--target", help="The form of its target, if not found out; column: indices of shape (N, 1)."),
+    ] = None,
+    layout: Annotated[
+        Literal["rows", "columns"] | None,
+        typer.Option("--layout", help="Whether an example is a row or a column, if not found out."),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option("--classes", metavar="V", min=2, help="The number of classes it has built in.")
     ] = None,
     reduction: Annotated[
         Literal["mean", "sum", "none"] | None, typer.Option("--reduction", help="What it does with the rows' losses.")
@@ -50,6 +58,12 @@ def check(
     ] = None,
     ignore_index: Annotated[
         int | None, typer.Option("--ignore-index", metavar="INDEX", help="The label of rows that it ignores.")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option("--weight", metavar="W,W,…", help="The class weights it has built in.")
+    ] = None,
+    sample_weight: Annotated[
+        str | None, typer.Option("--sample-weight", metavar="R,R,…", help="The rows' weights it has built in.")
     ] = None,
     descent: Annotated[bool, typer.Option("--descent", help="It returns minus the gradient on purpose.")] = False,
     timeout: Annotated[
@@ -98,6 +112,10 @@ def check(
         "label_smoothing": label_smoothing,
         "temperature": temperature,
         "ignore_index": ignore_index,
+        "layout": layout,
+        "classes": classes,
+        "weight": _numbers("--weight", weight),
+        "sample_weight": _numbers("--sample-weight", sample_weight),
     }
     options = {key: value for key, value in said.items() if value is not None} | ({"descent": True} if descent else {})
     found = check_file(path, wanted, timeout=timeout, options=options)
@@ -115,3 +133,13 @@ def check(
 
         Console(soft_wrap=True).print(Text.from_ansi(text))
     raise typer.Exit(code)
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    """Numbers with commas between them."""
+    from luce.cli.failure import Failure
+
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise Failure(f"{option} takes numbers with commas between them, got {text!r}") from error
