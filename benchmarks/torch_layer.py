@@ -93,11 +93,13 @@ def _gradient(case, x, w, y):
 
 
 def _sure(x, w, y):
-    """Rows as training leaves them: the target's logit raised by 0 to 60, evenly from row to row."""
+    """Rows as training leaves them: the target's logit raised by 0 to 60, in no order."""
     import torch
 
     with torch.no_grad():
-        raised = torch.linspace(0, 60, len(x), dtype=torch.float64) / torch.square(w.double()).sum(1)[y]
+        raised = torch.linspace(0, 60, len(x), dtype=torch.float64)
+        raised = raised[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))]
+        raised /= torch.square(w.double()).sum(1)[y]
         return (x + raised[:, None] * w[y]).to(x.dtype).requires_grad_()
 
 
@@ -135,12 +137,12 @@ def _second_order(case, x, w, y, along):
 
 def _bare(products, x, *rest):
     """The products that a derivative needs, into tensors that exist: of all rows at once, and of our chunks of them."""
-    from luce.linear import row_chunks
+    from luce.torch.passes import chunks
 
     parts = [part.detach() for part in (x, *rest)]
     rows, classes = x.shape[0], rest[0].shape[0]
-    chunks = list(row_chunks(rows, products.buffers * classes * x.element_size()))
-    return {WHOLE: products(*parts, [slice(0, rows)]), CHUNKS: products(*parts, chunks)}
+    ours = list(chunks(rows, products.buffers * classes * x.element_size()))
+    return {WHOLE: products(*parts, [slice(0, rows)]), CHUNKS: products(*parts, ours)}
 
 
 def _three_products(x, w, chunks):

@@ -13,8 +13,9 @@ std::int64_t chunk_rows(std::int64_t classes) {
     return std::max<std::int64_t>(1, rows / 64 * 64 > 0 ? rows / 64 * 64 : rows);
 }
 
-// What an operation does to rows [begin, end): the statistics first, because the gradient may be written over the
-// logits, and a chunk at a time, so that its logits are read from memory once.
+// What an operation does to rows [begin, end). The loss of listed classes has the statistics in passing, but for
+// ignored rows. Elsewhere they come first, because the gradient may be written over the logits, and a chunk at a time,
+// so that its logits are read from memory once.
 template <class T>
 auto on_rows(Operation operation, const Level& level) {
     const Kernels<T>& k = level.template kernels<T>();
@@ -25,31 +26,33 @@ auto on_rows(Operation operation, const Level& level) {
                         : operation == Operation::log_softmax ? k.log_softmax
                                                               : nullptr;
     return [kernel, &k](const Job<T>& job, std::int64_t begin, std::int64_t end) {
-        if (job.statistics()) {
+        Job<T> rest = job;
+        if (job.statistics() && !(kernel == k.cross_entropy && job.statistics_in_passing(begin, end))) {
             const Job<T> alone{job.logits_alone(), job.logits};
             k.statistics(alone, begin, end);
+            rest.lse = rest.entropy = nullptr, rest.largest = nullptr;
         }
-        if (kernel) kernel(job, begin, end);
+        if (kernel) kernel(rest, begin, end);
     };
 }
 
 }  // namespace
 
 template <class T>
-void run(Operation operation, const Job<T>& job, int n_threads) {
+void run(Operation operation, const Job<T>& job, Threads threads) {
     const auto step = on_rows<T>(operation, active_level());
-    parallel_for(job.rows, chunk_rows(job.classes), n_threads, cost(job),
+    parallel_for(job.rows, chunk_rows(job.classes), threads, cost(job),
                  [&](std::int64_t begin, std::int64_t end) { step(job, begin, end); });
 }
-template void run(Operation, const Job<float>&, int);
-template void run(Operation, const Job<double>&, int);
+template void run(Operation, const Job<float>&, Threads);
+template void run(Operation, const Job<double>&, Threads);
 
 // A chunk is widened into a thread's own floats, computed there in place, and rounded once.
-void run(Operation operation, const HalfJob& job, int n_threads) {
+void run(Operation operation, const HalfJob& job, Threads threads) {
     const Level& level = active_level();
     const auto step = on_rows<float>(operation, level);
     const HalfKernels& half = job.half == Half::bfloat16 ? level.bfloat16 : level.float16;
-    parallel_for(job.rows, chunk_rows(job.classes), n_threads, cost(job),
+    parallel_for(job.rows, chunk_rows(job.classes), threads, cost(job),
                  [&, floats = std::vector<float>()](std::int64_t begin, std::int64_t end) mutable {
                      const std::int64_t size = (end - begin) * job.classes, at = begin * job.classes;
                      floats.resize(std::max(floats.size(), std::size_t(job.vector ? 2 * size : size)));
@@ -65,34 +68,34 @@ void run(Operation operation, const HalfJob& job, int n_threads) {
 }
 
 template <class T>
-void run(const SigmoidJob<T>& job, int n_threads) {
+void run(const SigmoidJob<T>& job, Threads threads) {
     const Level& level = active_level();
     count_call(level);
     const std::int64_t blocks = (job.size + job.kBlock - 1) / job.kBlock;
-    parallel_for(blocks, 16, n_threads, double(job.size) * 4,
+    parallel_for(blocks, 16, threads, double(job.size) * 4,
                  [&](std::int64_t begin, std::int64_t end) { level.template kernels<T>().sigmoid(job, begin, end); });
 }
-template void run(const SigmoidJob<float>&, int);
-template void run(const SigmoidJob<double>&, int);
+template void run(const SigmoidJob<float>&, Threads);
+template void run(const SigmoidJob<double>&, Threads);
 
 // Rows in pieces of about as many stored values: a column of a text may be a thousand times as full as the next.
 template <class T, class I, class Out>
-void run(const SparseJob<T, I, Out>& job, int n_threads) {
+void run(const SparseJob<T, I, Out>& job, Threads threads) {
     const Level& level = active_level();
     const SparseKernels<T, I, Out>& k = level.sparse;
     count_call(level);
     if (job.classes == 0) return;
     const std::int64_t *first = job.start, *last = job.start + job.rows;
     const auto row = [&](std::int64_t value) { return std::lower_bound(first, last, *first + value) - first; };
-    parallel_for(*last - *first, std::max<std::int64_t>(256, (1 << 17) / job.classes), n_threads, cost(job),
+    parallel_for(*last - *first, std::max<std::int64_t>(256, (1 << 17) / job.classes), threads, cost(job),
                  [&](std::int64_t begin, std::int64_t end) { k.gather(job, row(begin), row(end)); });
 }
-template void run(const SparseJob<float, std::int32_t, float>&, int);
-template void run(const SparseJob<float, std::int64_t, float>&, int);
-template void run(const SparseJob<float, std::int32_t, double>&, int);
-template void run(const SparseJob<float, std::int64_t, double>&, int);
-template void run(const SparseJob<double, std::int32_t, double>&, int);
-template void run(const SparseJob<double, std::int64_t, double>&, int);
+template void run(const SparseJob<float, std::int32_t, float>&, Threads);
+template void run(const SparseJob<float, std::int64_t, float>&, Threads);
+template void run(const SparseJob<float, std::int32_t, double>&, Threads);
+template void run(const SparseJob<float, std::int64_t, double>&, Threads);
+template void run(const SparseJob<double, std::int32_t, double>&, Threads);
+template void run(const SparseJob<double, std::int64_t, double>&, Threads);
 
 namespace {
 
@@ -111,7 +114,7 @@ const NarrowKernels<T>& prepare(NarrowJob<T>& job) {
 }  // namespace
 
 template <class T>
-void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, int n_threads) {
+void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, Threads threads) {
     const NarrowKernels<T>& k = prepare(job);
     std::vector<T> columns(static_cast<std::size_t>(job.features * job.width)), start(std::size_t(job.width));
     for (std::int64_t c = 0; c < job.classes; ++c) {
@@ -121,19 +124,19 @@ void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, int n_threa
     }
     job.columns = columns.data();
     job.start = start.data();
-    parallel_for(job.rows, 960, n_threads, cost(job),
+    parallel_for(job.rows, 960, threads, cost(job),
                  [&](std::int64_t begin, std::int64_t end) { k.scores(job, begin, end); });
 }
-template void run_scores(NarrowJob<float>, const float*, const float*, int);
-template void run_scores(NarrowJob<double>, const double*, const double*, int);
+template void run_scores(NarrowJob<float>, const float*, const float*, Threads);
+template void run_scores(NarrowJob<double>, const double*, const double*, Threads);
 
 template <class T>
-void run_pull_back(NarrowJob<T> job, double* total, int n_threads) {
+void run_pull_back(NarrowJob<T> job, double* total, Threads threads) {
     const NarrowKernels<T>& k = prepare(job);
     const std::int64_t rows = piece_rows(job.rows), pieces = (job.rows + rows - 1) / rows;
     const std::int64_t size = job.features * job.width;
     std::vector<double> sums(static_cast<std::size_t>(pieces * size));
-    parallel_for(job.rows, rows, n_threads, cost(job), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(job.rows, rows, threads, cost(job), [&](std::int64_t begin, std::int64_t end) {
         k.pull_back(job, sums.data() + begin / rows * size, begin, end);
     });
     for (std::int64_t c = 0; c < job.classes; ++c)
@@ -144,8 +147,8 @@ void run_pull_back(NarrowJob<T> job, double* total, int n_threads) {
             total[c * job.features + j] = sum;
         }
 }
-template void run_pull_back(NarrowJob<float>, double*, int);
-template void run_pull_back(NarrowJob<double>, double*, int);
+template void run_pull_back(NarrowJob<float>, double*, Threads);
+template void run_pull_back(NarrowJob<double>, double*, Threads);
 
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored) {

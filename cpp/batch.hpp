@@ -10,22 +10,22 @@ namespace luce {
 enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
 
 template <class T>
-void run(Operation operation, const Job<T>& job, int n_threads);
-void run(Operation operation, const HalfJob& job, int n_threads);
+void run(Operation operation, const Job<T>& job, Threads threads);
+void run(Operation operation, const HalfJob& job, Threads threads);
 
 template <class T>
-void run(const SigmoidJob<T>& job, int n_threads);
+void run(const SigmoidJob<T>& job, Threads threads);
 
 template <class T, class I, class Out>
-void run(const SparseJob<T, I, Out>& job, int n_threads);
+void run(const SparseJob<T, I, Out>& job, Threads threads);
 
 // scores (rows, classes) = X coefᵀ + intercept
 template <class T>
-void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, int n_threads);
+void run_scores(NarrowJob<T> job, const T* coef, const T* intercept, Threads threads);
 
 // total (classes, features) = piecesᵀ X, in an order that follows from the shape alone
 template <class T>
-void run_pull_back(NarrowJob<T> job, double* total, int n_threads);
+void run_pull_back(NarrowJob<T> job, double* total, Threads threads);
 
 template <class T>
 double cost(const NarrowJob<T>& job) {

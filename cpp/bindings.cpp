@@ -2,6 +2,7 @@
 // (luce/contract.py); what is checked here only keeps a mistake there from reading or writing out of bounds.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -55,7 +56,13 @@ struct Release {
     }
 };
 
-int threads_or_default(nb::handle n_threads) { return n_threads.is_none() ? num_threads() : nb::cast<int>(n_threads); }
+// A number of threads, or a number and the address of a team's GOMP_parallel.
+Threads threads_or_default(nb::handle n_threads) {
+    if (n_threads.is_none()) return {num_threads()};
+    if (!nb::isinstance<nb::tuple>(n_threads)) return {nb::cast<int>(n_threads)};
+    const auto [count, address] = nb::cast<std::pair<int, std::uintptr_t>>(n_threads);
+    return {count, reinterpret_cast<decltype(Threads::team)>(address)};
+}
 
 // form: (slots, index, value, dense, weight, tail, row_scale, keep, smooth, ignored, z_loss, softcap, temperature)
 template <class T>
@@ -124,7 +131,7 @@ void cross_entropy(nb::handle logits, nb::tuple form, double factor, nb::handle 
         job.factor = factor;
         job.loss = out<double>(loss, job.rows, "loss");
         job.grad = out<T>(grad, job.rows * job.classes, "grad");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(cost(job));
         run(Operation::cross_entropy, job, threads);
     };
@@ -140,7 +147,7 @@ void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::han
         job.vector = in<T>(vector, job.rows * job.classes, "vector");
         job.product = out<T>(product, job.rows * job.classes, "product");
         job.grad = out<T>(grad, job.rows * job.classes, "grad");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(2 * cost(job));
         run(Operation::hessian, job, threads);
     };
@@ -150,7 +157,7 @@ void cross_entropy_hvp(nb::handle logits, nb::tuple form, double factor, nb::han
 // The plain case in one step, for calls on a few rows, where checking in Python takes longer than the work: contiguous
 // logits (N, V), class indices that are all in [0, V), no options. The mean loss; None for anything else, with nothing
 // written.
-nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
+nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad, nb::handle n_threads) {
     Array z, y;
     nb::object result = nb::none();
     if (!nb::try_cast(logits, z, false) || !nb::try_cast(target, y, false)) return result;
@@ -170,7 +177,7 @@ nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad) {
         std::unique_ptr<double[]> losses;
         if (job.rows > 1) losses = std::make_unique_for_overwrite<double[]>(std::size_t(job.rows));
         job.loss = losses ? losses.get() : &one;
-        const int threads = num_threads();
+        const Threads threads = threads_or_default(n_threads);
         {
             Release release(cost(job));
             run(Operation::cross_entropy, job, threads);
@@ -192,7 +199,7 @@ void softmax(nb::handle logits, nb::handle result, nb::handle lse, bool logarith
         job.temperature = temperature;
         job.grad = out<T>(result, job.rows * job.classes, "result");
         job.lse = out<double>(lse, job.rows, "lse");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(cost(job));
         run(!job.grad ? Operation::statistics : logarithm ? Operation::log_softmax : Operation::softmax, job, threads);
     });
@@ -204,7 +211,7 @@ void softmax_product(nb::handle logits, nb::handle vector, nb::handle product, n
         job.mass = 1;
         job.vector = in<T>(vector, job.rows * job.classes, "vector");
         job.product = out<T>(product, job.rows * job.classes, "product");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(2 * cost(job));
         run(Operation::hessian, job, threads);
     });
@@ -226,7 +233,7 @@ void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle posi
         job.block_loss = out<double>(block_loss, (job.size + job.kBlock - 1) / job.kBlock, "block_loss");
         job.loss = out<T>(loss, job.size, "loss");
         job.grad = out<T>(grad, job.size, "grad");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(double(job.size) * 4);
         run(job, threads);
     };
@@ -269,7 +276,7 @@ void narrow_scores(nb::handle X, nb::handle coef, nb::handle intercept, nb::hand
         const NarrowJob<T> job = narrow_job<T>(rows, classes, to);
         const T* w = in<T>(coef, classes * job.features, "coef");
         const T* b = in<T>(intercept, classes, "intercept");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(cost(job));
         run_scores(job, w, b, threads);
     });
@@ -282,7 +289,7 @@ void narrow_pull_back(nb::handle X, nb::handle pieces, nb::handle total, nb::han
         const T* from = in<T>(pieces, std::int64_t(rows.shape(0)) * classes, "pieces");
         const NarrowJob<T> job = narrow_job<T>(rows, classes, from);
         double* to = out<double>(total, classes * job.features, "total");
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(cost(job));
         run_pull_back(job, to, threads);
     });
@@ -309,7 +316,7 @@ void sparse_product(nb::handle start, nb::handle index, nb::handle value, nb::ha
         job.value = static_cast<const T*>(values.data());
         job.dense = in<T>(dense, job.columns * job.classes, "dense");
         job.out = static_cast<Out*>(sums.data());
-        const int threads = threads_or_default(n_threads);
+        const Threads threads = threads_or_default(n_threads);
         Release release(cost(job));
         run(job, threads);
         return true;
@@ -332,7 +339,8 @@ NB_MODULE(_core, m) {
     m.def("cross_entropy", &cross_entropy, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("n_threads").none(),
           nb::arg("stats").none() = nb::none(), nb::arg("half").none() = nb::none());
-    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none());
+    m.def("plain_mean", &plain_mean, nb::arg("logits"), nb::arg("target").none(), nb::arg("grad").none(),
+          nb::arg("n_threads").none() = nb::none());
     m.def("cross_entropy_hvp", &cross_entropy_hvp, nb::arg("logits"), nb::arg("form"), nb::arg("factor"),
           nb::arg("vector"), nb::arg("product"), nb::arg("grad").none(), nb::arg("n_threads").none(),
           nb::arg("half").none() = nb::none());
@@ -399,6 +407,7 @@ NB_MODULE(_core, m) {
 
     m.def("isa", [] { return std::string(active_level().name); });
     m.def("isa_levels", &available_levels);
+    m.def("vendor", &vendor);
     m.def("force_isa", &force_level, nb::arg("name"));
     m.def("isa_calls", [] {
         nb::dict calls;

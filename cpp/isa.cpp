@@ -54,6 +54,14 @@ Registry& registry() {
 
 }  // namespace
 
+std::string vendor() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_is("amd")) return "AMD";
+#endif
+    return "";
+}
+
 std::vector<std::string> available_levels() {
     std::vector<std::string> names;
     for (const Level& level : registry().levels) names.emplace_back(level.name);

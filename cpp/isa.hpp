@@ -37,6 +37,9 @@ struct Level {
 
 // every level that this build holds and this machine can run, best last
 std::vector<std::string> available_levels();
+
+// who made the processor, as far as somebody asks: "AMD" or ""
+std::string vendor();
 // the one in use; the first call reads LUCE_ISA, and throws std::invalid_argument for a name that is not available
 const Level& active_level();
 void force_level(const std::string& name);

@@ -40,6 +40,11 @@ struct Form {
     bool transformed() const { return softcap != 0 || temperature != 1; }
     bool spread() const { return dense || smooth != 0 || tail; }  // t is not just a few listed classes
     bool statistics() const { return lse || entropy || largest; }
+    bool statistics_in_passing(std::int64_t begin, std::int64_t end) const {
+        bool all_alive = !transformed() && !spread();
+        for (std::int64_t row = begin; has_ignored && row < end; ++row) all_alive &= index[row * slots] != ignored;
+        return all_alive;
+    }
 
     Form rows_from(std::int64_t begin, std::int64_t end) const {
         Form part = *this;

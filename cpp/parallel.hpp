@@ -17,14 +17,22 @@ namespace luce {
 int num_threads();
 void set_num_threads(int n);  // 0: back to the environment's
 
-// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to n_threads - 1 others, each with a copy of
-// f, which may hold what a thread works in. The pieces follow from the arguments alone. `cost` is the whole work in
+// How many threads to use at most, and whose: new ones, or the team of an OpenMP runtime by its GOMP_parallel. Where a
+// team exists it spins for some milliseconds after each of its tasks, and other threads would wait for its processors.
+struct Threads {
+    using Task = void (*)(void*);
+    int count;
+    void (*team)(Task, void*, unsigned n_threads, unsigned flags) = nullptr;
+};
+
+// f(begin, end) over [0, size) in pieces of `chunk`, by the caller and up to threads.count - 1 others, each with a copy
+// of f, which may hold what a thread works in. The pieces follow from the arguments alone. `cost` is the whole work in
 // nanoseconds, roughly: starting a thread costs some 30 µs (measured), so each must have several times that to do.
 template <class F>
-void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double cost, const F& f) {
+void parallel_for(std::int64_t size, std::int64_t chunk, Threads threads, double cost, const F& f) {
     const std::int64_t chunks = (size + chunk - 1) / chunk;
-    const double worth = cost / 1e5;
-    const int threads = int(std::min<double>({double(n_threads), double(chunks), std::max(worth, 1.0)}));
+    const double worth = cost / (threads.team ? 2e4 : 1e5);
+    const int count = int(std::min<double>({double(threads.count), double(chunks), std::max(worth, 1.0)}));
     std::atomic<std::int64_t> next{0};
     std::exception_ptr failure;  // the first, thrown again when all have joined: out of memory, at worst
     std::mutex failing;
@@ -39,16 +47,20 @@ void parallel_for(std::int64_t size, std::int64_t chunk, int n_threads, double c
             next.store(chunks, std::memory_order_relaxed);
         }
     };
-    std::vector<std::thread> helpers;
-    for (int i = 1; i < threads; ++i) {
-        try {
-            helpers.emplace_back(work);
-        } catch (const std::system_error&) {
-            break;  // the system gives no more threads: the ones there are do it all
+    if (threads.team && count > 1) {
+        threads.team([](void* task) { (*static_cast<decltype(work)*>(task))(); }, &work, unsigned(count), 0);
+    } else {
+        std::vector<std::thread> helpers;
+        for (int i = 1; i < count; ++i) {
+            try {
+                helpers.emplace_back(work);
+            } catch (const std::system_error&) {
+                break;  // the system gives no more threads: the ones there are do it all
+            }
         }
+        work();
+        for (std::thread& t : helpers) t.join();
     }
-    work();
-    for (std::thread& t : helpers) t.join();
     if (failure) std::rethrow_exception(failure);
 }
 

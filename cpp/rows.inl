@@ -209,10 +209,17 @@ class Block {
 
     void cross_entropy() {
         skip_ignored();
-        if (job.grad && !kPair)
+        if (!kSpread && job.statistics()) {
+            if (job.grad)
+                summarise<true, false, true>();
+            else
+                summarise<false, false, true>();
+            write_statistics();
+        } else if (job.grad && !kPair) {
             summarise<true, false>();
-        else
+        } else {
             summarise<false, false>();
+        }
         weigh_target();
         if (job.loss) {
             const Row zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
@@ -267,13 +274,17 @@ class Block {
             summarise<false, false, true>();
         else
             summarise<false, false>();
+        write_statistics();
+    }
+
+  private:
+    void write_statistics() {
         if (job.lse) write(job.lse, lse);
         if (job.entropy) write(job.entropy, log_sum + loss * inverse_sum);
         for (int l = 0; job.largest && l < rows; ++l)
             job.largest[row + l] = (~top_position[l] & std::numeric_limits<Index>::max()) / (Columns ? W : 1);
     }
 
-  private:
     // What makes a gradient of the terms: (α + 2ζ·lse)/s and t, both scaled, and the entries of their own form.
     struct Factors {
         V coefficient, target_scale, top, impossible;

@@ -13,17 +13,22 @@ Statistics = tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArr
 
 SIGMOID_BLOCK: int
 
+Threads = int | tuple[int, int]
+"""How many threads, and perhaps whose: the address of the `GOMP_parallel` of an OpenMP runtime."""
+
 def cross_entropy(
     logits: NDArray[Any],
     form: tuple[Any, ...],
     factor: float,
     loss: NDArray[Any] | None,
     grad: NDArray[Any] | None,
-    n_threads: int | None,
+    n_threads: Threads | None,
     stats: Statistics | None = None,
     half: Half | None = None,
 ) -> None: ...
-def plain_mean(logits: NDArray[Any], target: Any, grad: NDArray[Any] | None) -> float | None: ...
+def plain_mean(
+    logits: NDArray[Any], target: Any, grad: NDArray[Any] | None, n_threads: Threads | None = None
+) -> float | None: ...
 def cross_entropy_hvp(
     logits: NDArray[Any],
     form: tuple[Any, ...],
@@ -31,7 +36,7 @@ def cross_entropy_hvp(
     vector: NDArray[Any],
     product: NDArray[Any],
     grad: NDArray[Any] | None,
-    n_threads: int | None,
+    n_threads: Threads | None,
     half: Half | None = None,
 ) -> None: ...
 def softmax(
@@ -85,6 +90,7 @@ def lasso_descent(
 def total(x: NDArray[Any]) -> float: ...
 def isa() -> str: ...
 def isa_levels() -> list[str]: ...
+def vendor() -> str: ...
 def force_isa(name: str) -> None: ...
 def isa_calls() -> dict[str, int]: ...
 def num_threads() -> int: ...

@@ -2,15 +2,20 @@
 
 import io
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
 import torch
+from mpmath import mp
 from rich.console import Console
 
 import luce.check
 import luce.torch
 from luce.check.adapters import implementation
+from luce.check.compare import errors
+from luce.check.oracle import Exact
 from luce.check.scorecard import Comparison
 
 F = torch.nn.functional
@@ -20,12 +25,9 @@ OURS = [
     "luce.torch:cross_entropy",
     "luce.torch:linear_cross_entropy",
 ]
-# what cannot be tried on ours: NumPy has no backward pass, logits are no layer
-ABSENT = {
-    "numpy": {"upstream gradient", "second backward", "gradient penalty", "forward mode", "bfloat16"}
-    | {f"accurate forward mode, {dtype}" for dtype in ("float32", "float64")}
-    | {"layer: forward mode"},
-    "logits": {f"layer: {part}" for part in ("gradient", "bias", "second derivative", "forward mode")},
+# what cannot be tried on ours: NumPy has no backward pass
+ABSENT = {"upstream gradient", "second backward", "gradient penalty", "forward mode", "bfloat16"} | {
+    f"accurate forward mode, {dtype}" for dtype in ("float32", "float64")
 }
 ACCURACY = ("accurate", "confident", "bfloat16", "float16")
 RIGHT = [check for check in luce.check.CHECKS if not check.startswith(ACCURACY)]
@@ -48,11 +50,10 @@ def test_ours_passes_everything(name):
     card = luce.check.conformance(name)
     assert card.passed, card.failures
     it = implementation(name)
-    absent = set() if it.layer else set(ABSENT["logits"])
-    if it.framework == "numpy":
-        absent |= ABSENT["numpy"]
+    absent = ABSENT if it.framework == "numpy" else set()
     if name == "luce:linear_cross_entropy":
-        absent |= {"target gradient"}
+        absent = absent | {"target gradient", "layer: forward mode"}
+    assert len(card.results) == len(luce.check.CHECKS) - (0 if it.layer else 4)
     assert {result.check for result in card.unsupported} == absent
     assert not [result for result in card.results if result.status == "passed" and result.detail]  # nothing refused
 
@@ -227,7 +228,7 @@ def ignored_rows_in_the_denominator(z, target, *, ignore_index=-100, **o):
 @fault("all rows ignored", "options together")  # where all of the rows that are drawn are ignored
 def not_a_number_where_all_is_ignored(z, target, **o):
     nothing = isinstance(target, torch.Tensor) and (target == -100).all() and len(target) > 0
-    return ours(z, target, **o) + (torch.nan * z.sum() if nothing else 0)
+    return ours(tweaked(z, lambda g: g * torch.nan) if nothing else z, target, **o)
 
 
 @fault("ignored rows count for nothing")
@@ -242,6 +243,18 @@ def labels_clipped(z, target, **o):
     hard = isinstance(target, torch.Tensor) and not target.is_floating_point()
     ignored = target == o.get("ignore_index", -100) if hard else None
     return ours(z, torch.where(ignored, target, target.clamp(0, z.shape[1] - 1)) if hard else target, **o)
+
+
+def test_a_label_that_no_class_has_is_found_out():
+    """jax-cce's loss takes no ignore_index: for a label of −100 no class is the target's, and log Σ exp z is left."""
+
+    def loss(logits, target):
+        target_s = (logits * (torch.arange(logits.shape[1]) == target[:, None])).sum(1)
+        return (logits.logsumexp(1) - target_s).mean()
+
+    card = luce.check.conformance(loss, only=["loss", "gradient", "class out of range"])
+    assert failed(card) == {"class out of range"}
+    assert card["class out of range"].detail == "a finite loss for class 5, -1, 1000, -100 of 5"
 
 
 @fault("vocabulary tails")
@@ -273,6 +286,16 @@ def a_large_number_for_infinity(z, target, **o):
 @fault("−inf under a softcap")
 def impossible_classes_at_minus_cap(z, target, **o):
     return ours(z.clamp(min=-1e30) if "softcap" in o else z, target, **o)
+
+
+@fault("−inf", "−inf in distributions", "−inf at the target")
+def sum_of_products_with_log_softmax(z, target, *, reduction="mean", **o):
+    """optax's loss of a distribution: 0 · −inf is NaN, for one-hot rows too."""
+    if o or (isinstance(target, torch.Tensor) and not z.isinf().any()) or isinstance(target, tuple):
+        return ours(z, target, reduction=reduction, **o)
+    share = target if target.is_floating_point() else F.one_hot(target, z.shape[1])
+    rows = -(share * z.log_softmax(1)).sum(1)
+    return rows if reduction == "none" else rows.sum() / (len(z) if reduction == "mean" else 1)
 
 
 @fault("broken rows")
@@ -395,6 +418,65 @@ def test_every_check_has_a_planted_fault():
     assert not set(RIGHT) - caught
 
 
+def cast_to(dtype):
+    return lambda z, target, **o: ours(z.to(dtype), target, **o).to(z.dtype)
+
+
+def difference_of_large_numbers(z, target, reduction="mean"):
+    rows = z.logsumexp(1) - z.gather(1, target[:, None])[:, 0]
+    return {"mean": rows.mean, "sum": rows.sum, "none": rows.clone}[reduction]()
+
+
+def rounded_products(z, target, **o):
+    return ours(tweaked(z, lambda g: g.detach() + (g - g.detach()) * (1 + 64 * torch.finfo(g.dtype).eps)), target, **o)
+
+
+def rounded_tangents(z, target, **o):
+    return ours(tweaked(z, jvp=lambda v: v * (1 + 64 * torch.finfo(v.dtype).eps)), target, **o)
+
+
+def rounded_twice(z, target, **o):
+    value = ours(z, target, **o)
+    return value * (1 + 2**-8) if z.dtype in (torch.float16, torch.bfloat16) else value
+
+
+BOTH = ("float32", "float64")
+LOST = {f"{name}, {dtype}" for dtype in BOTH for name in ("accurate gradients", "confident rows")}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (
+            difference_of_large_numbers,
+            LOST
+            | {f"accurate {name}, {dtype}" for dtype in BOTH for name in ("losses", "forward mode", "products")}
+            | {"bfloat16", "float16"},
+        ),
+        (rounded_products, {f"accurate products, {dtype}" for dtype in BOTH}),
+        (rounded_tangents, {f"accurate forward mode, {dtype}" for dtype in BOTH}),
+        (rounded_twice, {"bfloat16", "float16"}),
+    ],
+)
+def test_digits_that_are_lost_are_found_by_their_own_checks(function, expected):
+    card = luce.check.conformance(function, "torch", only=[check for check in luce.check.CHECKS if check not in RIGHT])
+    assert failed(card) == expected, [f"{result.check}: {result.detail}" for result in card.failures]
+
+
+def test_impossible_classes_of_a_layer_are_no_trap_for_its_product():
+    """A composition is right; −inf in the weights would be 0 · −inf in forward mode, which is not its fault."""
+
+    def composed(input, linear_weight, target, linear_bias=None):
+        return ours(F.linear(input, linear_weight, linear_bias), target)
+
+    def without_bias(input, linear_weight, target):
+        return ours(input @ linear_weight.T, target)
+
+    for function in (composed, without_bias):
+        card = luce.check.conformance(function, "torch", layer=True, only=["−inf", "−inf in distributions"])
+        assert card.passed and not card.unsupported, card.failures
+
+
 def test_known_faults_of_others_are_found():
     """Of PyTorch 2.13: digits of confident rows, 0 · −inf, and its layer in chunks."""
     checks = ["forward mode", "all rows ignored", "confident rows, float32", "−inf in distributions", "bfloat16"]
@@ -434,6 +516,14 @@ def test_jax_is_differentiated_in_every_way():
     }
 
 
+def test_subnormal_numbers_count_for_nothing_where_they_are_flushed():
+    exact = Exact(np.array([mp.mpf(2) ** -128]), np.array([mp.mpf(2) ** -128]))
+    zero = np.zeros(1, np.float32)
+    assert errors(zero, exact)[0] > 1e6 and errors(zero, exact, flushed=True)[0] == 0
+    larger = Exact(np.array([mp.mpf(2) ** -120]), np.array([mp.mpf(2) ** -120]))
+    assert errors(zero, larger, flushed=True)[0] > 1e6
+
+
 def test_a_module_and_a_function_of_arrays():
     module = luce.check.conformance(torch.nn.CrossEntropyLoss, only=["loss", "gradient", "weight", "z_loss"])
     assert [result.status for result in module.results] == ["passed", "passed", "passed", "unsupported"]
@@ -461,6 +551,46 @@ def test_dense_targets_alone():
     assert card.passed and not card.unsupported
 
 
+def test_an_adapter_renames_options_and_does_without_those_that_a_version_lacks(monkeypatch):
+    def theirs(input, weight, target, bias=None, lse_square_scale=0.0, ce_weight=None, reduction="mean"):
+        return layer(
+            input, weight, target, linear_bias=bias, z_loss=lse_square_scale, weight=ce_weight, reduction=reduction
+        )
+
+    name = "liger_kernel.transformers.functional"
+    for i in range(1, 4):
+        monkeypatch.setitem(sys.modules, ".".join(name.split(".")[:i]), types.ModuleType(name))
+    sys.modules[name].liger_fused_linear_cross_entropy = theirs
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "0")
+    checks = ["loss", "weight", "z_loss", "softcap", "layer: bias"]
+    card = luce.check.conformance(f"{name}:liger_fused_linear_cross_entropy", only=checks)
+    assert [result.status for result in card.results] == ["passed"] * 3 + ["unsupported", "passed"]
+    assert card["softcap"].detail == "takes no softcap" and card.versions["liger-kernel"] == "0"
+
+
+def test_what_cannot_be_called_is_no_pass():
+    def never(logits, target):
+        raise RuntimeError("not today")
+
+    def nothing(logits, target):
+        pass
+
+    def both(logits, target):
+        return ours(logits, target), logits
+
+    alone = "where the value alone is wanted"
+    for function, framework, words in (
+        (never, "numpy", "RuntimeError: not today"),
+        (nothing, "numpy", f"returns NoneType, {alone}"),
+        (nothing, "torch", f"returns NoneType, {alone}"),
+        (both, "torch", f"returns tuple, {alone}"),
+    ):
+        with pytest.raises(ValueError, match=rf"cannot be called with \(logits, target\): {words}"):
+            luce.check.conformance(function, framework)
+    with pytest.raises(ValueError, match="framework: expected numpy, torch, jax, got 'list'"):
+        luce.check.conformance(never, "list")
+
+
 def test_what_raises_is_listed_with_its_reason():
     def picky(logits, target, label_smoothing=0.0):
         if label_smoothing:
@@ -472,6 +602,17 @@ def test_what_raises_is_listed_with_its_reason():
     assert card["label_smoothing"].detail == "NotImplementedError: no smoothing yet"
 
 
+def test_an_option_that_is_refused_hides_no_overwritten_input():
+    def overwriting(logits, target, weight=None):
+        if weight is not None:
+            raise NotImplementedError("no weights yet")
+        return input_overwritten(logits, target)
+
+    card = luce.check.conformance(overwriting, "torch", only="inputs unchanged")
+    assert failed(card) == {"inputs unchanged"}
+    assert "entries differ, first at (0, 0): " in card["inputs unchanged"].detail
+
+
 def test_assert_conforms():
     luce.check.assert_conforms(luce.cross_entropy, only="gradient", required=["gradient"])
     with pytest.raises(AssertionError, match=r"(?s)does not conform.*forward mode .*: derivative along a vector is 0"):
@@ -480,6 +621,13 @@ def test_assert_conforms():
         luce.check.assert_conforms(luce.cross_entropy, only="forward mode", required=["forward mode"])
     with pytest.raises(ValueError, match="no check 'lost'"):
         luce.check.assert_conforms(luce.cross_entropy, only="lost")
+
+    def twice(logits, target):
+        return F.cross_entropy(logits.softmax(1), target)
+
+    with pytest.raises(AssertionError, match=r"(?s)loss .*gradient .*known mistake: softmax applied twice; remove one"):
+        luce.check.assert_conforms(twice, only=["loss", "gradient"])
+    luce.check.assert_conforms(luce.cross_entropy, only="-inf", required=["−inf"])
 
 
 def test_cards_in_every_form():
@@ -495,8 +643,33 @@ def test_cards_in_every_form():
     found = json.loads(Comparison(cards).to_json())
     assert [card["passed"] for card in found] == [True, False]
     assert found[1]["results"][1]["status"] == "failed"
-    assert "| forward mode | ✓ 0." in Comparison(cards).to_markdown()
-    assert "**theirs**, forward mode: derivative along a vector is 0" in Comparison(cards).to_markdown()
+    markdown = Comparison(cards).to_markdown()
+    assert "| forward mode | ✓ 0." in markdown
+    assert f"* **forward mode**: {cards[1]['forward mode'].what}" in markdown
+    assert "    * theirs: derivative along a vector is 0, should be" in markdown
+    several = Comparison([*cards, cards[1]]).to_markdown()
+    assert (
+        "* **B**: `theirs`: 1 passed, 1 failed, 0 not supported (torch" in several
+        and "    * B, C: derivative along a vector is 0" in several
+    )
+    assert "    * all: derivative along a vector is 0" in Comparison([cards[1], cards[1]]).to_markdown()
+
+
+def test_what_was_not_tried_stands_by_its_reason():
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(
+        luce.check.conformance(F.cross_entropy, only=["z_loss", "tail", "−inf under a softcap", "layer: bias"])
+    )
+    text = console.export_text()
+    assert "–  z_loss, tail: no such option" in text and "–  −inf under a softcap: takes no softcap" in text
+    assert "–  layer: bias: takes logits" in text
+
+
+def test_the_worst_of_several_failures_is_told():
+    card = luce.check.conformance("torch.nn.functional:cross_entropy", only="confident rows, float32")
+    (result,) = card.results
+    assert result.detail.startswith("margin 17: loss is 0, should be 4.14e-08, off by 8.389e+06 eps of float32 (and")
+    assert result.worst == 2**23
 
 
 def test_a_function_in_a_file(tmp_path):
@@ -509,3 +682,19 @@ def test_a_function_in_a_file(tmp_path):
     for target in (f"{tmp_path}/absent.py:loss", "luce", "luce:absent"):
         with pytest.raises(ValueError, match=r"absent|expected module:function"):
             luce.check.conformance(target)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import math\n1 / 0\n", "numpy.py, line 2: ZeroDivisionError"),
+        ("def loss(:\n", "numpy.py, line 1: SyntaxError"),
+        ("\n\nraise SystemExit(3)\n", "numpy.py, line 3: SystemExit: 3"),
+    ],
+)
+def test_a_file_that_fails_says_where(tmp_path, text, words):
+    file = tmp_path / "numpy.py"  # takes no other module's place
+    file.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        luce.check.conformance(f"{file}:loss")
+    assert np is __import__("numpy")

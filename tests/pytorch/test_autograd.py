@@ -1,6 +1,7 @@
 """The autograd contract of the loss of logits and of a layer: every order, both modes, `torch.func` and `vmap`."""
 
 import functools
+import gc
 import itertools
 import math
 
@@ -26,6 +27,7 @@ def drawn(*shape, positive=False, seed=0):
 
 
 INDEX = torch.tensor([2, 0, -100, 1])
+CLASSES = torch.tensor([2, 0, 1, 1])
 SPARSE = torch.tensor([[0, 2], [1, 0], [2, 1], [0, 1]])
 LOGITS, X, W, B = drawn(N, V), drawn(N, D, seed=1), drawn(V, D, seed=2), drawn(V, seed=3)
 PROBABILITIES, SHARES = (
@@ -40,6 +42,10 @@ OPTIONS = {
     "none": {"reduction": "none", "label_smoothing": 0.1},
     "capped": {"softcap": 2.0, "temperature": 0.7, "z_loss": 0.05},
 }
+
+
+def of_classes(z, **options):
+    return luce.torch.cross_entropy(z, CLASSES, **options)
 
 
 def of_indices(z, w, r, **options):
@@ -70,6 +76,7 @@ def layer_of_pairs(x, W, b, t, w, r, **options):
 
 
 CASES = {
+    "classes": (of_classes, (LOGITS,)),
     "indices": (of_indices, (LOGITS, CLASS, ROW)),
     "probabilities": (of_probabilities, (LOGITS, PROBABILITIES, CLASS, ROW)),
     "pairs": (of_pairs, (LOGITS, SHARES, CLASS, ROW)),
@@ -115,7 +122,12 @@ def plainly(z, target, weight=None, *, sample_weight=None, options=None):
 
 def plain_of(case):
     """The same function of the same arguments by the definition."""
-    targets = {"indices": lambda t: INDEX, "probabilities": lambda t: t, "pairs": lambda t: (SPARSE, t)}
+    targets = {
+        "classes": lambda t: CLASSES,
+        "indices": lambda t: INDEX,
+        "probabilities": lambda t: t,
+        "pairs": lambda t: (SPARSE, t),
+    }
     target_of = targets[case.split()[-1]]
 
     def function(*arguments, **options):
@@ -123,7 +135,7 @@ def plain_of(case):
         if "layer" in case:
             x, weight, bias, *parts = parts
             parts = [x @ weight.T + bias, *parts]
-        z, *t, w, r = parts
+        z, *t, w, r = parts if len(parts) > 1 else (*parts, None, None)
         return plainly(z, target_of(*t, *[None] * (1 - len(t))), w, sample_weight=r, options=options)
 
     return function
@@ -317,6 +329,29 @@ def test_a_second_backward_gives_the_same(case, reduction):
         assert_same_bits(array(a), array(b))
     (ones,) = torch.autograd.grad(loss, arguments[0], torch.ones_like(loss))
     assert ones.abs().sum() > kept[0].abs().sum()
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_a_loss_that_is_dropped_leaves_nothing_behind(case, graph):
+    """A cycle of a node and what it keeps would hold a gradient until the garbage collector happens to run."""
+
+    def call():
+        loss, arguments = losses_of(case)
+        torch.autograd.grad(loss, arguments, create_graph=graph)
+
+    call()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        call()
+        gc.collect()
+        assert [type(left) for left in gc.garbage if isinstance(left, (torch.Tensor, torch.autograd.Function))] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import luce.linear
 import luce.torch
 from luce.check.compare import assert_loss, assert_same_bits
+from luce.torch import passes
 from tensors import LayerCall, array, assert_parts, check_layer, elsewhere
 from test_linear import PAIRS, Layer
 
@@ -34,9 +34,12 @@ def test_the_same_as_on_a_device(row, monkeypatch):
 @pytest.fixture(params=[1, 7, 20], ids=lambda rows: f"{rows}-row-chunks")
 def small_workspace(request, monkeypatch):
     """Chunks of a few rows."""
-    return lambda classes, itemsize: monkeypatch.setattr(
-        luce.linear, "LOGITS_WORKSPACE", request.param * classes * itemsize
-    )
+
+    def shrink(classes, itemsize):
+        monkeypatch.setattr(passes, "CACHED", 0)
+        monkeypatch.setattr(passes, "WORKSPACE", request.param * classes * itemsize)
+
+    return shrink
 
 
 @pytest.mark.parametrize("target", ["ignored", "distribution", "top-k"])

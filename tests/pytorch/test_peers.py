@@ -9,6 +9,7 @@ import luce.torch
 from luce.check.compare import assert_gradient, assert_loss, assert_product
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, mp
 from luce.check.problems import Problem
+from luce.torch import passes
 from tensors import array, check_all, elsewhere
 
 
@@ -190,7 +191,8 @@ def test_the_sums_of_16_bit_gradients_do_not_stall():
 
 def test_a_bias_counts_once_in_every_chunk(monkeypatch):
     """CCE#52: the bias added again and again, negative losses."""
-    monkeypatch.setattr(luce.linear, "LOGITS_WORKSPACE", 3 * 4 * 8)
+    monkeypatch.setattr(passes, "CACHED", 0)
+    monkeypatch.setattr(passes, "WORKSPACE", 3 * 4 * 8)
     rng = np.random.default_rng(0)
     x, w, b = (rng.integers(-8, 9, shape) / 8 for shape in ((20, 2), (4, 2), (4,)))
     y = rng.integers(0, 4, 20)

@@ -4,15 +4,19 @@ import pytest
 import torch
 
 import luce.torch
+from luce.torch import blocks, passes
 from tensors import elsewhere
 
 N, V = 24, 1024  # four blocks of classes a row
 
 
-@pytest.fixture(params=["kernels", "formulas"])
+@pytest.fixture(params=["kernels", "formulas", "chunks"])
 def path(request, monkeypatch):
     if request.param == "formulas":
         elsewhere(monkeypatch, rows=7)
+    if request.param == "chunks":
+        monkeypatch.setattr(passes, "CACHED", 0)
+        monkeypatch.setattr(passes, "WORKSPACE", 8 * V)
 
 
 @pytest.fixture
@@ -114,3 +118,19 @@ def test_a_broken_row_is_not_hidden(broken, peaked):
 def test_a_tolerance_is_a_share(tolerance, peaked):
     with pytest.raises(ValueError, match="tolerance"):
         luce.torch.linear_cross_entropy(*peaked, tolerance=tolerance)
+
+
+def test_what_one_chunk_leaves_out_the_next_may_not():
+    """Each chunk may leave out the tolerance's share of what has been seen, less what is left out already."""
+    chooser = blocks.Chooser(0.1, torch.empty(0))
+    first = torch.zeros(1, 11 * blocks.COLUMNS)
+    first[0, :: blocks.COLUMNS] = torch.tensor([1.0, *[0.001**0.5] * 10])
+    assert chooser.choose(first).tolist() == [[True, *[False] * 10]]
+    second = torch.zeros(1, 20 * blocks.COLUMNS)
+    second[0, :: blocks.COLUMNS] = 0.001**0.5
+    assert chooser.choose(second) is None
+    assert float(chooser.left_out) == pytest.approx(0.01)
+    third = torch.zeros(1, 4 * blocks.COLUMNS)
+    third[0, 0], third[0, blocks.COLUMNS] = 2, 0.1
+    assert chooser.choose(third).tolist() == [[True, False, False, False]]
+    assert float(chooser.left_out) == pytest.approx(0.02)

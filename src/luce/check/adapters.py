@@ -6,12 +6,14 @@ is read off its signature; whether it works is found out by the checks.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ADAPTERS", "Implementation", "implementation"]
+from luce.check.frameworks import FRAMEWORKS, Unsupported
+
+__all__ = ["ADAPTERS", "Implementation", "implementation", "original"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def implementation(
     Raises
     ------
     ValueError
-        For a text that names nothing.
+        For a text that names nothing, a file that cannot be imported, and a framework that there is not.
 
     Examples
     --------
@@ -107,6 +111,8 @@ def implementation(
         if module in sys.modules and getattr(sys.modules[module], attribute, None) is fn:
             return adapter(name or key)
     framework = framework or _framework_of(fn)
+    if framework not in FRAMEWORKS:
+        raise ValueError(f"framework: expected {', '.join(FRAMEWORKS)}, got {framework!r}")
     name = name or f"{getattr(fn, '__module__', '')}:{getattr(fn, '__qualname__', repr(fn))}"
     function = _called_with_options(fn) if inspect.isclass(fn) else fn
     layer = "linear_weight" in inspect.signature(function).parameters if layer is None else layer
@@ -116,6 +122,15 @@ def implementation(
             name, framework, _part(function, 0), layer, gradient=_part(function, 1), packages=packages
         )
     return Implementation(name, framework, function, layer, packages=packages)
+
+
+def original(fn: Any) -> Any:
+    """The function itself, of what :func:`implementation` takes."""
+    if isinstance(fn, Implementation):
+        return fn.function
+    if isinstance(fn, str):
+        return ADAPTERS[fn](fn).function if fn in ADAPTERS else _imported(fn)
+    return fn
 
 
 def _is_installed(package: str) -> bool:
@@ -128,7 +143,7 @@ def _is_installed(package: str) -> bool:
 def _imported(target: str) -> Any:
     module, _, attribute = target.partition(":")
     if not attribute:
-        raise ValueError(f"{target!r}: expected module:function or one of {sorted(ADAPTERS)}")
+        raise ValueError(f"{target!r}: expected module:function, FILE.py:function, or a key of {__name__}.ADAPTERS")
     found: Any = _loaded(Path(module)) if module.endswith(".py") else importlib.import_module(module)
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -138,13 +153,21 @@ def _imported(target: str) -> Any:
 
 
 def _loaded(file: Path) -> Any:
-    """The module of a file."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.exists():
+    """The module of a file, beside whose own folder it is run, under a name that no other module has."""
+    if not file.is_file():
         raise ValueError(f"{file}: no such file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
-    spec.loader.exec_module(module)
+    module = types.ModuleType(f"{file.stem} of luce check")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = lines[-1] if lines else getattr(error, "lineno", 1)
+        raise ValueError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -179,7 +202,6 @@ def _called_with_options(cls: Any) -> Callable[..., Any]:
 
 def _part(function: Callable[..., Any], place: int) -> Callable[..., Any]:
     """The value or the gradient of a function that returns the value, or value and gradient."""
-    from luce.check.frameworks import Unsupported
 
     def part(*arguments: Any, **options: Any) -> Any:
         found = function(*arguments, **options)
@@ -205,91 +227,81 @@ def _threads_of_luce(n: int) -> Iterator[None]:
         luce.set_num_threads(before)
 
 
-def _luce(name: str) -> Implementation:
-    import luce
+def _luce(loss: str) -> Callable[[str], Implementation]:
+    def adapter(name: str) -> Implementation:
+        import luce
 
-    return Implementation(
-        name,
-        "numpy",
-        luce.cross_entropy,
-        gradient=lambda *a, **o: luce.cross_entropy_and_grad(*a, **o)[1],
-        product=luce.cross_entropy_hvp,
-        target_gradient=luce.cross_entropy_target_grad,
-        threads=_threads_of_luce,
-        packages=("luce", "numpy"),
-    )
+        layer = loss.startswith("linear")
+        both, product = getattr(luce, f"{loss}_and_grad"), getattr(luce, f"{loss}_hvp")
+
+        def parts(found: Any) -> Any:
+            return [part for part in found if part is not None] if layer else found
+
+        return Implementation(
+            name,
+            "numpy",
+            getattr(luce, loss),
+            layer,
+            gradient=lambda *a, **o: parts(both(*a, **o)[1]),
+            product=lambda *a, **o: parts(product(*a, **o)),
+            target_gradient=None if layer else luce.cross_entropy_target_grad,
+            threads=_threads_of_luce,
+            packages=("luce", "numpy"),
+        )
+
+    return adapter
 
 
-def _luce_layer(name: str) -> Implementation:
-    import luce
+def _renamed(
+    framework: str, packages: Sequence[str], target: str, names: Mapping[str, str], *, layer: bool, **settings: Any
+) -> Callable[[str], Implementation]:
+    """Adapt a function that has other names for the contract's options, of which its version may lack some."""
 
-    def parts(grads: luce.LinearGrads) -> list[Any]:
-        return [part for part in grads if part is not None]
+    def adapter(name: str) -> Implementation:
+        theirs = _imported(target)
+        known = inspect.signature(theirs).parameters
+        taken = {option: other for option, other in names.items() if other in known}
 
-    return Implementation(
-        name,
-        "numpy",
-        luce.linear_cross_entropy,
-        layer=True,
-        gradient=lambda *a, **o: parts(luce.linear_cross_entropy_and_grad(*a, **o)[1]),
-        product=lambda *a, **o: parts(luce.linear_cross_entropy_hvp(*a, **o)),
-        threads=_threads_of_luce,
-        packages=("luce", "numpy"),
-    )
+        def function(*arguments: Any, **options: Any) -> Any:
+            return theirs(*arguments, **{taken[option]: value for option, value in options.items()}, **settings)
+
+        function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY) for option in taken]
+        )
+        return Implementation(name, framework, function, layer, packages=tuple(packages))
+
+    return adapter
+
+
+def _same_names(*options: str) -> dict[str, str]:
+    return {option: option for option in options}
 
 
 def _torch_layer(**settings: Any) -> Callable[[str], Implementation]:
     def adapter(name: str) -> Implementation:
-        import torch
+        from torch import nn
 
-        def function(
-            input: Any,
-            linear_weight: Any,
-            target: Any,
-            *,
-            linear_bias: Any = None,
-            weight: Any = None,
-            reduction: str = "mean",
-            ignore_index: int | None = None,
-            label_smoothing: float = 0.0,
-        ) -> Any:
-            return torch.nn.functional.linear_cross_entropy(
-                input,
-                linear_weight,
-                target,
-                linear_bias=linear_bias,
-                weight=weight,
-                reduction=reduction,
-                ignore_index=ignore_index,
-                label_smoothing=label_smoothing,
-                options=torch.nn.LinearCrossEntropyOptions(**settings),
-            )
-
+        options = nn.LinearCrossEntropyOptions(**settings)
+        function = functools.partial(nn.functional.linear_cross_entropy, options=options)
         return Implementation(name, "torch", function, layer=True, packages=("torch",))
 
     return adapter
 
 
-def _jax_nn(name: str) -> Implementation:
-    import jax
-
-    def function(logits: Any, target: Any) -> Any:
-        log_p = jax.nn.log_softmax(logits)
-        return -jax.numpy.take_along_axis(log_p, _labels(target)[:, None], axis=-1)[:, 0]
-
-    return Implementation(name, "jax", jax.jit(function), packages=("jax",))
-
-
-def _optax(function_name: str) -> Callable[[str], Implementation]:
+def _jitted(package: str, target: str | Callable[..., Any], *, layer: bool = False) -> Callable[[str], Implementation]:
     def adapter(name: str) -> Implementation:
         import jax
-        import optax
 
-        loss = getattr(optax, function_name)
-        function = jax.jit(lambda logits, target: loss(logits, target))
-        return Implementation(name, "jax", function, packages=("jax", "optax"))
+        function = jax.jit(_imported(target) if isinstance(target, str) else target)
+        return Implementation(name, "jax", function, layer, packages=tuple(dict.fromkeys((package, "jax"))))
 
     return adapter
+
+
+def _log_softmax_of_jax(logits: Any, target: Any) -> Any:
+    import jax
+
+    return -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), _labels(target)[:, None], axis=-1)[:, 0]
 
 
 def _scipy(name: str) -> Implementation:
@@ -337,92 +349,6 @@ def _half_multinomial(name: str) -> Implementation:
     return Implementation(name, "numpy", _part(both, 0), gradient=_part(both, 1), packages=("scikit-learn", "numpy"))
 
 
-def _liger(name: str) -> Implementation:
-    from liger_kernel.transformers import functional
-
-    def function(
-        logits: Any,
-        target: Any,
-        *,
-        weight: Any = None,
-        ignore_index: int = -100,
-        z_loss: float = 0.0,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
-        softcap: float | None = None,
-    ) -> Any:
-        return functional.liger_cross_entropy(
-            logits,
-            target,
-            weight=weight,
-            ignore_index=ignore_index,
-            lse_square_scale=z_loss,
-            label_smoothing=label_smoothing,
-            reduction=reduction,
-            softcap=softcap,
-        )
-
-    return Implementation(name, "torch", function, packages=("liger-kernel", "triton", "torch"))
-
-
-def _liger_layer(name: str) -> Implementation:
-    from liger_kernel.transformers import functional
-
-    def function(
-        input: Any,
-        linear_weight: Any,
-        target: Any,
-        *,
-        linear_bias: Any = None,
-        weight: Any = None,
-        ignore_index: int = -100,
-        z_loss: float = 0.0,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
-        softcap: float | None = None,
-    ) -> Any:
-        return functional.liger_fused_linear_cross_entropy(
-            input,
-            linear_weight,
-            target,
-            bias=linear_bias,
-            ce_weight=weight,
-            ignore_index=ignore_index,
-            lse_square_scale=z_loss,
-            label_smoothing=label_smoothing,
-            reduction=reduction,
-            softcap=softcap,
-        )
-
-    return Implementation(name, "torch", function, layer=True, packages=("liger-kernel", "triton", "torch"))
-
-
-def _cce(name: str) -> Implementation:
-    from cut_cross_entropy import linear_cross_entropy
-
-    def function(
-        input: Any,
-        linear_weight: Any,
-        target: Any,
-        *,
-        linear_bias: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        softcap: float | None = None,
-    ) -> Any:
-        return linear_cross_entropy(
-            input,
-            linear_weight,
-            target,
-            bias=linear_bias,
-            ignore_index=ignore_index,
-            softcap=softcap,
-            reduction=reduction,
-        )
-
-    return Implementation(name, "torch", function, layer=True, packages=("cut-cross-entropy", "triton", "torch"))
-
-
 def _tokamax(name: str) -> Implementation:
     import tokamax
 
@@ -432,30 +358,48 @@ def _tokamax(name: str) -> Implementation:
     return Implementation(name, "jax", function, layer=True, packages=("tokamax", "jax"))
 
 
-def _jax_cce(name: str) -> Implementation:
-    import jax
-    import jax_cce
-
-    function = jax.jit(lambda input, linear_weight, target: jax_cce.linear_cross_entropy(input, linear_weight, target))
-    return Implementation(name, "jax", function, layer=True, packages=("jax-cce", "jax"))
-
+_LIGER = _same_names("weight", "ignore_index", "label_smoothing", "reduction", "softcap") | {
+    "z_loss": "lse_square_scale"
+}
+_CCE = _same_names("ignore_index", "softcap", "reduction") | {"linear_bias": "bias"}
+_liger = functools.partial(_renamed, "torch", ("liger-kernel", "triton", "torch"))
+_cce = functools.partial(
+    _renamed, "torch", ("cut-cross-entropy", "triton", "torch"), "cut_cross_entropy:linear_cross_entropy", _CCE
+)
 
 ADAPTERS: dict[str, Callable[[str], Implementation]] = {
-    "luce:cross_entropy": _luce,
-    "luce:linear_cross_entropy": _luce_layer,
+    "luce:cross_entropy": _luce("cross_entropy"),
+    "luce:linear_cross_entropy": _luce("linear_cross_entropy"),
     "torch.nn.functional:linear_cross_entropy, auto": _torch_layer(),
     "torch.nn.functional:linear_cross_entropy, 256 rows": _torch_layer(batch_chunk_size=256, chunking_method=None),
-    "optax:softmax_cross_entropy_with_integer_labels": _optax("softmax_cross_entropy_with_integer_labels"),
-    "optax:softmax_cross_entropy": _optax("softmax_cross_entropy"),
-    "optax:safe_softmax_cross_entropy": _optax("safe_softmax_cross_entropy"),
-    "jax.nn:log_softmax": _jax_nn,
+    "torch.nn.functional:linear_cross_entropy, 2 rows": _torch_layer(batch_chunk_size=2, chunking_method=None),
+    "torch.nn.functional:linear_cross_entropy, accurate": _torch_layer(acc_policy="accurate"),
+    "torch.nn.functional:linear_cross_entropy, balanced": _torch_layer(acc_policy="balanced"),
+    "torch.nn.functional:linear_cross_entropy, compact": _torch_layer(acc_policy="compact"),
+    "torch.nn.functional:linear_cross_entropy, retained": _torch_layer(allow_retain_graph=True),
+    **{
+        f"optax:{loss}": _jitted("optax", f"optax:{loss}")
+        for loss in (
+            "softmax_cross_entropy_with_integer_labels",
+            "softmax_cross_entropy",
+            "safe_softmax_cross_entropy",
+        )
+    },
+    "jax.nn:log_softmax": _jitted("jax", _log_softmax_of_jax),
     "scipy.special:log_softmax": _scipy,
     "sklearn.metrics:log_loss": _log_loss,
     "sklearn._loss:HalfMultinomialLoss": _half_multinomial,
-    "liger_kernel.transformers.functional:liger_cross_entropy": _liger,
-    "liger_kernel.transformers.functional:liger_fused_linear_cross_entropy": _liger_layer,
-    "cut_cross_entropy:linear_cross_entropy": _cce,
+    "liger_kernel.transformers.functional:liger_cross_entropy": _liger(
+        "liger_kernel.transformers.functional:liger_cross_entropy", _LIGER, layer=False
+    ),
+    "liger_kernel.transformers.functional:liger_fused_linear_cross_entropy": _liger(
+        "liger_kernel.transformers.functional:liger_fused_linear_cross_entropy",
+        _LIGER | {"weight": "ce_weight", "linear_bias": "bias"},
+        layer=True,
+    ),
+    "cut_cross_entropy:linear_cross_entropy, cce": _cce(layer=True, impl="cce"),
+    "cut_cross_entropy:linear_cross_entropy, torch_compile": _cce(layer=True, impl="torch_compile"),
     "tokamax:linear_softmax_cross_entropy_loss": _tokamax,
-    "jax_cce:linear_cross_entropy": _jax_cce,
+    "jax_cce:linear_cross_entropy": _jitted("jax-cce", "jax_cce:linear_cross_entropy", layer=True),
 }
 """Adapters by the name of what they adapt; what needs none, such as `torch.nn.functional:cross_entropy`, has none."""

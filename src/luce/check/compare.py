@@ -24,6 +24,7 @@ __all__ = [
     "assert_same_kind",
     "assert_within",
     "errors",
+    "other_kind",
     "precision",
 ]
 
@@ -73,15 +74,19 @@ def precision(dtype: DTypeLike | str) -> Precision:
     )
 
 
-def errors(got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None) -> NDArray[np.float64]:
+def errors(
+    got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None, *, flushed: bool = False
+) -> NDArray[np.float64]:
     """|got − value| / (eps·scale) of each finite entry, less what the subnormal grid forces; NaN where not finite.
 
-    16-bit numbers are float32 rounded once: half a unit of theirs comes off, the rest counts in eps of float32.
+    16-bit numbers are float32 rounded once: half a unit of theirs comes off, the rest counts in eps of float32. Where
+    subnormal numbers are flushed to 0, those and what a few of them make up count as 0.
     """
     got = np.asarray(got)
     kind = precision(got.dtype if dtype is None else dtype)
     with mp.workdps(60):
-        grid, tiny, eps = 4 * mp.mpf(kind.smallest_subnormal), 2 * mp.mpf(kind.smallest_normal), mp.mpf(kind.computed)
+        eps, normal = mp.mpf(kind.computed), mp.mpf(kind.smallest_normal)
+        grid, tiny = (16 * normal, 16 * normal) if flushed else (4 * mp.mpf(kind.smallest_subnormal), 2 * normal)
 
         def rounding(value: Any) -> Any:
             return max(abs(value) * kind.eps, kind.smallest_subnormal) / 2 if kind.rounded_once else 0
@@ -99,18 +104,23 @@ def errors(got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None) -
     return np.asarray(found, dtype=np.float64)
 
 
-def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
-    """Same shape, and NaN and ±inf in the same places."""
+def other_kind(got: ArrayLike, exact: Exact) -> NDArray[np.bool_]:
+    """Where NaN, +inf or −inf stands for something else, or something else for it; the shapes have to agree."""
     got = np.asarray(got)
     if got.shape != np.shape(exact.value):
         raise AssertionError(f"shape {got.shape}, should be {np.shape(exact.value)}")
     with np.errstate(over="ignore"):  # what is too large for the dtype rounds to infinity
         want = np.asarray(exact.value).astype(np.float64).astype(got.dtype)
-    for name, test in (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf)):
-        wrong = test(got.astype(np.float64)) != test(want)
-        if wrong.any():
-            at = _first(wrong)
-            raise AssertionError(f"{name} at the wrong places, first at {at}: got {got[at]}, want {want[at]}")
+    kinds = [(test(got.astype(np.float64)), test(want)) for test in (np.isnan, np.isposinf, np.isneginf)]
+    return np.asarray(np.any([mine != theirs for mine, theirs in kinds], axis=0))
+
+
+def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
+    """Same shape, and NaN and ±inf in the same places."""
+    got, wrong = np.asarray(got), other_kind(got, exact)
+    if wrong.any():
+        at = _first(wrong)
+        raise AssertionError(f"NaN or infinity amiss, first at {at}: got {got[at]}, want {exact.value[at]}")
 
 
 def assert_within(got: ArrayLike, exact: Exact, limit: float, dtype: DTypeLike | str | None = None) -> None:
@@ -157,7 +167,8 @@ def assert_same_bits(a: ArrayLike, b: ArrayLike) -> None:
     same = (a == b) & (np.signbit(a) == np.signbit(b)) | ((a != a) & (b != b)) if a.dtype.kind == "f" else a == b
     if not same.all():
         at = _first(~same)
-        raise AssertionError(f"{int((~same).sum())} of {same.size} entries differ, first at {at}: {a[at]!r} {b[at]!r}")
+        first = f"first at {at}: {a[at]} against {b[at]}"
+        raise AssertionError(f"{int((~same).sum())} of {same.size} entries differ, {first}")
 
 
 def _first(mask: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -38,8 +38,20 @@ class Call:
     product: Callable[..., Any] | None = None
 
 
+def _one(found: Any) -> Any:
+    """What a function returned, if that is a number or an array."""
+    if found is None or isinstance(found, tuple | list | dict):
+        raise Unsupported(f"returns {type(found).__name__}, where the value alone is wanted")
+    return found
+
+
 class Framework(Protocol):
-    """How to call and differentiate what is written in one framework."""
+    """How to call and differentiate what is written in one framework.
+
+    ``flushes``: whether subnormal numbers are 0 in it.
+    """
+
+    flushes: bool
 
     def array(self, values: Any, dtype: str | None = None) -> Any:
         """Copy NumPy's array into the framework's."""
@@ -78,23 +90,25 @@ class Framework(Protocol):
 class NumPy:
     """Functions of arrays, which bring their own derivatives or have none."""
 
+    flushes = False
+
     def array(self, values: Any, dtype: str | None = None) -> Any:
         if dtype == "bfloat16":
             raise Unsupported("NumPy has no bfloat16")
         return np.array(values, dtype=dtype)
 
     def numbers(self, found: Any) -> NDArray[Any]:
-        return np.asarray(found)
+        return np.asarray(_one(found))
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
-        return np.asarray(call.function(*primals))
+        return self.numbers(call.function(*primals))
 
     def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
         if call.gradient is None:
             raise Unsupported("returns no gradient")
         if upstream is not None:
             raise Unsupported("takes no upstream gradient")
-        return [np.asarray(part) for part in call.gradient(*primals)]
+        return [self.numbers(part) for part in call.gradient(*primals)]
 
     def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
         raise Unsupported("NumPy has no forward mode")
@@ -102,7 +116,7 @@ class NumPy:
     def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
         if call.product is None:
             raise Unsupported("returns no second derivative")
-        return [np.asarray(part) for part in call.product(*primals, *vectors)]
+        return [self.numbers(part) for part in call.product(*primals, *vectors)]
 
     def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
         raise Unsupported("NumPy has no backward pass")
@@ -133,6 +147,8 @@ class NumPy:
 class PyTorch:
     """Functions of tensors under autograd."""
 
+    flushes = False
+
     def __init__(self) -> None:
         import torch
 
@@ -142,7 +158,7 @@ class PyTorch:
         return self.torch.tensor(np.asarray(values), dtype=None if dtype is None else getattr(self.torch, dtype))
 
     def numbers(self, found: Any) -> NDArray[Any]:
-        found = self.torch.as_tensor(found).detach()
+        found = self.torch.as_tensor(_one(found)).detach()
         return np.array((found.float() if found.dtype == self.torch.bfloat16 else found).numpy())
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
@@ -211,6 +227,8 @@ class PyTorch:
 class JAX:
     """Functions of JAX's arrays, in 64 bits where the numbers have 64."""
 
+    flushes = True
+
     def __init__(self) -> None:
         import jax
 
@@ -222,7 +240,7 @@ class JAX:
 
     def numbers(self, found: Any) -> NDArray[Any]:
         wide = found.astype("float32") if getattr(found, "dtype", None) == self.jax.numpy.bfloat16 else found
-        return np.asarray(wide)
+        return np.asarray(_one(wide))
 
     def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
         with self.jax.enable_x64(True):

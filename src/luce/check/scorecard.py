@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from rich.console import Group
@@ -24,20 +25,22 @@ class Result:
 
     Attributes
     ----------
-    check : str
-        Its name, a key of :data:`luce.check.suite.CHECKS`.
+    check, what : str
+        Its name, a key of :data:`luce.check.suite.CHECKS`, and what it shows.
     status : {"passed", "failed", "unsupported"}
         "unsupported": the implementation does not take the option or does not have the derivative.
     detail : str
-        What went wrong first, or what is not supported.
+        What went most wrong, or what is not supported.
     worst : float or None
-        The largest error that was found, in eps of the dtype; None where nothing was measured.
+        The largest error that was found, in eps of the dtype; infinite where NaN or infinity was, or should have been;
+        None where nothing was measured.
     """
 
     check: str
     status: Literal["passed", "failed", "unsupported"]
     detail: str = ""
     worst: float | None = None
+    what: str = ""
 
     @property
     def cell(self) -> str:
@@ -76,7 +79,8 @@ class Scorecard:
     | loss | ✓ 0.5 |
     | jvp | ✗ |
     <BLANKLINE>
-    * **mine**, jvp: is 0
+    * **jvp**
+        * mine: is 0
     """
 
     name: str
@@ -97,6 +101,15 @@ class Scorecard:
     def unsupported(self) -> tuple[Result, ...]:
         """What could not be tried."""
         return tuple(result for result in self.results if result.status == "unsupported")
+
+    @property
+    def summary(self) -> str:
+        """How many passed, failed and were not tried, and the versions."""
+        counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
+        versions = ", ".join(f"{package} {version}" for package, version in self.versions.items())
+        return (
+            f"{counts['passed']} passed, {counts['failed']} failed, {counts['unsupported']} not supported ({versions})"
+        )
 
     def __getitem__(self, check: str) -> Result:
         """Return the result of a check."""
@@ -119,24 +132,26 @@ class Scorecard:
         return Comparison((self,)).to_markdown()
 
     def __rich__(self) -> Group:
-        """The card for a terminal: every check with what is to be said of it."""
+        """The card for a terminal: what was tried with what is to be said of it, then what was not, by reason."""
         table = Table(box=None, pad_edge=False)
         table.add_column("")
         table.add_column("check", no_wrap=True)
         table.add_column("eps", justify="right")
         table.add_column("")
+        reasons: dict[str, list[str]] = {}
         for result in self.results:
+            style = COLOURS[result.status]
+            if result.status == "unsupported":
+                reason = "no such option" if result.detail == f"takes no {result.check}" else result.detail
+                reasons.setdefault(reason, []).append(result.check)
+                continue
             worst = "" if result.worst is None else _short(result.worst)
-            sign = Text(SIGNS[result.status], style=COLOURS[result.status])
-            table.add_row(sign, result.check, worst, Text(result.detail, style=COLOURS[result.status]))
-        return Group(Text(self.name, style="bold"), table, Text(self._summary()))
-
-    def _summary(self) -> str:
-        counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
-        versions = ", ".join(f"{package} {version}" for package, version in self.versions.items())
-        return (
-            f"{counts['passed']} passed, {counts['failed']} failed, {counts['unsupported']} not supported ({versions})"
-        )
+            table.add_row(Text(SIGNS[result.status], style), result.check, worst, Text(result.detail, style))
+        absent = [
+            Text(f"{SIGNS['unsupported']}  {', '.join(checks)}: {reason}", COLOURS["unsupported"])
+            for reason, checks in reasons.items()
+        ]
+        return Group(Text(self.name, "bold"), table, *absent, Text(self.summary))
 
 
 @dataclass(frozen=True)
@@ -150,47 +165,64 @@ class Comparison:
         return json.dumps([card.to_dict() for card in self.cards], indent=2, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        """The table, and below it what failed in words; columns of more than two go by letters that are explained."""
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if 2 < len(self.cards) <= 26 else ""
-        heads = list(letters[: len(self.cards)]) or [card.name for card in self.cards]
-        rows = [["check", *heads], ["---"] * (len(self.cards) + 1)]
-        rows += [[check, *(_cell(card, check) for card in self.cards)] for check in self._checks]
-        lines = [
-            f"* **{letter}**: `{card.name}` ({_versions(card)})"
-            for letter, card in zip(letters, self.cards, strict=False)
-        ]
+        """The table, and below it what failed, by check; columns of more than two go by letters that are explained."""
+        rows = [["check", *self._heads], ["---"] * (len(self.cards) + 1)]
+        rows += [[check, *(result.cell if result else "" for result in found)] for check, found in self._rows]
+        lines = [f"* **{head}**: `{card.name}`: {card.summary}" for head, card in self._legend]
         lines += [""] * bool(lines)
         lines += ["| " + " | ".join(row) + " |" for row in rows]
-        failures = [(head, result) for head, card in zip(heads, self.cards, strict=True) for result in card.failures]
-        lines += [""] * bool(failures)
-        lines += [f"* **{head}**, {result.check}: {_escaped(result.detail)}" for head, result in failures]
+        lines += [""] * any(card.failures for card in self.cards)
+        for check, what, details in self._failures:
+            lines.append(f"* **{check}**" + (f": {_escaped(what)}" if what else ""))
+            lines += [f"    * {', '.join(heads)}: {_escaped(detail)}" for detail, heads in details.items()]
         return "\n".join(lines)
 
     def __rich__(self) -> Group:
-        """The table for a terminal."""
+        """The table for a terminal, and below it what failed, by check."""
         table = Table(box=None, pad_edge=False)
         table.add_column("check", no_wrap=True)
-        for card in self.cards:
-            table.add_column(card.name)
-        for check in self._checks:
-            found = [next((r for r in card.results if r.check == check), None) for card in self.cards]
-            table.add_row(check, *(Text(r.cell, style=COLOURS[r.status]) if r else Text("") for r in found))
-        return Group(table)
+        for head in self._heads:
+            table.add_column(head)
+        for check, found in self._rows:
+            table.add_row(check, *(Text(r.cell, COLOURS[r.status]) if r else Text("") for r in found))
+        words = [Text(f"{head}: {card.name}: {card.summary}") for head, card in self._legend]
+        for check, what, details in self._failures:
+            words.append(Text.assemble((f"✗ {check}", COLOURS["failed"]), f": {what}" if what else ""))
+            words += [Text(f"  {', '.join(heads)}: {detail}") for detail, heads in details.items()]
+        return Group(table, *words)
 
     @property
-    def _checks(self) -> list[str]:
-        return list(dict.fromkeys(result.check for card in self.cards for result in card.results))
+    def _heads(self) -> list[str]:
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if 2 < len(self.cards) <= 26 else ""
+        return list(letters[: len(self.cards)]) or [card.name for card in self.cards]
 
+    @property
+    def _legend(self) -> list[tuple[str, Scorecard]]:
+        """The letters, where there are any."""
+        return [(head, card) for head, card in zip(self._heads, self.cards, strict=True) if head != card.name]
 
-def _cell(card: Scorecard, check: str) -> str:
-    return next((result.cell for result in card.results if result.check == check), "")
+    @property
+    def _rows(self) -> list[tuple[str, list[Result | None]]]:
+        """Each check with every card's result."""
+        found = [{result.check: result for result in card.results} for card in self.cards]
+        return [(check, [results.get(check) for results in found]) for check in dict.fromkeys(chain(*found))]
 
-
-def _versions(card: Scorecard) -> str:
-    return ", ".join(f"{package} {version}" for package, version in card.versions.items())
+    @property
+    def _failures(self) -> Iterator[tuple[str, str, dict[str, list[str]]]]:
+        """Each check that failed, what it shows, and what went wrong with whom."""
+        for check, found in self._rows:
+            details: dict[str, list[str]] = {}
+            failed = [(head, r) for head, r in zip(self._heads, found, strict=True) if r and r.status == "failed"]
+            for head, result in failed:
+                details.setdefault(result.detail, []).append(head)
+            if failed:
+                everyone = {detail: ["all"] for detail, heads in details.items() if len(heads) == len(self.cards) > 1}
+                yield check, failed[0][1].what, {**details, **everyone}
 
 
 def _short(error: float) -> str:
+    if not math.isfinite(error):
+        return "∞"
     return f"{error:.1f}" if error < 100 else f"{error:.0e}".replace("e+0", "e").replace("e+", "e")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from luce.check.adapters import implementation
+from luce.check.adapters import implementation, original
 from luce.check.checks import CHECKS
+from luce.check.doctor import gradient
 from luce.check.scorecard import Scorecard
 from luce.check.trial import Trial
 
@@ -29,7 +30,8 @@ def conformance(
         As for :func:`luce.check.adapters.implementation`: a function of (logits, target, **options) or, for a layer,
         of (input, linear_weight, target, **options); options go by the contract's names, which are PyTorch's.
     only : str or iterable of str, optional
-        Names of checks, keys of :data:`CHECKS`; all by default.
+        Names of checks, keys of :data:`CHECKS`, in which -inf may stand for −inf; by default all, but those of layers
+        for layers alone.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def conformance(
     Raises
     ------
     ValueError
-        For a check that does not exist.
+        For a check that does not exist, and for what cannot be called with logits and target at all.
 
     Examples
     --------
@@ -56,13 +58,16 @@ def conformance(
     gradient unsupported
     confident rows, float32 failed
     """
-    wanted = list(CHECKS) if only is None else [only] if isinstance(only, str) else list(only)
+    named = [only] if isinstance(only, str) else [] if only is None else list(only)
+    wanted = [check.replace("-inf", "−inf") for check in named]
     unknown = [check for check in wanted if check not in CHECKS]
     if unknown:
-        raise ValueError(f"only: no check {unknown[0]!r}, expected some of {', '.join(CHECKS)}")
+        raise ValueError(f"only: no check {unknown[0]!r}, expected some of: {'; '.join(CHECKS)}")
     it = implementation(fn, framework, layer=layer, name=name)
+    if only is None:
+        wanted = [check for check in CHECKS if it.layer or not check.startswith("layer: ")]
     trial = Trial(it)
-    results = tuple(trial.outcome(check, CHECKS[check].run) for check in wanted)
+    results = tuple(trial.outcome(CHECKS[check]) for check in wanted)
     return Scorecard(it.name, it.versions, results)
 
 
@@ -73,8 +78,10 @@ def assert_conforms(
     layer: bool | None = None,
     only: str | Iterable[str] | None = None,
     required: Iterable[str] = (),
-) -> None:
+) -> Scorecard:
     """Raise an AssertionError that says what an implementation gets wrong; for test suites.
+
+    Where the plain loss or its gradient is wrong, it says also which known mistake gives these numbers.
 
     Parameters
     ----------
@@ -82,6 +89,11 @@ def assert_conforms(
         As for :func:`conformance`.
     required : iterable of str
         Checks that must not come out as not supported.
+
+    Returns
+    -------
+    Scorecard
+        Of an implementation that passed.
 
     Raises
     ------
@@ -97,9 +109,16 @@ def assert_conforms(
     ... def test_my_loss(check):
     ...     luce.check.assert_conforms(luce.cross_entropy, only=check)
     >>> test_my_loss("gradient")
+
+    :mod:`luce.check.plugin` does that for pytest, and skips what is not supported.
     """
+    __tracebackhide__ = True  # of pytest: what is wrong is in the message
     card = conformance(fn, framework, layer=layer, only=only)
     wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
     if wrong:
-        lines = [f"{result.check} ({CHECKS[result.check].what}): {result.detail}" for result in wrong]
+        lines = [f"{result.check} ({result.what}): {result.detail}" for result in wrong]
+        plain = {"loss", "gradient"} & {result.check for result in card.failures}
+        diagnosis = gradient(original(fn)).diagnosis if plain else ()
+        lines += [f"known mistake: {mistake.name}; {mistake.fix}" for mistake in diagnosis if mistake.kind == "mistake"]
         raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))
+    return card

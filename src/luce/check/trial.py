@@ -13,23 +13,24 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
 from luce.check.adapters import Implementation
-from luce.check.compare import Precision, assert_same_kind, errors, precision
+from luce.check.compare import errors
 from luce.check.frameworks import FRAMEWORKS, Call, Unsupported
+from luce.check.judging import Wrong, deviation, levelled
 from luce.check.oracle import Exact, to_exact
 from luce.check.problems import Problem
 from luce.check.scorecard import Result
 
-__all__ = ["DEFAULTS", "RIGHT_EPS", "Trial", "along", "gradient_of", "problem", "with_target"]
+if TYPE_CHECKING:
+    from luce.check.checks.registry import Check
 
-RIGHT_EPS = 64
-"""Rounding alone: shifted logits up to 20 cost 10 eps of exp, a sum of some hundred terms as many in the worst case."""
+__all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
 DEFAULTS: dict[str, Any] = {
     "weight": None,
@@ -80,17 +81,6 @@ def along(gradient: Exact, vector: NDArray[Any], reduction: str) -> Exact:
         return Exact(np.asarray(value + mp.zero), np.asarray(scale + mp.zero))
 
 
-def levelled(exact: Exact, unit: float) -> Exact:
-    """The same values, all held against the largest scale, or against a unit if that is larger."""
-    level = max([mp.mpf(unit), *(scale for scale in exact.scale.flat if mp.isfinite(scale))])
-    return Exact(exact.value, np.full(np.shape(exact.value), level, dtype=object))
-
-
-def shown(error: float, kind: Precision) -> float:
-    """An error in eps; for numbers of 16 bits in half units of their last place, of which one is the rounding's own."""
-    return 1 + 2 * error * kind.computed / kind.eps if kind.rounded_once else error
-
-
 def unit_of(problem: Problem) -> float:
     """What a row counts for: the size of its derivatives, and of its loss where the model is not sure."""
     return float(max(problem.exact.row_factor, default=0.0))
@@ -112,23 +102,26 @@ class Trial:
 
     def start(self) -> None:
         """Forget what the last check found."""
-        self.failures: list[str] = []
+        self.failures: list[tuple[float, str]] = []
         self.refusals: list[str] = []
         self.tried = 0
         self.worst: float | None = None
 
-    def outcome(self, check: str, run: Callable[[Trial], None]) -> Result:
+    def outcome(self, check: Check) -> Result:
         """Run a check and say what it found."""
         self.start()
         try:
-            run(self)
+            check.run(self)
         except Unsupported as refusal:
             self.refusals.append(str(refusal))
+        result = functools.partial(Result, check.name, what=check.what)
         if self.failures:
-            return Result(check, "failed", self.failures[0], self.worst)
+            _, words = max(self.failures, key=lambda failure: failure[0])
+            others = len(self.failures) - 1
+            return result("failed", f"{words} (and {others} more)" if others else words, self.worst)
         if self.refusals and not self.tried:
-            return Result(check, "unsupported", self.refusals[0])
-        return Result(check, "passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
+            return result("unsupported", self.refusals[0])
+        return result("passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
 
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
@@ -137,7 +130,8 @@ class Trial:
             yield
             self.tried += 1
         except AssertionError as error:
-            self.failures.append(f"{what}: {error}" if what else str(error))
+            words = f"{what}: {error}" if what else str(error)
+            self.failures.append((getattr(error, "error", np.inf), words))
         except Unsupported as refusal:
             self.refusals.append(str(refusal))
 
@@ -151,16 +145,20 @@ class Trial:
         """The implementation as a function of the logits, and these; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
-        row of very many classes, an input of 1 and the logits as the weights.
+        row of very many classes, an input of 1 and the logits as the weights. Classes that cannot happen have a bias of
+        −inf, where there is one: in forward mode 0 · −inf, of an input that does not change, is no fault of the loss.
         """
         it, array = self.it, self.framework.array
-        kind = str(problem.dtype)
-        z = array(problem.logits, kind) if logits is None else logits
+        kind, (rows, classes), impossible = str(problem.dtype), problem.logits.shape, np.isneginf(problem.logits)
         t, options = self.arguments(problem) if arguments is None else arguments
-        rows, classes = problem.logits.shape
         as_weights = it.layer and rows == 1 and (classes > WIDE or np.isinf(problem.logits).any())
-        if it.layer and not as_weights and np.isneginf(problem.logits).any():
+        if it.layer and not as_weights and impossible.any():
             raise Unsupported("a layer's logits of −inf are tried in one row")
+        values = problem.logits
+        if as_weights and impossible.any() and it.takes("linear_bias"):
+            values = np.where(impossible, 0, values)
+            options = {**options, "linear_bias": array(np.where(impossible[0], -np.inf, 0), kind)}
+        z = array(values, kind) if logits is None else logits
         other = array(np.ones((1, 1)) if as_weights else np.eye(classes), kind) if it.layer else None
 
         def before_target(z: Any) -> tuple[Any, ...]:
@@ -178,6 +176,8 @@ class Trial:
         def own_product(z: Any, v: Any) -> list[Any]:
             assert product is not None
             vector = (None, v.T) if as_weights else (v, None) if it.layer else v
+            if "linear_bias" in options:
+                vector = (*vector, None)
             return of_logits(self.called(product, *before_target(z), t, vector, **options))
 
         call = Call(
@@ -246,19 +246,12 @@ class Trial:
         unit: float = 0.0,
     ) -> None:
         """Hold numbers against the oracle's: right without a limit, else accurate to so many eps."""
-        kind = precision(str(dtype))
-        found = errors(got, levelled(exact, unit) if limit is None else exact, kind.name)
-        finite = found[~np.isnan(found)]
-        if finite.size:
-            self.worst = max(self.worst or 0.0, shown(float(finite.max()), kind))
-        assert_same_kind(got, exact)
-        if (finite > (RIGHT_EPS if limit is None else limit)).any():
-            at = tuple(int(i) for i in np.unravel_index(np.nanargmax(found), found.shape))
-            error = f"{shown(float(found[at]), kind):.2g}"
-            raise AssertionError(
-                f"{what}{list(at) if at else ''} is {got[at]:.9g}, should be {mp.nstr(exact.value[at], 9)}, "
-                + (f"off by {error} roundings" if kind.rounded_once else f"off by {error} eps of {kind.name}")
-            )
+        try:
+            error = deviation(what, got, exact, dtype, limit=limit, unit=unit, flushed=self.framework.flushes)
+        except Wrong as wrong:
+            self.worst = max(self.worst or 0.0, wrong.error)
+            raise
+        self.worst = max(self.worst or 0.0, error)
 
     def loss(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
         """Judge the value."""
@@ -279,6 +272,8 @@ class Trial:
     def forward(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
         """Judge forward mode."""
         with self.attempt(what):
+            if self.it.layer and np.isneginf(problem.logits).any():
+                self.require("linear_bias")
             found = self.derived("forward", *self.bind(problem), self.vector(problem))
             exact = along(gradient_of(problem), problem.vector, problem.options["reduction"])
             self.judge("derivative along a vector", found, exact, problem.dtype, limit, unit_of(problem))
@@ -307,18 +302,23 @@ class Trial:
         if not self.computes_in(dtype):
             raise Unsupported(f"does not compute in {dtype}")
 
-    @functools.cached_property
+    @property
     def derivatives(self) -> list[str]:
         """Those of gradient, product and forward that are right in an ordinary problem: others have failed already."""
-        return [name for name in ("gradient", "product", "forward") if self._works(name)]
+        return [name for name, status in self.statuses.items() if status == "passed"]
 
-    def _works(self, name: str) -> bool:
+    @functools.cached_property
+    def statuses(self) -> dict[str, str]:
+        """What comes of gradient, product and forward in an ordinary problem."""
+        return {name: self._status(name) for name in ("gradient", "product", "forward")}
+
+    def _status(self, name: str) -> str:
         mine = self.failures, self.refusals, self.tried, self.worst
         self.start()
         getattr(self, name)(self.problem())
-        works = not self.failures and self.tried > 0
+        status = "failed" if self.failures else "passed" if self.tried else "unsupported"
         self.failures, self.refusals, self.tried, self.worst = mine
-        return works
+        return status
 
     def computes_in(self, dtype: str) -> bool:
         """Whether logits of a dtype are taken, and float64 not as float32, which the size of the error gives away."""
@@ -339,33 +339,22 @@ class Trial:
         """
         ordinary = {r: problem(dtype="float32", n_rows=7, reduction=r) for r in ("mean", "sum", "none")}
         self.reductions = list(ordinary)
+        values: dict[str, NDArray[Any]] = {}
         for self.one_hot in (False, True):
-            try:
-                self.value(ordinary["mean"])
-                break
-            except Unsupported:
-                continue
-        else:
-            self.one_hot = False
-        if self.it.takes("reduction"):
-            found = []
             for name, each in ordinary.items():
-                try:
-                    self.value(each)
-                    found.append(name)
-                except Unsupported:
-                    continue
-            return found or ["mean"]
-        try:
-            value = self.value(ordinary["mean"])
-        except Unsupported:
-            return ["mean"]
-        if value.shape == (7,):
+                with self.attempt(""):
+                    values[name] = self.value(each)
+            if values:
+                break
+        else:
+            expected = "input, linear_weight, target" if self.it.layer else "logits, target"
+            raise ValueError(f"{self.it.name} cannot be called with ({expected}): {self.refusals[0]}")
+        if self.it.takes("reduction"):
+            return list(values)
+        value = values["mean"]
+        if value.ndim:
             return ["none"]
-        apart = {
-            r: abs(float(value) - float(ordinary[r].exact.value.value)) for r in ("mean", "sum") if value.ndim == 0
-        }
-        return [min(apart, key=lambda r: apart[r])] if apart else ["mean"]
+        return [min(("mean", "sum"), key=lambda r: abs(float(value) - float(ordinary[r].exact.value.value)))]
 
 
 def refused(run: Callable[[], Any]) -> Any:

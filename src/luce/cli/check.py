@@ -21,6 +21,13 @@ def check(
             help="Run the whole suite on module:function, FILE.py:FUNCTION or an adapter's name; several make a table.",
         ),
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="CHECK", help="With --conformance: this check alone; may be repeated."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE.md", help="With --conformance: write the table, too.")
+    ] = None,
     task: Annotated[
         Literal["loss", "layer", "softmax", "vjp"] | None,
         typer.Option("--task", help="What it computes, if not found out."),
@@ -82,7 +89,11 @@ def check(
     if conformance:
         from luce.cli.check_conformance import check_conformance
 
-        raise typer.Exit(check_conformance(functions, framework=framework, json=json))
+        raise typer.Exit(
+            check_conformance(functions, framework=framework, only=only or (), json=json, markdown=markdown)
+        )
+    if only or markdown:
+        raise Failure(f"{'--only' if only else '--markdown'} goes with --conformance")
     if len(functions) > 1:
         raise Failure(f"one FILE.py:FUNCTION at a time without --conformance, got {len(functions)}")
     function = functions[0]

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from luce.check.scorecard import Comparison
-from luce.check.suite import CHECKS, conformance
+from luce.check.suite import conformance
 from luce.cli.failure import Failure
+from luce.cli.replacing import check_places, replacing
 
 __all__ = ["check_conformance"]
 
@@ -27,7 +28,7 @@ def check_conformance(
     Parameters
     ----------
     targets : sequence of str
-        "module:function", "FILE.py:function" or the name of an adapter.
+        "module:function", "FILE.py:function" or the name of an adapter; several make one table.
     framework : {"numpy", "torch", "jax"}, optional
         As for `conformance`.
     only : sequence of str
@@ -40,7 +41,7 @@ def check_conformance(
     Raises
     ------
     Failure
-        For a target that cannot be imported, and for a check that there is not.
+        For a target that cannot be imported or called, and for a check that there is not.
 
     Examples
     --------
@@ -51,25 +52,23 @@ def check_conformance(
     1 passed, 0 failed, 0 not supported ...
     0
     """
+    check_places(read={}, written={"table": markdown})
     console = Console(highlight=False)
-    unknown = [name for name in only if name not in CHECKS]
-    if unknown:
-        raise Failure(f"no check {unknown[0]!r}; there are {', '.join(CHECKS)}")
     cards = []
     for target in targets:
         try:
             with console.status(target):
                 card = conformance(target, framework, only=only or None)
         except (ImportError, ValueError) as error:
-            raise Failure(f"{target}: {error}") from error
+            words = str(error)
+            raise Failure(words if target.partition(":")[0] in words else f"{target}: {words}") from error
         cards.append(card)
-        if not json:
-            console.print(card)
     comparison = Comparison(cards)
     if json:
         print(comparison.to_json())
-    elif len(cards) > 1:
-        console.print(comparison)
+    else:
+        console.print(comparison if len(cards) > 1 else cards[0])
     if markdown is not None:
-        markdown.write_text(comparison.to_markdown() + "\n", encoding="utf-8")
+        with replacing(markdown) as file:
+            file.write((comparison.to_markdown() + "\n").encode())
     return int(any(not card.passed for card in cards))

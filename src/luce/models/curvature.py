@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from luce.models.blas import shared_out
+from luce.blas import shared_out
 from luce.models.coordinates import Coordinates
 from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
 

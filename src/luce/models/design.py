@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from luce import _core
-from luce.models.blas import shared_out
+from luce.blas import shared_out
 from luce.models.sparse import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from luce.models.blas import blas_threads
+from luce.blas import blas_threads
 from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
 from luce.models.design import NARROW, Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch._functorch.utils import unwrap_dead_wrappers
 
+from luce.torch.formulas import Options
+
 __all__ = ["Function", "one_by_one", "over_rows"]
 
 
 class Function(torch.autograd.Function):
-    """A function that is called with all of its arguments by place.
+    """A function of tensors, options and what follows these, called with all of its arguments by place.
 
     PyTorch inspects the signature of ``forward`` at each call to fill in defaults, which takes longer than the rest of
     a call on a few rows.
@@ -25,6 +27,15 @@ class Function(torch.autograd.Function):
         if torch._C._are_functorch_transforms_active():
             return super().apply(*arguments)
         return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(arguments))  # type: ignore[misc]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save the tensors, the options, and what follows them as the flags."""
+        place = next(place for place, part in enumerate(inputs) if isinstance(part, Options))
+        ctx.save_for_backward(*inputs[:place])
+        ctx.save_for_forward(*inputs[:place])
+        ctx.options, *ctx.flags = inputs[place:]
+        ctx.set_materialize_grads(not isinstance(output, tuple))  # a tuple's parts may be without upstream gradients
 
 
 def over_rows(

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn.functional import linear
 
-from luce.torch import operators
+from luce.torch import kernels, operators
+from luce.torch.formulas import Options
 from luce.torch.layer import LayerLosses
-from luce.torch.logits import Losses
+from luce.torch.logits import Losses, Total
 from luce.torch.prepared import prepare
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "linear_logsumexp", "logsumexp"]
@@ -106,6 +106,15 @@ def cross_entropy(
     True
     >>> loss.backward()
     """
+    if (
+        (size_average, reduce, ignore_index, reduction) == (None, None, -100, "mean")
+        and (label_smoothing, z_loss, temperature, on_empty) == (0.0, 0.0, 1.0, "nan")
+        and all(part is None for part in (weight, sample_weight, softcap, tail, normalizer))
+        and not (shift or stats)
+    ):
+        plain = _plain_mean(input, target)
+        if plain is not None:
+            return plain
     reduction = _reduction(reduction, size_average, reduce)
     if not input.is_floating_point():
         raise TypeError(f"input: expected floating-point logits, got {input.dtype}")
@@ -137,12 +146,17 @@ def cross_entropy(
     rows = classes_last.reshape(call.scale.shape[0], shape[-1])
     keep = rows.requires_grad and torch.is_grad_enabled()
     whole = (rows, *call.target, call.scale)
+    dtype = torch.float32 if input.element_size() == 2 and _autocast(input) else input.dtype
     if torch.compiler.is_compiling():
         losses, _, *found = operators.FORWARD(*whole, *call.options, keep, stats)
+        value = call.reduced(losses, dtype)
+    elif reduction == "none" or kernels.transformed():
+        keep &= not kernels.transformed() and rows.element_size() > 2  # of 16 bits it would be rounded twice
+        losses, _, *found = Losses.apply(*whole, call.options, keep, stats)
+        value = call.reduced(losses, dtype)
     else:
-        losses, _, *found = Losses.apply(*whole, call.options, keep and not _transformed(), reduction != "none", stats)
-    dtype = torch.float32 if input.element_size() == 2 and _autocast(input) else input.dtype
-    value = call.reduced(losses, dtype)
+        total, _, *found = Total.apply(*whole, call.options, keep, stats, dtype, None)
+        value = call.averaged(total)
     return (value, call.stats(found, dtype)) if stats else value
 
 
@@ -261,7 +275,7 @@ def linear_cross_entropy(
     )
     layer = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
     compiling = torch.compiler.is_compiling()
-    keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not _transformed())
+    keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not kernels.transformed())
     wanted = tuple(keep and part is not None and part.requires_grad for part in layer)
     whole = (*layer, *call.target, call.scale)
     if compiling:
@@ -347,14 +361,27 @@ def linear_logsumexp(
     return losses + _transformed_logits(chosen, softcap, temperature).to(losses.dtype)
 
 
+def _plain_mean(input: Tensor, target: Any) -> Tensor | None:
+    """Return the mean loss of rows and their classes, without options; None for any other call."""
+    if (
+        not (isinstance(target, Tensor) and kernels.compiled(input) and kernels.compiled(target))
+        or kernels.transformed()
+    ):
+        return None
+    with_gradient = input.requires_grad and torch.is_grad_enabled()
+    found = kernels.plain_mean(input, target, with_gradient=with_gradient)
+    if found is None or not with_gradient:
+        return None if found is None else found[0]
+    scale = input.new_tensor(1 / len(target), dtype=torch.float64).expand(len(target))
+    total: Tensor = Total.apply(
+        input, target[:, None], None, None, None, scale, Options(), True, False, input.dtype, found
+    )[0]
+    return total
+
+
 def _transformed_logits(logits: Tensor, softcap: float | None, temperature: float) -> Tensor:
     capped = logits if softcap is None else softcap * torch.tanh(logits / softcap)
     return capped / temperature
-
-
-def _transformed() -> bool:
-    """Whether `torch.func` or forward mode looks on, to whom nothing may be hidden from the graph."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 def _autocast(input: Tensor) -> bool:

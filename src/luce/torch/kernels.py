@@ -14,14 +14,30 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from luce import _core
 from luce.contract import Form, tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
+from luce.torch.threads import threads
 
-__all__ = ["Rows", "batched", "compiled", "count", "empty", "forward", "gradient", "plain", "product", "row_dtype"]
+__all__ = [
+    "Rows",
+    "batched",
+    "compiled",
+    "constant",
+    "count",
+    "empty",
+    "forward",
+    "gradient",
+    "plain",
+    "product",
+    "row_dtype",
+    "total",
+    "transformed",
+]
 
 CHUNK = 2**22  # logits in a chunk on other devices
 LARGE = 2**22  # bytes from which on NumPy asks for large pages
@@ -40,6 +56,8 @@ class Rows(NamedTuple):
 
 def plain(z: Tensor) -> bool:
     """Whether a tensor holds numbers, and no transformation or mode looks on."""
+    if torch.compiler.is_compiling():
+        return False
     return type(z) in (Tensor, torch.nn.Parameter) and _get_current_dispatch_mode() is None
 
 
@@ -48,12 +66,17 @@ def compiled(z: Tensor) -> bool:
     return plain(z) and z.device.type == "cpu" and z.layout == torch.strided
 
 
+def transformed() -> bool:
+    """Whether `torch.func` or forward mode looks on, to whom nothing may be hidden from the graph."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
 def row_dtype(device: torch.device) -> torch.dtype:
     """The type of the rows' losses and scales."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def empty(shape: Sequence[int], like: Tensor) -> Tensor:
+def empty(shape: Sequence[int], like: Tensor, *, zero: bool = False) -> Tensor:
     """Return a contiguous matrix to be filled, of another tensor's type and device.
 
     Where it is large, NumPy provides the memory: it asks the system for large pages and PyTorch doesn't. A fresh tensor
@@ -61,8 +84,8 @@ def empty(shape: Sequence[int], like: Tensor) -> Tensor:
     """
     size = math.prod(shape) * like.element_size()
     if not compiled(like) or size < LARGE:
-        return like.new_empty(shape)
-    memory = np.empty(size + ALIGNED, np.uint8)
+        return like.new_zeros(shape) if zero else like.new_empty(shape)
+    memory = (np.zeros if zero else np.empty)(size + ALIGNED, np.uint8)
     offset = -memory.ctypes.data % ALIGNED // like.element_size()
     return like.new_empty(0).set_(torch.from_numpy(memory).untyped_storage(), offset, shape, (shape[1], 1))
 
@@ -89,24 +112,41 @@ def forward(
     rows, classes = z.shape
     count(target, classes, options)
     logits = _array(z)
-    loss = z.new_empty(rows, dtype=torch.float64)
+    form, factor = _form(z, target, scale, options)
+    loss = np.empty(rows)
     slope = None
     if with_gradient:
         slope = empty(z.shape, z) if out is None else out
     stats = None
     if with_statistics:
-        stats = (torch.empty_like(loss), torch.empty_like(loss), z.new_empty(rows, dtype=torch.int64))
+        stats = np.empty(rows), np.empty(rows), np.empty(rows, np.int64)
     _core.cross_entropy(
         logits,
-        _form(z, target, scale, options),
-        1.0,
-        loss.numpy(),
+        form,
+        factor,
+        loss,
         None if slope is None else _array(slope),
-        torch.get_num_threads(),
-        None if stats is None else (stats[0].numpy(), stats[1].numpy(), stats[2].numpy()),
+        threads(),
+        stats,
         _half(z),
     )
-    return Rows(loss, slope, *(stats or (None, None, None)))
+    if factor != 1:
+        loss *= factor
+    found = (None, None, None) if stats is None else map(torch.from_numpy, stats)
+    return Rows(torch.from_numpy(loss), slope, *found)
+
+
+def plain_mean(z: Tensor, index: Tensor, *, with_gradient: bool) -> tuple[Tensor, Tensor | None] | None:
+    """Return the mean loss of rows (N, V) and their classes (N,) and its gradient; None for tensors of another kind.
+
+    These are those of other shapes and types, in other orders in memory, and classes that are ignored or out of range.
+    """
+    if z.dim() != 2 or z.element_size() < 4 or index.dtype != torch.int64 or z._is_zerotensor():
+        return None
+    slope = empty(z.shape, z) if with_gradient else None
+    grad = None if slope is None else slope.numpy()
+    value = _core.plain_mean(z.detach().numpy(), index.numpy(), grad, threads())
+    return None if value is None else (z.new_tensor(value), slope)
 
 
 def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
@@ -116,8 +156,8 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
     if not compiled(z):
         return _by_chunks(formulas.gradient, z, target, scale, options)
     slope = empty(z.shape, z)
-    form = _form(z, target, scale, options)
-    _core.cross_entropy(_array(z), form, 1.0, None, _array(slope), torch.get_num_threads(), None, _half(z))
+    form, factor = _form(z, target, scale, options)
+    _core.cross_entropy(_array(z), form, factor, None, _array(slope), threads(), None, _half(z))
     return slope
 
 
@@ -141,17 +181,34 @@ def product(
             gradient_out.copy_(_by_chunks(formulas.gradient, z, target, scale, options))
         return moved if out is None else out.copy_(moved)
     result = empty(z.shape, z) if out is None else out
+    form, factor = _form(z, target, scale, options)
     _core.cross_entropy_hvp(
         _array(z),
-        _form(z, target, scale, options),
-        1.0,
+        form,
+        factor,
         _array(vector),
         _array(result),
         None if gradient_out is None else _array(gradient_out),
-        torch.get_num_threads(),
+        threads(),
         _half(z),
     )
     return result
+
+
+def total(rows: Tensor) -> Tensor:
+    """Return the sum of numbers (N,), whose order of addition follows from N alone."""
+    if compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or transformed()):
+        return rows.new_tensor(_core.total(_array(rows)))
+    step = 4096
+    if torch.compiler.is_compiling() or rows.shape[0] <= step:
+        return rows.sum()
+    whole = rows.shape[0] // step * step
+    return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
+
+
+def constant(rows: Tensor) -> bool:
+    """Whether all rows are one number in memory, as `Tensor.expand` makes them."""
+    return rows.stride() == (0,) and rows.shape[0] > 0
 
 
 def batched(*tensors: Tensor | None) -> bool:
@@ -190,7 +247,8 @@ def count(target: Target, classes: int, options: Options) -> int:
     return counted
 
 
-def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
+def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[Form, float]:
+    """Return the form of the kernels, and the factor that all rows have in common."""
     dtype, classes = wide(z.dtype), z.shape[1]
 
     def numbers(tensor: Tensor | None) -> Any:
@@ -198,14 +256,16 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
 
     index = None if target.indices is None else _array(target.indices)
     value = numbers(target.value)
-    return Form(
+    factor = float(scale[0]) if constant(scale) else 1.0
+    common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
+    form = Form(
         slots=0 if index is None else index.shape[1],
         indices=index if value is not None or index is None else index.reshape(-1),
         value=value,
         dense=numbers(target.dense),
         weight=numbers(target.weight),
         tail=tail_share(index, value, classes) if options.tail and index is not None else None,
-        row_scale=_array(scale.to(torch.float64)),
+        row_scale=None if common else _array(scale.to(torch.float64)),
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
         ignored=None if index is None or value is not None else options.ignored,
@@ -213,6 +273,7 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> Form:
         softcap=options.softcap,
         temperature=options.temperature,
     )
+    return form, factor if common else 1.0
 
 
 def _chunks(z: Tensor) -> list[slice]:

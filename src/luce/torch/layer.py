@@ -1,7 +1,9 @@
 """The rows' losses of a last layer under autograd: any order, forward mode, and `vmap`.
 
 Four functions: the losses scale·ℓ; their gradients in x, W and b; the products of the Hessian with a direction; and the
-growth of the losses in a direction. Up to the second order, in either mode, the logits exist a chunk of rows at a time.
+growth of the losses in a direction. Each takes x, W and b, the parts of a `Target`, the scale (N,) and then what is its
+own: a direction's three parts; the `Options` behind the last tensor; which of the layer's parts are wanted. Up to the
+second order, in either mode, the logits exist a chunk of rows at a time.
 """
 
 from __future__ import annotations
@@ -31,35 +33,18 @@ class LayerLosses(Function):
     """
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-        statistics: bool,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
-        target = Target(index, value, dense, class_weight)
-        found, grads, left_out = passes.forward(
-            Layer(x, weight, bias), target, scale, options, wanted, with_statistics=statistics
-        )
+        layer, target, scale, options, wanted, statistics = _call(*arguments)
+        found, grads, left_out = passes.forward(layer, target, scale, options, wanted, with_statistics=statistics)
         return (found.loss, *grads, *found[2:], left_out)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradients."""
-        *tensors, ctx.options, wanted, _ = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        Function.setup_context(ctx, inputs, output)
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
-        ctx.set_materialize_grads(False)
-        ctx.kept = Grads(*output[1:4]) if any(wanted) else None
+        ctx.kept = Grads(*output[1:4]) if any(ctx.flags[0]) else None
         ctx.left_out = output[7]
 
     @staticmethod
@@ -121,36 +106,21 @@ class LayerGradient(Function):
     """The gradients of Σ scale·ℓ in x, W and b, those that are wanted."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-        left_out: Tensor | None = None,
-        known: Grads | None = None,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute them where they are not known, and say in `left_out` what they leave out."""
+        layer, target, scale, options, wanted, *more = _call(*arguments)
+        left_out, known = more or (None, None)
         if known is not None:
             return tuple(known)
-        target = Target(index, value, dense, class_weight)
-        _, grads, lost = passes.forward(Layer(x, weight, bias), target, scale, options, wanted)
+        _, grads, lost = passes.forward(layer, target, scale, options, wanted)
         if left_out is not None and options.tolerance and kernels.plain(left_out):
             left_out.copy_(lost)
         return tuple(grads)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options, ctx.wanted = inputs[:10]
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-        ctx.set_materialize_grads(False)
+        """Save the inputs; what is known is returned, and would hold what holds it."""
+        Function.setup_context(ctx, inputs[:10], output)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -166,12 +136,7 @@ class LayerGradient(Function):
         of_scale = None
         if needed[7]:
             of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
-
-        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = _moved(layer, passes.of_rows(along, rows))
-            return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
-
-        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        slopes = _growth_slopes(Layer(x, weight, bias), along, parts, scale, options, needed[4:7])
         return *grads, None, *slopes, of_scale, None, None, None, None
 
     @staticmethod
@@ -182,21 +147,21 @@ class LayerGradient(Function):
         whole = [x, weight, bias, *parts, scale]
         totals: list[Any] = [
             torch.zeros_like(part) if part is not None and wanted else None
-            for part, wanted in zip((x, weight, bias), ctx.wanted, strict=True)
+            for part, wanted in zip((x, weight, bias), ctx.flags[0], strict=True)
         ]
         found = []
         if any(part is not None for part in tangents[:3]):
-            found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.wanted))
+            found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.flags[0]))
         if tangents[7] is not None:
-            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.wanted))
+            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.flags[0]))
         places = [place for place in (4, 5, 6) if tangents[place] is not None]
         if places:
 
             def gradients(*given: Any) -> tuple[Tensor, ...]:
-                return tuple(g for g in _gradients(*given, ctx.options, ctx.wanted) if g is not None)
+                return tuple(g for g in _gradients(*given, ctx.options, ctx.flags[0]) if g is not None)
 
             moved = iter(_pushed(gradients, whole, places, tangents))
-            found.append([next(moved) if wanted else None for wanted in ctx.wanted])
+            found.append([next(moved) if wanted else None for wanted in ctx.flags[0]])
         for parts_found in found:
             totals = [None if total is None else total + part for total, part in zip(totals, parts_found, strict=True)]
         return tuple(totals)
@@ -211,32 +176,10 @@ class LayerProduct(Function):
     """The Hessian of Σ scale·ℓ in (x, W, b) times a direction in them."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        along_x: Tensor | None,
-        along_weight: Tensor | None,
-        along_bias: Tensor | None,
-        options: Options,
-        wanted: tuple[bool, bool, bool],
-    ) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the parts that are wanted."""
-        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
-        return tuple(passes.product(Layer(x, weight, bias), target, scale, options, along, wanted))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options, ctx.wanted = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-        ctx.set_materialize_grads(False)
+        layer, target, scale, *along, options, wanted = _call(*arguments)
+        return tuple(passes.product(layer, target, scale, options, Direction(*along), wanted))
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -249,7 +192,7 @@ class LayerProduct(Function):
         kept = [part is not None for part in upstream]
 
         def products(*some: Any) -> tuple[Tensor, ...]:
-            found = _products(*_filled(whole, places, some), ctx.options, ctx.wanted)
+            found = _products(*_filled(whole, places, some), ctx.options, ctx.flags[0])
             return tuple(part for part, keep in zip(found, kept, strict=True) if keep and part is not None)
 
         slopes: list[Tensor | None] = [None] * 13
@@ -266,10 +209,10 @@ class LayerProduct(Function):
         places = [place for place in range(11) if tangents[place] is not None]
 
         def products(*given: Any) -> tuple[Tensor, ...]:
-            return tuple(part for part in _products(*given, ctx.options, ctx.wanted) if part is not None)
+            return tuple(part for part in _products(*given, ctx.options, ctx.flags[0]) if part is not None)
 
         moved = iter(_pushed(products, whole, places, tangents))
-        return tuple(next(moved) if wanted else None for wanted in ctx.wanted)
+        return tuple(next(moved) if wanted else None for wanted in ctx.flags[0])
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
@@ -281,30 +224,10 @@ class LayerDirectional(Function):
     """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        class_weight: Tensor | None,
-        scale: Tensor,
-        along_x: Tensor | None,
-        along_weight: Tensor | None,
-        along_bias: Tensor | None,
-        options: Options,
-    ) -> Tensor:
+    def forward(*arguments: Any) -> Tensor:
         """Compute it."""
-        target, along = Target(index, value, dense, class_weight), Direction(along_x, along_weight, along_bias)
-        return passes.directional(Layer(x, weight, bias), target, scale, options, along)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        layer, target, scale, *along, options = _call(*arguments)
+        return passes.directional(layer, target, scale, options, Direction(*along))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -318,12 +241,7 @@ class LayerDirectional(Function):
         of_scale = None
         if needed[7]:
             of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
-
-        def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-            moved = _moved(layer, passes.of_rows(along, rows))
-            return lambda t: formulas.gradient(layer.logits(), t, whole[7][rows], options), moved
-
-        slopes = target_slopes(pulled, Layer(x, weight, bias), parts, needed[4:7])
+        slopes = _growth_slopes(Layer(x, weight, bias), along, parts, whole[7], options, needed[4:7])
         return *grads, None, *slopes, of_scale, *of_along, None
 
     @staticmethod
@@ -346,6 +264,11 @@ class LayerDirectional(Function):
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
         """Take a batch as more rows, or a batch of layers one by one."""
         return over_rows(LayerDirectional, info, in_dims, arguments[:11], arguments[11:], (*SHARED, 9, 10))
+
+
+def _call(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Any, ...]:
+    """Return a function's layer, target, scale and further arguments."""
+    return Layer(x, weight, bias), Target(*rest[:4]), *rest[4:]
 
 
 def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, options: Options) -> Tensor:
@@ -389,6 +312,18 @@ def target_slopes(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tuple[T
         torch.cat(dense) if needed[1] else None,
         torch.stack(class_weight).sum(0) if needed[2] else None,
     )
+
+
+def _growth_slopes(
+    layer: Layer, along: Direction, parts: Any, scale: Tensor, options: Options, needed: Any
+) -> tuple[Tensor | None, ...]:
+    """Pull the growth Σ scale·⟨∂ℓ/∂z, z'⟩ in a direction back to the target's parts."""
+
+    def pulled(layer: Layer, target: Target, rows: slice) -> Any:
+        moved = _moved(layer, passes.of_rows(along, rows))
+        return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
+
+    return target_slopes(pulled, layer, parts, needed)
 
 
 def _moved(layer: Layer, along: Direction) -> Tensor:

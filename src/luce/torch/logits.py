@@ -2,8 +2,9 @@
 
 Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
 scale·H·v. The kernels compute them; what is beyond, the third order and derivatives of targets and class weights, is
-left to `torch.func` and the formulas. All tensors but the class weights run along the rows, so a batch of them is more
-rows.
+left to `torch.func` and the formulas. Each takes the logits, the parts of a `Target`, the scale (N,) and then what is
+its own, with the `Options` behind the last tensor. All tensors but the class weights run along the rows, so a batch of
+them is more rows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from luce.torch.batching import Function, over_rows
 from luce.torch.formulas import Options, Target
 from luce.torch.kernels import row_dtype
 
-__all__ = ["Gradient", "Losses", "Product", "nesting", "plain_losses", "target_vjp"]
+__all__ = ["Gradient", "Losses", "Product", "Total", "nesting", "plain_losses", "target_vjp"]
 
 SHARED = (4,)  # the class weights
 
@@ -46,7 +47,7 @@ def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
         saved = SimpleNamespace(
             saved_tensors=tuple(map(below, ctx.saved_tensors)),
             options=ctx.options,
-            wanted=getattr(ctx, "wanted", None),
+            flags=ctx.flags,
         )
         with forward_ad._set_fwd_grad_enabled(True):
             return jvp(saved, *map(below, tangents))
@@ -57,43 +58,29 @@ def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
 class Losses(Function):
     """scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
 
-    The gradient is handed out by the first backward, without a copy; a second one computes it again. `uniform` promises
-    that all rows have the same upstream gradient.
+    The gradient is handed out by the first backward, without a copy; a second one computes it again.
     """
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-        keep: bool,
-        uniform: bool,
-        statistics: bool,
-    ) -> tuple[Tensor | None, ...]:
+    def forward(z: Tensor, *arguments: Any) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
-        target = Target(index, value, dense, weight)
+        target, scale, options, keep, statistics = _call(*arguments)
         return tuple(kernels.forward(z, target, scale, options, with_gradient=keep, with_statistics=statistics))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradient."""
-        *tensors, ctx.options, keep, ctx.uniform, _ = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        Function.setup_context(ctx, inputs, output)
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
-        ctx.set_materialize_grads(False)
-        ctx.kept = output[1] if keep else None
+        ctx.kept = output[1]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradient of the logits, the target's parts and the scale."""
         if upstream is None:
-            return (None,) * 10
+            return (None,) * 9
         z, *parts, scale = ctx.saved_tensors
+        upstream = upstream.expand(scale.shape)
         needed = ctx.needs_input_grad
         of_logits = None
         if needed[0]:
@@ -111,7 +98,7 @@ class Losses(Function):
         of_scale = None
         if needed[5]:
             of_scale = upstream * plain_losses(z, parts, ctx.options)
-        return of_logits, None, *slopes, of_scale, None, None, None, None
+        return of_logits, None, *slopes, of_scale, None, None, None
 
     @staticmethod
     @nesting
@@ -131,32 +118,45 @@ class Losses(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
         """Take a batch as more rows."""
-        *tensors, options, _, _, statistics = arguments
-        return over_rows(Losses, info, in_dims, tensors, (options, False, False, statistics), SHARED)
+        *tensors, options, _, statistics = arguments
+        return over_rows(Losses, info, in_dims, tensors, (options, False, statistics), SHARED)
+
+
+class Total(Losses):
+    """Σ scale·ℓ, rounded to a type; in a program that no transformation looks at.
+
+    There it saves what the sum and the rounding cost as functions of their own, more than the pass over a few rows.
+    The total and the gradient may be `known`.
+    """
+
+    @staticmethod
+    def forward(z: Tensor, *arguments: Any) -> tuple[Tensor | None, ...]:
+        """Compute the total, and what the losses come with."""
+        *call, dtype, known = arguments
+        if known is not None:
+            return (*known, None, None, None)
+        losses, *rest = Losses.forward(z, *call)
+        assert losses is not None
+        return (kernels.total(losses).to(dtype), *rest)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Save the inputs and keep the gradient; what is known is returned, and would hold what holds it."""
+        Losses.setup_context(ctx, inputs[:-1], output)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the gradient of the logits, the target's parts and the scale."""
+        return *Losses.backward(ctx, upstream), None, None
 
 
 class Gradient(Function):
     """scale·∂ℓ/∂z (N, V), of the logits' type."""
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        options: Options,
-    ) -> Tensor:
+    def forward(z: Tensor, *arguments: Any) -> Tensor:
         """Compute it."""
-        return kernels.gradient(z, Target(index, value, dense, weight), scale, options)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        return kernels.gradient(z, *_call(*arguments))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -200,25 +200,9 @@ class Product(Function):
     """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
 
     @staticmethod
-    def forward(
-        z: Tensor,
-        index: Tensor | None,
-        value: Tensor | None,
-        dense: Tensor | None,
-        weight: Tensor | None,
-        scale: Tensor,
-        vector: Tensor,
-        options: Options,
-    ) -> Tensor:
+    def forward(z: Tensor, *arguments: Any) -> Tensor:
         """Compute it."""
-        return kernels.product(z, Target(index, value, dense, weight), scale, vector, options)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Save the inputs."""
-        *tensors, ctx.options = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        return kernels.product(z, *_call(*arguments))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -253,10 +237,15 @@ class Product(Function):
         return over_rows(Product, info, in_dims, arguments[:7], arguments[7:], SHARED)
 
 
+def _call(*parts: Any) -> tuple[Any, ...]:
+    """Return a function's target, scale and further arguments."""
+    return Target(*parts[:4]), *parts[4:]
+
+
 def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
     """Return ℓ (N,)."""
     ones = torch.ones(z.shape[:1], dtype=row_dtype(z.device), device=z.device)
-    losses: Tensor = Losses.apply(z, *parts, ones, options, False, False, False)[0]
+    losses: Tensor = Losses.apply(z, *parts, ones, options, False, False)[0]
     return losses
 
 
@@ -269,16 +258,15 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
     kept, ctx.kept = ctx.kept, None
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
-    factor = upstream[:1] if ctx.uniform else upstream
-    if not kernels.compiled(kept):  # to look at a number would wait for the device
-        return kept.mul_(factor.to(kept.dtype)[:, None])
-    if bool((factor == 1).all()):
-        return kept
-    if kept.element_size() == 2:
-        return kept if bool((factor == 1).all()) else None
-    if not bool((factor.abs() <= 1).all()):
-        return None
-    return kept.mul_(factor.to(kept.dtype)[:, None])
+    if kernels.constant(upstream) and kernels.compiled(upstream):
+        factor = float(upstream[0])
+        if factor == 1:
+            return kept
+        exact = abs(factor) <= 1 and kept.element_size() > 2
+        return kept.mul_(factor) if exact else None
+    if kernels.compiled(upstream) and not (kept.element_size() > 2 and bool((upstream.abs() <= 1).all())):
+        return None  # elsewhere, to look at a number would wait for the device
+    return kept.mul_(upstream.to(kept.dtype)[:, None])
 
 
 def target_vjp(function: Any, parts: Any, needed: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:

@@ -20,11 +20,13 @@ from luce.linear import row_chunks
 from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.kernels import row_dtype
+from luce.torch.products import multiply
 
-__all__ = ["Direction", "Grads", "Layer", "directional", "forward", "of_rows", "product", "row_slices"]
+__all__ = ["Direction", "Grads", "Layer", "chunks", "directional", "forward", "of_rows", "product", "row_slices"]
 
 
-WORKSPACE = 114 << 20  # bytes for chunks of logits; a BLAS packs matrices into some 10 MiB of its own
+WORKSPACE = 108 << 20  # bytes for chunks of logits; a BLAS packs matrices into 10 to 30 MiB of its own
+CACHED, ENOUGH = 4 << 20, 1024  # bytes that stay in a cache, where they hold rows enough for fast products
 
 
 class Layer(NamedTuple):
@@ -36,9 +38,9 @@ class Layer(NamedTuple):
 
     def logits(self, out: Tensor | None = None) -> Tensor:
         """Return x Wᵀ + b."""
-        if self.bias is None:
-            return torch.mm(self.input, self.weight.t(), out=out)
-        return torch.addmm(self.bias, self.input, self.weight.t(), out=out)
+        if out is None:
+            return torch.nn.functional.linear(self.input, self.weight, self.bias)
+        return multiply(self.input, self.weight.t(), out, plus=self.bias)
 
 
 class Direction(NamedTuple):
@@ -73,11 +75,8 @@ class _Sums:
         """Add slopeᵀ x to the weight's."""
         if self.weight is None:
             return
-        if self._empty:
-            torch.mm(slope.t(), x, out=self.weight)
-            self._empty = False
-        else:
-            self.weight.addmm_(slope.t(), x)
+        multiply(slope.t(), x, self.weight, plus=None if self._empty else self.weight)
+        self._empty = False
 
     def started(self) -> Tensor | None:
         """Return the sum of the weight's so far, to be added to."""
@@ -118,9 +117,9 @@ def forward(
     with_gradient = any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
-    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
-    left_out = loss.new_zeros(())
+    chooser = blocks.Chooser(options.tolerance, x)
     for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -139,8 +138,7 @@ def forward(
                 whole[part] = piece
         sums.add_bias(z)
         if with_gradient and options.tolerance:
-            kept, lost = blocks.choose(z, options.tolerance)
-            left_out += lost
+            kept = chooser.choose(z)
             if kept is not None:
                 blocks.add_products(z, kept, chunk.input, weight, of_input, part, sums.started())
                 continue
@@ -148,7 +146,7 @@ def forward(
             _put(of_input, part, z, weight)
         sums.add(z, chunk.input)
     rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
-    return rows, sums.finish(layer, of_input), left_out.sqrt()
+    return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
 
 
 def product(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction, wanted: Wanted) -> Grads:
@@ -157,7 +155,7 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
         parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
         return Grads(*(part if want else None for part, want in zip(parts, wanted, strict=True)))
     x, weight, _ = layer
-    of_input = torch.zeros_like(x, memory_format=torch.contiguous_format) if wanted[0] else None
+    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, options, 2):
@@ -196,11 +194,11 @@ def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
     """Write x' Wᵀ + x W'ᵀ + b'."""
     x, weight, _ = layer
     if along.input is not None:
-        torch.mm(along.input, weight.t(), out=out)
+        multiply(along.input, weight.t(), out)
     else:
         out.zero_()
     if along.weight is not None:
-        out.addmm_(x, along.weight.t())
+        multiply(x, along.weight.t(), out, plus=out)
     if along.bias is not None:
         out += along.bias
     return out
@@ -218,7 +216,8 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    for chunk in row_chunks(count, buffers * classes * x.element_size(), WORKSPACE):
+    width = buffers * classes * x.element_size()
+    for chunk in row_chunks(count, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE):
         size = chunk.stop - chunk.start
         held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
@@ -226,6 +225,11 @@ def _chunks(
         if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
             inputs = torch.where(target.indices[part] != options.ignored, inputs, 0.0)
         yield part, Layer(inputs, weight, bias), tuple(buffer[:size] for buffer in held)
+
+
+def chunks(rows: int, width: int) -> Iterator[slice]:
+    """Yield the rows whose logits, of `width` bytes a row, are held together."""
+    return row_chunks(rows, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE)
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
@@ -249,10 +253,8 @@ def of_rows(along: Direction, part: slice | Tensor) -> Direction:
 def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
     """Write slope·weight into the rows of a part, or add it to them."""
     if isinstance(part, slice):
-        if add:
-            whole[part].addmm_(slope, weight)
-        else:
-            torch.mm(slope, weight, out=whole[part])
+        rows = whole[part]
+        multiply(slope, weight, rows, plus=rows if add else None)
     elif add:
         whole.index_add_(0, part, slope @ weight)
     else:

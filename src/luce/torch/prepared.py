@@ -53,14 +53,14 @@ class Prepared(NamedTuple):
         """Return the value from the rows' scaled losses (N,), rounded once."""
         if self.reduction == "none":
             return losses.reshape(self.shape).to(dtype)
-        total = _total(losses)
-        if self.divisor is not None:
-            empty = 0.0 if self.on_empty == "zero" else math.nan
-            if isinstance(self.divisor, Tensor):
-                total = torch.where(self.divisor == 0, empty, total)
-            elif self.divisor == 0:
-                total = total + empty
-        return total.to(dtype)
+        return self.averaged(kernels.total(losses)).to(dtype)
+
+    def averaged(self, total: Tensor) -> Tensor:
+        """Return the total, or what stands for it where nothing is left to average."""
+        if self.divisor is None or (not isinstance(self.divisor, Tensor) and self.divisor != 0):
+            return total
+        empty = 0.0 if self.on_empty == "zero" else math.nan
+        return torch.where(torch.as_tensor(self.divisor == 0), empty, total)
 
     def stats(self, found: Any, dtype: torch.dtype) -> Stats:
         """Return the rows' statistics (log-sum-exp, entropy, largest class) in the target's shape."""
@@ -117,7 +117,7 @@ def prepare(
     if weight is not None:
         _of_shape("weight", weight, (classes,), "one weight per class")
     dtype = row_dtype(device)
-    scale = None
+    scale = torch.ones((), dtype=dtype, device=device).expand(rows)
     if sample_weight is not None:
         _of_shape("sample_weight", sample_weight, shape, "one weight per row")
         scale = sample_weight.reshape(rows).to(dtype)
@@ -128,26 +128,20 @@ def prepare(
     whole = Target(*found, weight)
     divisor: Tensor | float | None = None
     if reduction == "mean":
-        if scale is None and weight is None and per_class and normalizer is None and _readable(found[0]):
-            divisor = float(kernels.count(whole, classes, options))
+        weighted = sample_weight is not None or weight is not None
+        if not weighted and per_class and normalizer is None and _readable(found[0]):
+            divisor = kernels.count(whole, classes, options)
         else:
-            ones = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
-            divisor = _divisor(whole, ones, options, normalizer)
+            divisor = _divisor(whole, scale, options, normalizer)
         if on_empty == "raise" and bool(divisor == 0):
             raise ValueError('nothing is left to average: no rows, or all ignored or of weight 0 (on_empty="raise")')
         if isinstance(divisor, Tensor):
             share = 1 / torch.where(divisor == 0, 1.0, divisor)
-            scale = share.expand(rows) if scale is None else scale * share
         else:
-            share_of_each = 1 / (divisor or 1.0)
-            scale = (
-                torch.full((rows,), share_of_each, dtype=dtype, device=device)
-                if scale is None
-                else scale * share_of_each
-            )
+            share = torch.full((), 1 / (divisor or 1.0), dtype=dtype, device=device)
+        scale = share.expand(rows) if sample_weight is None else scale * share
     elif normalizer is not None:
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
-    scale = torch.ones(rows, dtype=dtype, device=device) if scale is None else scale
     return Prepared(whole, scale, divisor, options, tuple(shape), reduction, on_empty)
 
 
@@ -219,7 +213,7 @@ def _shifted(target: Tensor, ignored: int | None) -> Tensor:
 
 def _readable(index: Tensor | None) -> bool:
     """Whether class indices are numbers that can be looked at here and now."""
-    if index is None or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if index is None or torch._C._are_functorch_transforms_active():
         return False
     return kernels.compiled(index) and not kernels.batched(index)
 
@@ -233,27 +227,18 @@ def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float 
     if normalizer is not None:
         return number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
     if target.indices is None or target.value is not None:
-        return _total(scale)
+        return kernels.total(scale)
     index = target.indices[:, 0]
     if target.weight is not None:
         scale = scale * target.weight.to(scale.dtype)[_within(index, target.weight)]
     if options.ignored is not None:
         scale = torch.where(index != options.ignored, scale, 0.0)
-    return _total(scale)
+    return kernels.total(scale)
 
 
 def _within(index: Tensor, weight: Tensor) -> Tensor:
     """Indices that PyTorch can look up: what is out of range is found and told by the kernels."""
     return index.clamp(0, weight.shape[0] - 1)
-
-
-def _total(rows: Tensor) -> Tensor:
-    """Return the sum, whose order of addition follows from the length alone."""
-    step = 4096
-    if torch.compiler.is_compiling() or rows.shape[0] <= step:
-        return rows.sum()
-    whole = rows.shape[0] // step * step
-    return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
 
 
 def _integers(tensor: Any) -> bool:

@@ -15,17 +15,17 @@ from luce.check.trial import Trial, with_target
 
 @check("inputs unchanged", "no argument is written to")
 def _unchanged(t: Trial) -> None:
-    p = t.problem(**{name: "some" for name in ("weight", "sample_weight") if t.it.takes(name)})
-    with t.attempt(""):
-        (given, fresh), (z,) = (t.arguments(p), t.arguments(p)), t.bind(p)[1]
-        after = t.derived("afterwards", *t.bind(p, arguments=given))[0]
-        pairs = [
-            (after, z),
-            (given[0], fresh[0]),
-            *((given[1][name], fresh[1][name]) for name in ("weight", "sample_weight") if name in fresh[1]),
-        ]
-        for found, before in pairs:
-            assert_same_bits(t.framework.numbers(found), t.framework.numbers(before))
+    for option in [None, *filter(t.it.takes, ("weight", "sample_weight"))]:
+        p = t.problem(**({option: "some"} if option else {}))
+        with t.attempt(""):
+            (given, fresh), (z,) = (t.arguments(p), t.arguments(p)), t.bind(p)[1]
+            after = t.derived("afterwards", *t.bind(p, arguments=given))[0]
+            pairs = {"logits": (after, z), "target": (given[0], fresh[0])}
+            if option:
+                pairs[option] = given[1][option], fresh[1][option]
+            for name, (found, before) in pairs.items():
+                with t.attempt(name):
+                    assert_same_bits(t.framework.numbers(found), t.framework.numbers(before))
 
 
 @check("second call", "the same call gives the same bits, also after another one")

@@ -64,20 +64,17 @@ def _judge_parts(t: Trial, found: Sequence[NDArray[Any]], exact: Any) -> None:
         t.judge(name, got, getattr(exact, name), t.dtype)
 
 
-@check("layer: gradient", "∂L/∂x = G W, ∂L/∂W = Gᵀ x")
-def _layer_gradient(t: Trial) -> None:
-    with t.attempt(""):
-        call, primals, _, exact = _of_layer(t, bias=False)
-        t.judge("loss", t.derived("value", call, primals), exact.loss.value, t.dtype)
-        _judge_parts(t, t.derived("gradient", call, primals), exact.gradient())
+def _enter_gradient(name: str, what: str, bias: bool) -> None:
+    @check(name, what)
+    def run(t: Trial) -> None:
+        with t.attempt(""):
+            call, primals, _, exact = _of_layer(t, bias)
+            t.judge("loss", t.derived("value", call, primals), exact.loss.value, t.dtype)
+            _judge_parts(t, t.derived("gradient", call, primals), exact.gradient())
 
 
-@check("layer: bias", "∂L/∂b = Gᵀ 1, and the bias is added once")
-def _layer_bias(t: Trial) -> None:
-    with t.attempt(""):
-        call, primals, _, exact = _of_layer(t, bias=True)
-        t.judge("loss", t.derived("value", call, primals), exact.loss.value, t.dtype)
-        _judge_parts(t, t.derived("gradient", call, primals), exact.gradient())
+_enter_gradient("layer: gradient", "∂L/∂x = G W, ∂L/∂W = Gᵀ x", bias=False)
+_enter_gradient("layer: bias", "∂L/∂b = Gᵀ 1, and the bias is added once", bias=True)
 
 
 @check("layer: second derivative", "the Hessian in input, weights and bias together, times a vector")

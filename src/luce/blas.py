@@ -63,8 +63,24 @@ def shared_out(
         if workers == 1 or work < SHARED_WORK:
             yield lambda function, items: [function(item) for item in items]
             return
-        with ThreadPoolExecutor(workers) as pool:
-            yield lambda function, items: list(pool.map(function, items))
+        with ThreadPoolExecutor(workers - 1) as helpers:
+            yield lambda function, items: _together(helpers, workers - 1, function, items)
+
+
+def _together(helpers: ThreadPoolExecutor, count: int, function: Callable[[Any], Any], items: Iterable[Any]) -> Any:
+    """Map with the caller at work too: a caller that waits leaves its processor to a thread that was elsewhere."""
+    left = enumerate(items)  # whose next is taken by one thread alone
+    results = {}
+
+    def work() -> None:
+        for place, item in left:
+            results[place] = function(item)
+
+    submitted = [helpers.submit(work) for _ in range(count)]
+    work()
+    for helper in submitted:
+        helper.result()
+    return [results[place] for place in range(len(results))]
 
 
 @cache
