@@ -413,7 +413,7 @@ simple("t@smoothing", "mistake", {
     "smoothing without its uniform part": (lambda s: (1 - s.epsilon) * s.given_t, "The target's class gives up ε, and nobody receives it.", "t = (1 − ε) e_y", "t = (1 − ε) e_y + ε / V", "add eps / V to every class"),
     "uniform part added, nothing given up": (lambda s: s.given_t + s.epsilon / s.V * s.keep[:, None], "ε / V is added to every class, but the target's class keeps its 1.", "t = e_y + ε / V", "t = (1 − ε) e_y + ε / V", "multiply the one-hot target by 1 − ε"),
     "the whole ε added to every class": (lambda s: (1 - s.epsilon) * s.given_t + s.epsilon, "ε is not divided among the classes.", "t = (1 − ε) e_y + ε", "t = (1 − ε) e_y + ε / V", "divide ε by V"),
-    "ε and 1 − ε exchanged": (lambda s: s.epsilon * s.given_t + (1 - s.epsilon) / s.V if s.epsilon else s.t, "The smoothing is the wrong way round.", "t = ε e_y + (1 − ε) / V", "t = (1 − ε) e_y + ε / V", "exchange ε and 1 − ε"),
+    "ε and 1 − ε exchanged": (lambda s: s.epsilon * s.given_t + (1 - s.epsilon) / s.V, "The smoothing is the wrong way round.", "t = ε e_y + (1 − ε) / V", "t = (1 − ε) e_y + ε / V", "exchange ε and 1 − ε"),
 })  # fmt: skip
 
 
