@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LinearGrads",
+    "add_product",
     "linear_cross_entropy",
     "linear_cross_entropy_and_grad",
     "linear_cross_entropy_hvp",
@@ -47,6 +48,17 @@ def row_chunks(rows: int, width: int, workspace: int | None = None) -> Iterator[
         size = min(-(-size // 16) * 16, rows)
     for begin in range(0, rows, max(size, 1)):
         yield slice(begin, min(begin + size, rows))
+
+
+def add_product(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any], workspace: int) -> None:
+    """Add a·b to a matrix, by pieces of rows that fit the workspace on their way."""
+    rows = max(1, workspace // max(1, out.shape[1] * out.itemsize))
+    scratch = np.empty((min(rows, len(out)), out.shape[1]), out.dtype)
+    for first in range(0, len(out), rows):
+        whole = out[first : first + rows]
+        piece = scratch[: len(whole)]
+        np.matmul(a[first : first + rows], b, out=piece)
+        whole += piece
 
 
 class LinearGrads(NamedTuple):
@@ -144,23 +156,14 @@ class _Totals:
         self.weight = np.empty(layer.w.shape, layer.working) if layer.rows else np.zeros(layer.w.shape, layer.working)
         self.bias = None if layer.b is None else np.zeros(layer.classes, np.float64)
         self._empty = True
-        columns = max(1, WEIGHT_WORKSPACE // max(1, layer.w.shape[1] * layer.working.itemsize))
-        self._pieces = [slice(j, min(j + columns, layer.classes)) for j in range(0, layer.classes, columns)]
-        self._piece: NDArray[Any] | None = None
 
     def add(self, grad: NDArray[Any], x: NDArray[Any]) -> None:
         """Add gradᵀ x to the weight."""
         if self._empty:
             np.matmul(grad.T, x, out=self.weight)
             self._empty = False
-            return
-        if self._piece is None:
-            piece = self._pieces[0]
-            self._piece = np.empty((piece.stop - piece.start, x.shape[1]), grad.dtype)
-        for piece in self._pieces:
-            part = self._piece[: piece.stop - piece.start]
-            np.matmul(grad[:, piece].T, x, out=part)
-            self.weight[piece] += part
+        else:
+            add_product(grad.T, x, self.weight, WEIGHT_WORKSPACE)
 
     def add_bias(self, grad: NDArray[Any]) -> None:
         """Add gradᵀ 1 to the bias."""

@@ -216,8 +216,7 @@ def _chunks(
     live = _live(x, target, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
-    width = buffers * classes * x.element_size()
-    for chunk in row_chunks(count, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE):
+    for chunk in chunks(count, buffers * classes * x.element_size()):
         size = chunk.stop - chunk.start
         held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from luce import _core
 from luce.blas import shared_out
+from luce.linear import add_product
 from luce.torch import kernels
 
 __all__ = ["multiply"]
@@ -48,13 +49,12 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
 
 
 def _product(a: Any, b: Any, out: Any, *, add: bool) -> None:
-    rows = max(1, SCRATCH // (out.shape[1] * out.itemsize)) if add else PANEL
-    for first in range(0, len(out), rows):
-        part = slice(first, first + rows)
-        if add:
-            out[part] += a[part] @ b
-        else:
-            np.matmul(a[part], b, out=out[part])
+    if add:
+        add_product(a, b, out, SCRATCH)
+        return
+    for first in range(0, len(out), PANEL):
+        part = slice(first, first + PANEL)
+        np.matmul(a[part], b, out=out[part])
 
 
 def _pieces(size: int, count: int) -> list[slice]:
