@@ -6,7 +6,7 @@ import pytest
 
 from luce.cli import main
 from luce.cli.check_conformance import check_conformance
-from luce.cli.failure import Failure
+from luce.tables.failure import Failure
 
 OURS, TORCHS = "luce.torch:cross_entropy", "torch.nn.functional:cross_entropy"
 ONLY = ["loss", "−inf in distributions"]

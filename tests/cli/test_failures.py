@@ -11,8 +11,8 @@ import pytest
 import skops.io
 
 from luce.cli import main
-from luce.cli.failure import Failure
-from luce.cli.replacing import replacing
+from luce.tables.failure import Failure
+from luce.tables.output_files import replacing
 
 FILES = {
     "good.csv": "a,b,y\n1,p,u\n2,q,v\n3,p,u\n4,q,v\n",

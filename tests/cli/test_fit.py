@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from luce.cli.model_file import load_model
+from luce.tables.model_file import load_model
 
 
 def wine_table():

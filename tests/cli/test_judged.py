@@ -12,10 +12,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from luce.cli.model_file import load_model
 from luce.models.calibration import temperature
 from luce.models.held_out import HeldOut, calibrated, gain
 from luce.softmax import softmax
+from luce.tables.model_file import load_model
 
 
 def drawn(rows=150, seed=0):

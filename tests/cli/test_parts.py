@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
 from luce.cli.curve import curve
-from luce.cli.table import read_table
 from luce.models.held_out import held_out
+from luce.tables.reading import read_table
 
 
 @pytest.mark.parametrize(

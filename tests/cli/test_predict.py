@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from luce.cli.columns import converted
-from luce.cli.model_file import load_model
+from luce.tables.columns import converted
+from luce.tables.model_file import load_model
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from luce.cli import batches, prediction, train_stream
-from luce.cli.batches import Batches
-from luce.cli.model_file import load_model
-from luce.cli.sample import Sample, draws
-from luce.cli.table import read_table
+from luce.tables import batches, prediction
+from luce.tables.batches import Batches
+from luce.tables.model_file import load_model
+from luce.tables.reading import read_table
+from luce.tables.sample import Sample, draws
+from luce.tables.training import streamed
 
 
 def drawn(rows=3000, seed=0):
@@ -39,7 +40,7 @@ def drawn(rows=3000, seed=0):
 def small_batches(monkeypatch):
     monkeypatch.setattr(batches, "CHARACTERS", 9000)
     monkeypatch.setattr(batches, "CELLS", 6 * 400)
-    monkeypatch.setattr(train_stream, "CELLS", 8 * 500)
+    monkeypatch.setattr(streamed, "CELLS", 8 * 500)
     monkeypatch.setattr(prediction, "CELLS", 8 * 70)
 
 
@@ -208,8 +209,8 @@ def test_memory_does_not_grow_with_the_table(tmp_path):
     y = rng.integers(0, 2, rows)
     table = pl.DataFrame(rng.normal(size=(rows, 5)).round(6) + y[:, None], schema=list("abcde")).with_columns(y=y)
     program = (
-        "import resource, sys; from luce.cli import batches, main, train_stream; batches.CHARACTERS = 2**20;"
-        "train_stream.SAMPLED_ROWS = 5000;"
+        "import resource, sys; from luce.cli import main; from luce.tables import batches;"
+        "from luce.tables.training import streamed; batches.CHARACTERS = 2**20; streamed.SAMPLED_ROWS = 5000;"
         "code = main(sys.argv[1:]); print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
     peaks = []

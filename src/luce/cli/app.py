@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from luce.cli.check import check
-from luce.cli.failure import Failure
 from luce.cli.fit import fit
 from luce.cli.predict import predict
 from luce.cli.show_config import show_config
+from luce.tables.failure import Failure
 
 __all__ = ["app", "run"]
 

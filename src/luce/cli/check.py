@@ -83,8 +83,8 @@ def check(
     The exit code is 0 if it is right, 1 if it is wrong, 2 if it can't be run.
     """
     from luce.check.isolation import check_file
-    from luce.cli.failure import Failure
-    from luce.cli.replacing import check_places, replacing
+    from luce.tables.failure import Failure
+    from luce.tables.output_files import check_places, replacing
 
     if conformance:
         from luce.cli.check_conformance import check_conformance
@@ -137,7 +137,7 @@ def check(
 
 def _numbers(option: str, text: str | None) -> list[float] | None:
     """Numbers with commas between them."""
-    from luce.cli.failure import Failure
+    from luce.tables.failure import Failure
 
     try:
         return None if text is None else [float(part) for part in text.split(",")]

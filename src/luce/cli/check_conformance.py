@@ -9,8 +9,8 @@ from rich.console import Console
 
 from luce.check.scorecard import Comparison
 from luce.check.suite import conformance
-from luce.cli.failure import Failure
-from luce.cli.replacing import check_places, replacing
+from luce.tables.failure import Failure
+from luce.tables.output_files import check_places, replacing
 
 __all__ = ["check_conformance"]
 

@@ -79,18 +79,18 @@ def fit(
     Numbers are standardised, text is one-hot encoded, missing values are
     imputed and marked; the report says what was done with each column.
     """
-    from luce.cli.batches import Batches
-    from luce.cli.choice import chooser
-    from luce.cli.model_file import Model, save_model
     from luce.cli.options import check_options
     from luce.cli.progress import Progress
-    from luce.cli.replacing import check_places
     from luce.cli.reporting import publish
-    from luce.cli.roles import roles
-    from luce.cli.source import table_to_learn
-    from luce.cli.train import train
-    from luce.cli.train_stream import train_stream
     from luce.models.classifier import SoftmaxClassifier
+    from luce.tables.batches import Batches
+    from luce.tables.model_file import Model, save_model
+    from luce.tables.output_files import check_places
+    from luce.tables.roles import roles
+    from luce.tables.source import table_to_learn
+    from luce.tables.training.choice import chooser
+    from luce.tables.training.in_memory import train
+    from luce.tables.training.streamed import train_stream
 
     check_options(
         C=C,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from luce.cli.failure import Failure
+from luce.tables.failure import Failure
 
 __all__ = ["check_options"]
 

@@ -28,13 +28,13 @@ def predict(
     Columns are found by name, others are ignored. If the table holds the
     target too, the accuracy is printed to standard error.
     """
-    from luce.cli.batches import Batches
-    from luce.cli.model_file import load_model
-    from luce.cli.prediction import Predictor
     from luce.cli.progress import Progress
-    from luce.cli.replacing import check_places
-    from luce.cli.table import check_kind, read_table
-    from luce.cli.writing import write_tables
+    from luce.tables.batches import Batches
+    from luce.tables.model_file import load_model
+    from luce.tables.output_files import check_places
+    from luce.tables.prediction import Predictor
+    from luce.tables.reading import check_kind, read_table
+    from luce.tables.writing import write_tables
 
     if output is not None:
         check_kind(output, written=True)

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from luce import __version__
-from luce.cli.choice import Choice
 from luce.cli.curve import curve
-from luce.cli.training import Training
 from luce.report.facts import Column, Facts, HeldOut
 from luce.report.metrics import Outcomes, Score, outcomes, scores
+from luce.tables.training.choice import Choice
+from luce.tables.training.record import Training
 
 __all__ = ["print_report"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from luce.cli.as_json import as_json
-from luce.cli.replacing import failing
 from luce.cli.report import print_report
-from luce.cli.training import Training, facts_of
 from luce.report.page import write_page
+from luce.tables.output_files import failing
+from luce.tables.training.record import Training, facts_of
 
 __all__ = ["publish"]
 

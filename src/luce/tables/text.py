@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 
 import polars as pl
 
-from luce.cli.failure import Failure
+from luce.tables.failure import Failure
 
 __all__ = ["Form", "encoding_of", "form_of", "parsed", "retyped"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from luce.cli.failure import Failure
 from luce.report.facts import Column
+from luce.tables.failure import Failure
 
 __all__ = [
     "MOST_LEVELS",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from luce.cli.failure import Failure
-from luce.cli.text_table import encoding_of, form_of, parsed
+from luce.tables.failure import Failure
+from luce.tables.text import encoding_of, form_of, parsed
 
 __all__ = ["PARQUET_KINDS", "check_kind", "check_table", "read_table", "reading"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from luce.cli.failure import Failure
+from luce.tables.failure import Failure
 from luce.whole_file import whole_file
 
 __all__ = ["check_places", "check_writable", "failing", "replacing"]

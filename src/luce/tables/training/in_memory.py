@@ -13,15 +13,15 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-from luce.cli.choice import choice_of
-from luce.cli.columns import converted, plan
-from luce.cli.failure import Failure
-from luce.cli.preparation import preparation
-from luce.cli.progress import Progress
-from luce.cli.roles import Roles
-from luce.cli.training import Training
 from luce.models.held_out import held_out
 from luce.models.selection import SoftmaxClassifierCV
+from luce.tables.columns import converted, plan
+from luce.tables.failure import Failure
+from luce.tables.preparation import preparation
+from luce.tables.roles import Roles
+from luce.tables.training.choice import choice_of
+from luce.tables.training.progress import Progress
+from luce.tables.training.record import Training
 
 __all__ = ["scales_of", "train"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from sklearn.datasets import load_iris
 
-from luce.cli.table import read_table
+from luce.tables.reading import read_table
 
 __all__ = ["table_to_learn"]
 

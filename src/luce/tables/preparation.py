@@ -11,8 +11,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from luce.cli.columns import MOST_LEVELS, NUMBERS, rare
 from luce.report.facts import Column
+from luce.tables.columns import MOST_LEVELS, NUMBERS, rare
 
 __all__ = ["feature_names", "levels_of", "preparation", "respelled", "unseen"]
 

@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import luce
-from luce.cli.failure import Failure
-from luce.cli.replacing import replacing
 from luce.report.facts import Column
+from luce.tables.failure import Failure
+from luce.tables.output_files import replacing
 
 __all__ = ["Model", "load_model", "save_model"]
 

@@ -21,7 +21,7 @@ def draws(numbers: Array, seed: int) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.cli.sample import draws
+    >>> from luce.tables.sample import draws
     >>> drawn = draws(np.arange(10_000), seed=0)
     >>> round(float(drawn.mean()), 2), bool((draws(np.array([7]), seed=0) == drawn[7]).all())
     (0.5, True)

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.cli.choice import Choice
-from luce.cli.preparation import feature_names
-from luce.cli.roles import Roles
 from luce.models.held_out import HeldOut
 from luce.models.reporting import held_out_facts, no_better
 from luce.report import facts
 from luce.report.facts import Column, Facts
+from luce.tables.preparation import feature_names
+from luce.tables.roles import Roles
+from luce.tables.training.choice import Choice
 
 __all__ = ["Training", "facts_of"]
 

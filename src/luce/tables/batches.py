@@ -9,9 +9,9 @@ from typing import BinaryIO, TextIO
 
 import polars as pl
 
-from luce.cli.failure import Failure
-from luce.cli.table import PARQUET_KINDS, check_table, reading
-from luce.cli.text_table import encoding_of, form_of, parsed
+from luce.tables.failure import Failure
+from luce.tables.reading import PARQUET_KINDS, check_table, reading
+from luce.tables.text import encoding_of, form_of, parsed
 
 __all__ = ["Batches"]
 

@@ -11,9 +11,9 @@ from typing import BinaryIO
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from luce.cli.failure import Failure
-from luce.cli.replacing import replacing
-from luce.cli.table import PARQUET_KINDS
+from luce.tables.failure import Failure
+from luce.tables.output_files import replacing
+from luce.tables.reading import PARQUET_KINDS
 
 __all__ = ["write_tables"]
 

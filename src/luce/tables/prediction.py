@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from luce.cli.columns import converted, present
-from luce.cli.model_file import Model
-from luce.cli.preparation import levels_of, respelled, unseen
+from luce.tables.columns import converted, present
+from luce.tables.model_file import Model
+from luce.tables.preparation import levels_of, respelled, unseen
 
 __all__ = ["Predictor"]
 

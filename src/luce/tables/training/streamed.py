@@ -18,17 +18,17 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from luce.cli.batches import Batches
-from luce.cli.columns import check_classes, class_values, converted, plan
-from luce.cli.failure import Failure
-from luce.cli.preparation import preparation
-from luce.cli.progress import Progress
-from luce.cli.roles import Roles
-from luce.cli.sample import Sample, draws
-from luce.cli.text_table import retyped
-from luce.cli.train import scales_of
-from luce.cli.training import Training
 from luce.models.held_out import HeldOut
+from luce.tables.batches import Batches
+from luce.tables.columns import check_classes, class_values, converted, plan
+from luce.tables.failure import Failure
+from luce.tables.preparation import preparation
+from luce.tables.roles import Roles
+from luce.tables.sample import Sample, draws
+from luce.tables.text import retyped
+from luce.tables.training.in_memory import scales_of
+from luce.tables.training.progress import Progress
+from luce.tables.training.record import Training
 
 __all__ = ["train_stream"]
 
@@ -55,7 +55,7 @@ def train_stream(
     Raises
     ------
     Failure
-        As `luce.cli.train.train`; and where a column turns out to hold what the sample of it did not show.
+        As `train` of `in_memory`; and where a column turns out to hold what the sample of it did not show.
     """
     begin = time.perf_counter()
     first = _FirstPass(batches, roles, share, seed, progress)

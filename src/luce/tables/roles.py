@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.cli.columns import classes_of, listed, present
-from luce.cli.failure import Failure
 from luce.models.targets import TOLERANCE
+from luce.tables.columns import classes_of, listed, present
+from luce.tables.failure import Failure
 
 __all__ = ["Roles", "roles"]
 
