@@ -33,8 +33,8 @@ def test_without_arguments_it_trains_on_iris(luce):
     X, y = load_iris(return_X_y=True)
     expected = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-10, solver="newton-cholesky")).fit(X, y)
     model = load_model(Path("iris.luce"))
-    np.testing.assert_allclose(model.pipeline[-1].coef_, expected[-1].coef_, rtol=1e-4, atol=1e-5)
-    assert model.pipeline.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    np.testing.assert_allclose(model.coef, expected[-1].coef_, rtol=1e-4, atol=1e-5)
+    assert model.classes == ["setosa", "versicolor", "virginica"]
 
 
 def test_held_out_figures_are_those_of_scikit_learn(luce):

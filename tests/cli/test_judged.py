@@ -151,13 +151,13 @@ def test_a_model_that_learnt_nothing_is_told(luce):
 def test_standard_errors_are_the_classifiers(luce):
     found = report(luce, "--standard-errors", "--folds", 0)
     assert found["held_out"] is None
-    X = load_model(Path("iris.luce")).pipeline["prepare"]
+    preparation = load_model(Path("iris.luce")).preparation
     from sklearn.datasets import load_iris
 
     from luce.models.classifier import SoftmaxClassifier
 
     data = pl.DataFrame(load_iris().data, schema=load_iris().feature_names)
-    expected = SoftmaxClassifier(standard_errors=True).fit(X.transform(data), load_iris().target)
+    expected = SoftmaxClassifier(standard_errors=True).fit(preparation.transform(data), load_iris().target)
     np.testing.assert_allclose(found["coefficients"]["standard_errors"], expected.standard_errors_[:, :-1], rtol=1e-6)
     assert found["statistics"]["mcfadden"] == pytest.approx(expected.summary().mcfadden)
     out = luce("fit", "--standard-errors", "--folds", 0).out
@@ -205,5 +205,5 @@ def test_one_class_against_the_rest(luce):
     found = report(luce, "--model", "sigmoid", "--report", "r.html")
     assert found["model"]["name"].startswith("sigmoid")
     assert found["held_out"]["temperature"] is None
-    assert load_model(Path("iris.luce")).pipeline[-1].loss == "sigmoid"
+    assert load_model(Path("iris.luce")).loss == "sigmoid"
     assert report(luce, "--l1-ratio", 1, "--C", 0.1)["coefficients"]["coef"][0].count(0) > 0

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from luce.tables.columns import converted
+from luce.tables.conversion import converted
 from luce.tables.model_file import load_model
 
 
@@ -28,7 +28,7 @@ def trained(luce):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_probabilities_are_the_pipelines(luce, trained, kind):
+def test_probabilities_are_the_models(luce, trained, kind):
     model = load_model(Path("m.luce"))
     shuffled = trained.select("class", pl.lit("extra").alias("more"), "zip", "u")[::-1]
     shuffled.write_parquet("new.parquet")
@@ -36,9 +36,9 @@ def test_probabilities_are_the_pipelines(luce, trained, kind):
     assert (result.code, result.out) == (0, "")
     written = pl.read_csv("out.csv") if kind == "csv" else pl.read_parquet("out.parquet")
     assert written.columns == ["prediction", "probability_10", "probability_20", "probability_30"]
-    expected = model.pipeline.predict_proba(converted(shuffled, model.columns, "new"))
+    expected = model.predict_proba(converted(shuffled, model.columns, "new"))
     np.testing.assert_allclose(written.drop("prediction").to_numpy(), expected, rtol=1e-12)
-    assert written["prediction"].to_list() == model.pipeline.classes_[expected.argmax(axis=1)].tolist()
+    assert written["prediction"].to_list() == np.array([10, 20, 30])[expected.argmax(axis=1)].tolist()
     right = np.mean(written["prediction"].to_numpy() == shuffled["class"].to_numpy())
     assert f"accuracy on the 150 rows with a known 'class': {right:.1%}" in result.err
 

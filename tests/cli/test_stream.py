@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from luce.tables import batches, prediction
+from luce.tables import batches, model
 from luce.tables.batches import Batches
-from luce.tables.model_file import load_model
 from luce.tables.reading import read_table
 from luce.tables.sample import Sample, draws
 from luce.tables.training import streamed
@@ -41,7 +40,7 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(batches, "CHARACTERS", 9000)
     monkeypatch.setattr(batches, "CELLS", 6 * 400)
     monkeypatch.setattr(streamed, "CELLS", 8 * 500)
-    monkeypatch.setattr(prediction, "CELLS", 8 * 70)
+    monkeypatch.setattr(model, "CELLS", 8 * 70)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -155,14 +154,6 @@ def test_a_class_of_held_out_rows_alone_is_told(luce):
     found = json.loads(luce("fit", "t.csv", "-t", "y", "--stream", "--json").out)
     assert found["data"]["classes"] == ["10", "20", "30"]
     assert any("1 held-out row" in note for note in found["model"]["notes"])
-
-
-def test_a_streamed_model_keeps_nothing_of_the_stream(luce):
-    drawn().write_parquet("t.parquet")
-    assert luce("fit", "t.parquet", "-t", "y", "--stream", "-q").code == 0
-    assert not hasattr(load_model(Path("t.luce")).pipeline[-1], "_stream")
-    assert luce("fit", "t.parquet", "-t", "y", "--standard-errors", "-q").code == 0
-    assert not hasattr(load_model(Path("t.luce")).pipeline[-1], "covariance_")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -44,6 +44,7 @@ def as_json(training: Training, facts: Facts, written: Mapping[str, Path]) -> st
             "classes": data.classes,
             "class_counts": data.class_counts,
             "columns": [column._asdict() for column in training.columns],
+            "remarks": data.remarks,
         },
         "model": {
             "name": model.name,
@@ -75,9 +76,9 @@ def _coefficients(learnt: Coefficients) -> dict[str, Any]:
 
 
 def _statistics(training: Training) -> dict[str, Any] | None:
-    if training.pipeline[-1].standard_errors is not True:
+    if training.classifier.standard_errors is not True:
         return None
-    summary = training.pipeline[-1].summary()
+    summary = training.classifier.summary()
     names = ("coefficient", "standard_error", "z", "p", "low", "high", "level", "log_likelihood")
     more = ("null_log_likelihood", "aic", "bic", "mcfadden", "degrees_of_freedom", "observations")
     return {"classes": summary.classes} | {name: getattr(summary, name) for name in names + more}

@@ -31,6 +31,10 @@ def fit(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", metavar="COLUMN", help="Leave a column out (repeatable).")
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="COLUMN", help="Use a column that looks like an index (repeatable)."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -84,8 +88,9 @@ def fit(
     from luce.cli.reporting import publish
     from luce.models.classifier import SoftmaxClassifier
     from luce.tables.batches import Batches
-    from luce.tables.model_file import Model, save_model
+    from luce.tables.model_file import save_model
     from luce.tables.output_files import check_places
+    from luce.tables.reading import PARQUET_KINDS
     from luce.tables.roles import roles
     from luce.tables.source import table_to_learn
     from luce.tables.training.choice import chooser
@@ -105,6 +110,8 @@ def fit(
         target=target,
         soft_target=soft_target,
     )
+    if report is not None:
+        import luce.report.page  # noqa: F401  what it needs is asked for before the work
     if table is None:
         target = "species"
     source = str(table or "iris (built in)")
@@ -115,8 +122,17 @@ def fit(
     classifier = SoftmaxClassifier(**parameters, standard_errors=standard_errors)
     with Progress(quiet) as progress:
         progress.say(f"reading {source}")
-        data = Batches(table) if stream and table else table_to_learn(table)
-        parts = roles(data.columns, source, target=target, soft_target=soft_target, weights=weights, drop=drop or ())
+        data = Batches(table) if stream and table else table_to_learn(table, target)
+        parts = roles(
+            data.columns,
+            source,
+            target=target,
+            soft_target=soft_target,
+            weights=weights,
+            drop=drop or (),
+            keep=keep or (),
+            from_text=table is not None and table.suffix.lower() not in PARQUET_KINDS,
+        )
         if isinstance(data, Batches):
             held = 0.1 if share is None else share
             training = train_stream(data, parts, classifier, parameters, share=held, seed=seed, progress=progress)
@@ -131,5 +147,5 @@ def fit(
                 seed=seed,
                 progress=progress,
             )
-    save_model(place, Model(None if parts.soft else parts.target, training.columns, training.pipeline))
+    save_model(place, training.model())
     publish(training, model=place, page=report, json=json, quiet=quiet)

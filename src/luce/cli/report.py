@@ -73,6 +73,8 @@ def _print_data(console: Console, training: Training, facts: Facts) -> None:
     for name, column in _grouped(training.columns):
         table.add_row(Text(name), column.kind, Text(column.done), style="" if column.used else "dim")
     console.print(Padding(table, INDENT, expand=False))
+    for remark in data.all_remarks:
+        console.print(Padding(Text(f"Note: {remark}", style="yellow"), INDENT))
 
 
 def _print_training(console: Console, training: Training, facts: Facts, plain: bool) -> None:
@@ -118,7 +120,7 @@ def _print_choice(console: Console, choice: Choice) -> None:
 
 
 def _print_coefficients(console: Console, training: Training, facts: Facts) -> None:
-    summary = training.pipeline[-1].summary()
+    summary = training.classifier.summary()
     _heading(console, "Coefficients")
     which = f"log-odds of {summary.classes[0]}" if summary.reference else "of all classes, summing to 0"
     lines = (

@@ -60,8 +60,6 @@ def held_out(
     folds: int,
     seed: int,
     each: Callable[[int, int], None] = lambda done, folds: None,
-    *,
-    weights_name: str = "sample_weight",
 ) -> HeldOut | None:
     """Train on all folds but one and predict that one, for each fold; None where no class has two rows.
 
@@ -81,8 +79,6 @@ def held_out(
         Number of folds, at most the size of the largest class, and the seed of their shuffling.
     each : callable
         Called with the number of finished folds and of all folds.
-    weights_name : str
-        What the estimator's `fit` calls the weights.
     """
     soft = np.asarray(y, float) if is_table(y) else None
     labels = np.asarray(y) if soft is None else soft.argmax(axis=1)
@@ -97,7 +93,7 @@ def held_out(
     for number, rows in enumerate(_folds(tested, codes, folds, seed)):
         each(number, folds)
         learnt = np.setdiff1d(np.arange(len(codes)), rows)
-        options = {} if weights is None else {weights_name: weights[learnt]}
+        options = {} if weights is None else {"sample_weight": weights[learnt]}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)

@@ -19,9 +19,9 @@ from sklearn.utils.validation import (
 )
 
 from luce.models.calibration import temperature
+from luce.models.probabilities import as_logits, log_probabilities, probabilities
 from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
-from luce.softmax import log_softmax, softmax
 
 __all__ = ["LinearClassifier"]
 
@@ -76,18 +76,16 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``OneVsRestClassifier`` does; with several labels a row they are left as they are.
         """
         logits = self._logits(X)
-        if not self._sigmoids():
-            return np.asarray(softmax(logits, n_threads=self.n_threads))
         if self.multilabel_:
             return np.asarray(expit(logits))
-        return np.exp(self._normalised(logits))
+        return probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
         logits = self._logits(X)
-        if not self._sigmoids():
-            return np.asarray(log_softmax(logits, n_threads=self.n_threads))
-        return np.asarray(log_expit(logits)) if self.multilabel_ else self._normalised(logits)
+        if self.multilabel_:
+            return np.asarray(log_expit(logits))
+        return log_probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy.
@@ -259,10 +257,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If the file cannot be written.
         """
         check_is_fitted(self, "coef_")
-        try:
-            from luce.models.reporting import report
-        except ModuleNotFoundError as error:
-            raise ImportError(f"report needs {error.name}: pip install 'luce[report]'") from error
+        from luce.models.reporting import report
+
         report(self, path, X, y, sample_weight, test, folds, seed, title)
 
     def sparsify(self: Self) -> Self:
@@ -314,10 +310,5 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
     def _logits(self, X: Any) -> Array:
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.stack([np.zeros_like(scores), scores], axis=1)
+        scores = as_logits(self.decision_function(X))
         return scores if self.temperature_ == 1 else scores / scores.dtype.type(self.temperature_)
-
-    def _normalised(self, logits: Array) -> Array:
-        return np.asarray(log_softmax(log_expit(logits), n_threads=self.n_threads))

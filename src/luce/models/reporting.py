@@ -17,7 +17,6 @@ from luce.models.design import as_matrix
 from luce.models.held_out import HeldOut, calibrated, gain, held_out
 from luce.models.targets import targets
 from luce.report import facts
-from luce.report.page import write_page
 
 if TYPE_CHECKING:
     from luce.models.prediction import LinearClassifier
@@ -40,6 +39,10 @@ def report(
     title: str,
 ) -> None:
     """Write the page; parameters as `luce.SoftmaxClassifier.report` documents them."""
+    try:
+        from luce.report.page import write_page
+    except ModuleNotFoundError as error:
+        raise ImportError(f"report needs {error.name}: pip install 'luce[report]'") from error
     if sparse.issparse(X):
         X = X.tocsr()  # type: ignore[attr-defined]
     if model.multilabel_:

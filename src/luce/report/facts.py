@@ -15,12 +15,26 @@ Array = npt.NDArray[Any]
 
 
 class Column(NamedTuple):
-    """One column of the table: its name, what it holds, what was done with it, and whether the model uses it."""
+    """One column of the table.
+
+    Attributes
+    ----------
+    name, kind, done : str
+        Its name, what it holds, and what was done with it.
+    used : bool
+        Whether the model uses it.
+    remarks : sequence of str
+        What a reader of the report should know about it.
+    reading : object
+        How its text was read, in JSON's own types; None where there is nothing to say.
+    """
 
     name: str
     kind: str
     done: str
     used: bool = True
+    remarks: Sequence[str] = ()
+    reading: Any = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,8 @@ class Data:
         Rows left out because they have no class.
     columns : sequence of Column, optional
         What was done with each column.
+    remarks : sequence of str, optional
+        What a reader should know about the table as a whole.
     """
 
     source: str
@@ -52,9 +68,16 @@ class Data:
     n_rows: int
     n_rows_dropped: int = 0
     columns: Sequence[Column] | None = None
+    remarks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _has_shape("class_counts", self.class_counts, (len(self.classes),))
+
+    @property
+    def all_remarks(self) -> list[str]:
+        """The remarks on the table, then those on its columns, each with the column's name before it."""
+        columns = [Column(*column) for column in self.columns or ()]
+        return [*self.remarks, *(f"{column.name!r}: {remark}" for column in columns for remark in column.remarks)]
 
 
 @dataclass(frozen=True)

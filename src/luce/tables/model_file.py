@@ -1,92 +1,168 @@
-"""Model files: skops' format, which holds data and names of known types, never code to run."""
+"""Model files: a zip archive of plain data, `model.json`, and two arrays, `coef.npy` and `intercept.npy`.
+
+Nothing in one is ever run. Its parts are stored and not compressed, so that none is larger than the file itself.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import math
 import zipfile
-from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import skops.io
-from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+import numpy as np
+import numpy.typing as npt
 
 import luce
 from luce.report.facts import Column
+from luce.tables.conversion import NUMBERS
 from luce.tables.failure import Failure
+from luce.tables.labels import Labels
+from luce.tables.model import Model
 from luce.tables.output_files import replacing
+from luce.tables.preparation import Levels, Number, Preparation, Scale
 
-__all__ = ["Model", "load_model", "save_model"]
+__all__ = ["load_model", "save_model"]
 
-FORMAT = "luce model 1"
-# beside what skops knows of scikit-learn and NumPy; a dtype is read off an empty array
-TRUSTED = {"luce.models.classifier.SoftmaxClassifier", "numpy.dtype"}
-LEFT_OUT = ("_stream", "covariance_")
+Array = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Model:
-    """A trained pipeline with the columns that it wants and the column that it predicts, None for soft targets."""
-
-    target: str | None
-    columns: Sequence[Column]
-    pipeline: Any
+FORMAT, VERSION = "luce model", 2
+DATE = 1980, 1, 1, 0, 0, 0  # of the parts: the same model gives the same bytes
+PARTS = "model.json", "coef.npy", "intercept.npy"
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file, whole or not at all; it holds what prediction needs and no more."""
+    """Write a model file, whole or not at all."""
     content = {
         "format": FORMAT,
+        "version": VERSION,
         "luce": luce.__version__,
         "target": model.target,
-        "columns": [[column.name, column.kind] for column in model.columns if column.used],
-        "pipeline": _for_prediction(model.pipeline),
+        "classes": list(model.classes),
+        "loss": model.loss,
+        "columns": [
+            {"name": column.name, "kind": column.kind, "reading": column.reading}
+            for column in model.columns
+            if column.used
+        ],
+        "numbers": [number._asdict() for number in model.preparation.numbers],
+        "levels": [levels._asdict() for levels in model.preparation.levels],
     }
-    with replacing(path) as file:
-        file.write(skops.io.dumps(content, compression=zipfile.ZIP_DEFLATED))
-
-
-def _for_prediction(pipeline: Any) -> Any:
-    """Return the pipeline without what only training needs: the stream's quadratic, the covariance."""
-    classifier = copy(pipeline[-1])
-    for name in LEFT_OUT:
-        classifier.__dict__.pop(name, None)
-    classifier.standard_errors = False
-    return Pipeline([*pipeline.steps[:-1], (pipeline.steps[-1][0], classifier)])
+    parts = {PARTS[0]: json.dumps(content, indent=1, allow_nan=False).encode()}
+    for name, array in zip(PARTS[1:], (model.coef, model.intercept), strict=True):
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(array, "<f8"), version=(1, 0), allow_pickle=False)
+        parts[name] = buffer.getvalue()
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, DATE), data)
 
 
 def load_model(path: Path) -> Model:
-    """Read a model file.
+    """Read a model file, also one of an older version of Luce.
 
     Raises
     ------
     Failure
-        If there is no such file, it is no Luce model, or it names types that a Luce model does not consist of; nothing
-        in it has been run then.
+        If there is no such file, it is no Luce model, it is damaged, or a newer version of Luce wrote it.
     """
     if not path.is_file():
         raise Failure(f"{path}: no such file" if not path.exists() else f"{path}: not a Luce model file")
-    if not zipfile.is_zipfile(path):
-        raise Failure(f"{path}: not a Luce model file")
     try:
-        strangers = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
-    except Exception as error:  # whatever a foreign zip file makes skops stumble over
-        raise Failure(f"{path}: not a Luce model file") from error
-    if strangers:
-        raise Failure(f"{path}: refused, it holds what no Luce model consists of: {', '.join(strangers[:3])}")
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            parts = [_part(archive, name) for name in PARTS] if PARTS[0] in names else None
+    except (KeyError, ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, OSError, RuntimeError) as error:
+        raise Failure(f"{path}: {_unreadable(path, error)}") from error
+    if parts is None:
+        if "schema.json" not in names:
+            raise Failure(f"{path}: not a Luce model file")
+        from luce.tables.old_model_file import load_old_model
+
+        return load_old_model(path)
     try:
-        content = skops.io.load(path, trusted=sorted(TRUSTED))
-    except Exception as error:
-        raise Failure(f"{path}: a damaged model file, or one of another version ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise Failure(f"{path}: not a Luce model file")
-    try:
-        columns = [Column(name, kind, "") for name, kind in content["columns"]]
-        model = Model(content["target"], columns, content["pipeline"])
-        check_is_fitted(model.pipeline)
-    except (KeyError, TypeError, ValueError, NotFittedError) as error:
-        raise Failure(f"{path}: a damaged model file ({error})") from error
-    return model
+        content = json.loads(parts[0])
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise Failure(f"{path}: not a Luce model file")
+        if content["version"] > VERSION:
+            raise Failure(f"{path}: written by Luce {content['luce']}, this is {luce.__version__}: upgrade luce")
+        return _model(content, *(_array(part) for part in parts[1:]))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise Failure(f"{path}: a damaged model file ({str(error)[:80] or type(error).__name__})") from error
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> bytes:
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+        raise ValueError(f"{name} is compressed")
+    return archive.read(name)
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read, {error.strerror or error}"
+    with path.open("rb") as file:
+        archive = file.read(4) == b"PK\3\4"
+    return "a damaged model file, cut or changed" if archive else "not a Luce model file"
+
+
+def _array(data: bytes) -> Array:
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array of another format")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    body = data[stream.tell() :]
+    if by_columns or dtype != np.dtype("<f8") or len(body) != 8 * math.prod(shape):
+        raise ValueError("an array of another type or length")
+    array = np.frombuffer(body, dtype).astype(np.float64).reshape(shape)
+    if not np.isfinite(array).all():
+        raise ValueError("coefficients that are not finite")
+    return array
+
+
+def _model(content: dict[str, Any], coef: Array, intercept: Array) -> Model:
+    target, classes, loss = content["target"], [_text(label) for label in content["classes"]], content["loss"]
+    columns = [Column(_text(c["name"]), _text(c["kind"]), "", reading=c["reading"]) for c in content["columns"]]
+    numbers = [
+        Number(_text(n["name"]), _finite(n["median"]), _scale(n["scale"]), n["mark"] and _scale(n["mark"]))
+        for n in content["numbers"]
+    ]
+    levels = [Levels(_text(t["name"]), _levels(t["kept"]), _levels(t["rare"])) for t in content["levels"]]
+    preparation = Preparation(numbers, levels)
+    rows = 1 if len(classes) == 2 else len(classes)
+    if loss not in ("softmax", "sigmoid") or coef.shape != (rows, len(preparation)) or intercept.shape != (rows,):
+        raise ValueError("its coefficients do not fit")
+    if len(Labels(classes)) < 2 or not (target is None or isinstance(target, str)):
+        raise ValueError("its classes are not distinct")
+    of_numbers = sorted(column.name for column in columns if column.kind in NUMBERS)
+    of_text = sorted(column.name for column in columns if column.kind == "text")
+    if of_numbers != sorted(n.name for n in numbers) or of_text != sorted(t.name for t in levels):
+        raise ValueError("its columns do not fit")
+    return Model(target, classes, columns, preparation, coef, intercept, loss)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is needed, got {type(value).__name__}")
+    value.encode()  # half a surrogate pair is no text
+    return value
+
+
+def _levels(values: Any) -> list[str | None]:
+    return [None if value is None else _text(value) for value in values]
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, str) or not math.isfinite(number):
+        raise ValueError(f"a number is needed, got {value!r}")
+    return number
+
+
+def _scale(values: Any) -> Scale:
+    scale = Scale(*map(_finite, values))
+    if not scale.spread > 0:
+        raise ValueError(f"a spread must be positive, got {scale.spread}")
+    return scale

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from luce.tables.columns import converted, present
-from luce.tables.model_file import Model
-from luce.tables.preparation import levels_of, respelled, unseen
+from luce.tables.conversion import converted
+from luce.tables.failure import Failure
+from luce.tables.labels import counted, spelled
+from luce.tables.model import Model
 
 __all__ = ["Predictor"]
 
-CELLS = 2_000_000  # of the features that are held at a time
+MOST_TOLD = 5  # unknown labels
 
 
 class Predictor:
-    """Predicts, and counts the rows that it was right about and the levels that training did not see.
+    """Predicts, and counts the rows that it was right about and the levels and labels that training did not see.
 
     Parameters
     ----------
@@ -29,51 +29,64 @@ class Predictor:
 
     def __init__(self, model: Model, source: str) -> None:
         self._model, self._source = model, source
-        self._levels = levels_of(model.pipeline["prepare"])
+        self._typed = model.labels.typed()
         self._known, self._right = 0, 0
         self._unseen: Counter[str] = Counter()
+        self._strange: Counter[str] = Counter()
 
     @property
     def texts(self) -> list[str]:
         """Columns to be read as text even if they look like numbers."""
         texts = [column.name for column in self._model.columns if column.kind == "text"]
-        text_classes = self._model.target is not None and self._model.pipeline.classes_.dtype.kind == "U"
-        return texts + [str(self._model.target)] * text_classes
+        return texts if self._model.target is None else [*texts, self._model.target]
 
     def predict(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the most probable class and the probability of each class for every row."""
-        features = respelled(converted(table, self._model.columns, self._source), table, self._levels)
-        self._unseen.update(unseen(features, self._levels))
-        pipeline = self._model.pipeline
-        slices = features.iter_slices(max(CELLS // len(pipeline["prepare"].get_feature_names_out()), 1))
-        probabilities = np.concatenate([pipeline.predict_proba(part) for part in slices])
-        predictions = _predictions(self._model.pipeline.classes_, probabilities)
+        preparation = self._model.preparation
+        features = preparation.respelled(converted(table, self._model.columns, self._source), table)
+        self._unseen.update(preparation.unseen(features))
+        probabilities = self._model.predict_proba(features)
+        best = probabilities.argmax(axis=1)
         if self._model.target in table.columns:
-            self._compare(table[self._model.target], predictions["prediction"])
-        return predictions
+            self._compare(table[self._model.target], best)
+        columns = [
+            pl.Series(f"probability_{label}", probabilities[:, k]) for k, label in enumerate(self._model.classes)
+        ]
+        return pl.DataFrame([self._typed[best].alias("prediction"), *columns])
 
     def remarks(self) -> list[str]:
-        """Return a line for each column with unseen levels, and one for the accuracy where classes are known."""
+        """Return a line for each column with unseen levels, one for unknown labels, and one for the accuracy."""
         lines = [
             f"luce: warning: {self._source}: column {name!r}: {count:,} value{'s' if count > 1 else ''} that training "
             "never saw, taken as rare"
             for name, count in self._unseen.items()
         ]
+        if self._strange:
+            lines.append(self._strangers())
         if self._known:
             share = self._right / self._known
             lines.append(f"accuracy on the {self._known:,} rows with a known {self._model.target!r}: {share:.1%}")
         return lines
 
-    def _compare(self, target: pl.Series, found: pl.Series) -> None:
-        there = present(target)
-        common = pl.Float64 if found.dtype.is_integer() else pl.String
-        right = target.filter(there).cast(common, strict=False).eq_missing(found.filter(there).cast(common))
-        self._known += len(right)
-        self._right += int(right.sum())
+    def _compare(self, column: pl.Series, best: Any) -> None:
+        try:
+            target = spelled(column, self._source, from_text=False)
+        except Failure:  # real numbers, lists: nothing that a class could equal
+            target = pl.Series(column.name, [str(column.dtype)] * len(column)).set(column.is_null(), None)
+        there = target.is_not_null().to_numpy()
+        codes = self._model.labels.codes(target)
+        self._known += int(there.sum())
+        self._right += int((codes == best)[there].sum())
+        self._strange.update(counted(target.filter(pl.Series(there & (codes < 0)))))
 
-
-def _predictions(classes: Any, probabilities: Any) -> pl.DataFrame:
-    labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in classes.tolist()]
-    best = pl.Series("prediction", classes[probabilities.argmax(axis=1)])
-    columns = [pl.Series(f"probability_{label}", probabilities[:, k]) for k, label in enumerate(labels)]
-    return pl.DataFrame([best, *columns])
+    def _strangers(self) -> str:
+        shown = []
+        for label, count in self._strange.most_common(MOST_TOLD):
+            near = self._model.labels.nearest(label)
+            shown.append(f"{label!r} ({count:,})" + ("" if near is None else f", near {near!r}"))
+        more = len(self._strange) - len(shown)
+        rows = sum(self._strange.values())
+        return (
+            f"luce: warning: {self._source}: column {self._model.target!r}: {rows:,} row{'s' if rows > 1 else ''} of "
+            f"classes that the model does not know: {'; '.join(shown)}" + (f"; and {more:,} more" if more else "")
+        )

@@ -1,80 +1,206 @@
-"""From converted columns to the features that the classifier sees: scikit-learn's transformers, names and levels."""
+"""From converted columns to the features that the classifier sees: learnt from rows, applied to any others.
+
+A column of numbers becomes one standardised feature, missing values the median, and where some were missing a second
+feature marks them. A column of text becomes a feature for each frequent level and one for all that are rare.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from luce.report.facts import Column
-from luce.tables.columns import MOST_LEVELS, NUMBERS, rare
+__all__ = ["Levels", "Number", "Preparation", "learn_preparation", "rare"]
 
-__all__ = ["feature_names", "levels_of", "preparation", "respelled", "unseen"]
+Array = npt.NDArray[Any]
+
+MOST_LEVELS = 256  # features that one column of text may become
+SMALL = 2**20  # numbers up to which features are never sparse: 8 MiB
+EMPTY = 3  # features to a value that is not 0 from which on they are sparse
 
 
-def preparation(columns: Collection[Column], rows: int) -> ColumnTransformer:
-    """Return the transformer for columns as planned on that many rows."""
-    numbers = [column.name for column in columns if column.used and column.kind in NUMBERS]
-    texts = [column.name for column in columns if column.used and column.kind == "text"]
-    number = Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
-            ("standardise", StandardScaler()),
-        ]
+class Scale(NamedTuple):
+    """What a feature is centred at and divided by."""
+
+    centre: float
+    spread: float
+
+
+class Number(NamedTuple):
+    """A column of numbers: what stands for a missing one, its scale, and that of the mark, if it has one."""
+
+    name: str
+    median: float
+    scale: Scale
+    mark: Scale | None
+
+
+class Levels(NamedTuple):
+    """A column of text: the levels with a feature of their own, those that share one; None is a missing value."""
+
+    name: str
+    kept: Sequence[str | None]
+    rare: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What becomes of each column.
+
+    Attributes
+    ----------
+    numbers : sequence of Number
+    levels : sequence of Levels
+    """
+
+    numbers: Sequence[Number]
+    levels: Sequence[Levels]
+
+    @property
+    def names(self) -> list[str]:
+        """The features in the reader's words: `width`, `width missing`, `colour = red`, `colour rare`."""
+        names = [number.name for number in self.numbers]
+        names += [f"{number.name} missing" for number in self.numbers if number.mark]
+        for column, kept, pooled in self.levels:
+            names += [f"{column} missing" if level is None else f"{column} = {level}" for level in kept]
+            names += [f"{column} rare"] if pooled else []
+        return names
+
+    def __len__(self) -> int:
+        """Return the number of features."""
+        marks = sum(number.mark is not None for number in self.numbers)
+        return len(self.numbers) + marks + sum(len(kept) + bool(pooled) for _, kept, pooled in self.levels)
+
+    def is_sparse(self, rows: int) -> bool:
+        """Tell whether so many rows are best held without their zeros."""
+        filled = sum(1 + (number.mark is not None) for number in self.numbers) + len(self.levels)
+        return rows * len(self) > SMALL and len(self) >= EMPTY * filled
+
+    def transform(self, features: pl.DataFrame, *, sparse: bool = False) -> Any:
+        """Return the features, (rows, D): an array, or a SciPy CSR array.
+
+        Parameters
+        ----------
+        features : polars.DataFrame
+            As `converted` returns it.
+        sparse : bool
+        """
+        values = np.empty((len(features), len(self) if not sparse else self._dense))
+        for at, (name, median, scale, _) in enumerate(self.numbers):
+            values[:, at] = (features[name].fill_null(median).to_numpy() - scale.centre) / scale.spread
+        marked = [number for number in self.numbers if number.mark is not None]
+        for at, (name, _, _, mark) in enumerate(marked, len(self.numbers)):
+            assert mark is not None
+            values[:, at] = (features[name].is_null().to_numpy() - mark.centre) / mark.spread
+        codes = np.empty((len(features), len(self.levels)), np.int32)
+        first = self._dense
+        for at, (name, kept, pooled) in enumerate(self.levels):
+            codes[:, at] = _codes(features[name], kept, pooled)
+            codes[:, at] += np.where(codes[:, at] < 0, 0, first)
+            first += len(kept) + bool(pooled)
+        if sparse:
+            return _sparse(values, codes, first)
+        values[:, self._dense :] = 0
+        rows, columns = np.nonzero(codes >= 0)
+        values[rows, codes[rows, columns]] = 1
+        return values
+
+    def unseen(self, features: pl.DataFrame) -> dict[str, int]:
+        """Return how many values of each column of text training did not see, those of columns that have any."""
+        strange = {
+            name: int((~features[name].drop_nulls().is_in([*kept, *pooled])).sum())
+            for name, kept, pooled in self.levels
+        }
+        return {name: count for name, count in strange.items() if count}
+
+    def respelled(self, features: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the features with levels that are numbers in `table`, 1, written as training saw them: 1.0."""
+        columns = []
+        for name, kept, pooled in self.levels:
+            values, known = features[name], [*kept, *pooled]
+            if table[name].dtype.is_numeric():
+                other = values + ".0"
+                columns.append(values.zip_with(values.is_in(known) | ~other.is_in(known), other))
+        return features.with_columns(columns)
+
+    @property
+    def _dense(self) -> int:
+        """The number of features that are not levels."""
+        return len(self.numbers) + sum(number.mark is not None for number in self.numbers)
+
+
+def learn_preparation(features: pl.DataFrame, least: int) -> Preparation:
+    """Learn medians, scales and levels from rows.
+
+    Parameters
+    ----------
+    features : polars.DataFrame
+        Columns of Float64 and String, as `converted` returns them.
+    least : int
+        Rows from which on a level counts as frequent (see `rare`).
+    """
+    return Preparation(
+        [_number(column) for column in features if column.dtype.is_float()],
+        [_levels(column, least) for column in features if column.dtype == pl.String],
     )
-    text = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        min_frequency=rare(rows),
-        max_categories=MOST_LEVELS,
-        sparse_output=False,
+
+
+def rare(rows: int) -> int:
+    """Rows below which a level of text counts as rare: a hundredth of the table, at least 2, at most 10."""
+    return min(max(rows // 100, 2), 10)
+
+
+def _number(column: pl.Series) -> Number:
+    median: Any = column.median()
+    median = 0.0 if median is None else float(median)
+    mark = _scale(column.is_null().to_numpy().astype(np.float64)) if column.null_count() else None
+    return Number(column.name, median, _scale(column.fill_null(median).to_numpy()), mark)
+
+
+def _scale(values: Array) -> Scale:
+    """Return mean and standard deviation, from the values' places between the least and the largest."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if low == high:
+        return Scale(low, 1.0)
+    width = high - low
+    places = (values - low) / width
+    return Scale(low + width * float(places.mean()), width * float(places.std()))
+
+
+def _levels(column: pl.Series, least: int) -> Levels:
+    counts = column.alias("level").value_counts(name="rows").sort("level", nulls_last=True)
+    found: list[str | None] = counts["level"].to_list()
+    rows = counts["rows"].to_numpy()
+    frequent = np.flatnonzero(rows >= least)
+    if len(frequent) + (len(frequent) < len(found)) > MOST_LEVELS:
+        frequent = np.sort(frequent[np.argsort(rows[frequent], kind="stable")[-(MOST_LEVELS - 1) :]])
+    kept = {int(at) for at in frequent}
+    return Levels(
+        column.name,
+        [level for at, level in enumerate(found) if at in kept],
+        [level for at, level in enumerate(found) if at not in kept],
     )
-    return ColumnTransformer([("numbers", number, numbers), ("text", text, texts)])
 
 
-def feature_names(prepared: Any) -> list[str]:
-    """Return the features' names in the reader's words: `width`, `width missing`, `colour = red`, `colour rare`."""
-    names = []
-    for part, fitted, columns in prepared.transformers_:
-        if part == "numbers" and len(columns):
-            marked = fitted["impute"].indicator_.features_
-            names += [*columns, *(f"{columns[k]} missing" for k in marked)]
-        elif part == "text" and len(columns):
-            for column, levels, pooled in zip(columns, fitted.categories_, fitted.infrequent_categories_, strict=True):
-                rare_ones = set() if pooled is None else set(pooled.tolist())
-                kept = [level for level in levels.tolist() if level not in rare_ones]
-                names += [f"{column} missing" if level is None else f"{column} = {level}" for level in kept]
-                names += [f"{column} rare"] if rare_ones else []
-    return names
+def _codes(values: pl.Series, kept: Sequence[str | None], pooled: Sequence[str | None]) -> Array:
+    """Return each value's place among the levels: that of the rare ones for the unknown, -1 where there are none."""
+    place: dict[str | None, int] = {level: at for at, level in enumerate(kept)} | dict.fromkeys(pooled, len(kept))
+    unknown = len(kept) if pooled else -1
+    missing = place.pop(None, unknown)
+    codes = values.replace_strict(list(place), list(place.values()), default=unknown, return_dtype=pl.Int32)
+    return codes.set(values.is_null(), missing).to_numpy()
 
 
-def levels_of(prepared: Any) -> dict[str, list[str]]:
-    """Return the levels of each text column that training saw, rare ones too."""
-    for part, fitted, columns in prepared.transformers_:
-        if part == "text" and len(columns):
-            return {
-                column: [level for level in levels.tolist() if level is not None]
-                for column, levels in zip(columns, fitted.categories_, strict=True)
-            }
-    return {}
+def _sparse(values: Array, codes: Array, columns: int) -> Any:
+    from scipy.sparse import csr_array
 
-
-def respelled(features: pl.DataFrame, table: pl.DataFrame, levels: dict[str, list[str]]) -> pl.DataFrame:
-    """Return the features with levels that are numbers in `table`, 1, written as training saw them: 1.0."""
-    columns = []
-    for name, known in levels.items():
-        values = features[name]
-        if table[name].dtype.is_numeric():
-            other = values + ".0"
-            columns.append(values.zip_with(values.is_in(known) | ~other.is_in(known), other))
-    return features.with_columns(columns)
-
-
-def unseen(features: pl.DataFrame, levels: dict[str, list[str]]) -> dict[str, int]:
-    """Return how many values of each text column training did not see, those of columns that have any."""
-    strange = {name: int((~features[name].drop_nulls().is_in(known)).sum()) for name, known in levels.items()}
-    return {name: count for name, count in strange.items() if count}
+    rows, dense = values.shape
+    places = np.hstack([np.broadcast_to(np.arange(dense, dtype=np.int32), (rows, dense)), codes])
+    there = places >= 0
+    data = np.hstack([values, np.ones(codes.shape)])[there]
+    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32 if len(data) < 2**31 else np.int64)
+    return csr_array((data, places[there], ends), shape=(rows, columns))

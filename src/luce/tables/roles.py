@@ -11,8 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.models.targets import TOLERANCE
-from luce.tables.columns import classes_of, listed, present
+from luce.tables.conversion import kind_of, listed, present, shortened
 from luce.tables.failure import Failure
+from luce.tables.labels import Labels, check_classes, counted, spelled
 
 __all__ = ["Roles", "roles"]
 
@@ -33,8 +34,10 @@ class Roles:
         The columns of soft targets; empty where there is a target.
     weights : str or None
         The column of the row weights.
-    drop : collection of str
-        Columns to leave out.
+    drop, keep : collection of str
+        Columns to leave out, and columns to use though they look like an index or an identifier.
+    from_text : bool
+        Whether the table is a text file.
     """
 
     source: str
@@ -42,6 +45,8 @@ class Roles:
     soft: Sequence[str]
     weights: str | None
     drop: Collection[str]
+    keep: Collection[str]
+    from_text: bool
 
     @property
     def apart(self) -> set[str]:
@@ -81,8 +86,32 @@ class Roles:
             return None
         return self._numbers(table[self.weights], "a weight must be a number from 0 up", np.inf, first)
 
-    def targets_of(self, table: pl.DataFrame, numbers: Array) -> Any:
-        """Return the classes of rows that have one, an array; or the soft targets, a data frame with a column a class.
+    def spelled(self, table: pl.DataFrame) -> pl.Series:
+        """Return the classes as text.
+
+        Raises
+        ------
+        Failure
+            If they are real numbers, or of a type that can't be classes.
+        """
+        return spelled(table[self.target], self.source, from_text=self.from_text)
+
+    def classes_of(self, table: pl.DataFrame) -> tuple[Labels, npt.NDArray[np.int64]]:
+        """Return the labels, and each row's place among them.
+
+        Raises
+        ------
+        Failure
+            For what can't be classes: real numbers, lists, fewer than two, what looks like an identifier.
+        """
+        target = self.spelled(table)
+        counts = counted(target)
+        check_classes(self.target, counts, self.source)
+        labels = Labels.of(counts)
+        return labels, labels.codes(target)
+
+    def shares_of(self, table: pl.DataFrame, numbers: Array) -> pl.DataFrame:
+        """Return the soft targets, a column for each class.
 
         Parameters
         ----------
@@ -93,10 +122,8 @@ class Roles:
         Raises
         ------
         Failure
-            For what can't be classes, or probabilities that don't sum to 1.
+            For probabilities that are none or don't sum to 1.
         """
-        if not self.soft:
-            return classes_of(table[self.target], self.source)
         shares = np.stack([self._numbers(table[name], "a probability is needed", 1, numbers) for name in self.soft], 1)
         sums = shares.sum(axis=1)
         off = np.flatnonzero(np.abs(sums - 1) > TOLERANCE)
@@ -107,14 +134,22 @@ class Roles:
             )
         if not len(shares):
             raise Failure(f"{self.source}: the columns {self.target!r}… hold no value at all")
-        return pl.DataFrame(shares / sums[:, None], schema=[name[len(self.target) :] for name in self.soft])
+        return pl.DataFrame(shares / sums[:, None], schema=self.soft_classes)
+
+    @property
+    def soft_classes(self) -> list[str]:
+        """The classes of soft targets: the rest of their columns' names."""
+        return [name[len(self.target) :] for name in self.soft]
 
     def _numbers(self, column: pl.Series, wanted: str, most: float, numbers: Any) -> Array:
+        if kind_of(column.dtype) not in ("number", "boolean", "text", "empty"):
+            raise Failure(f"{self.source}: column {column.name!r} is of type {column.dtype}; {wanted}")
         values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
         bad = np.flatnonzero(~((values >= 0) & (values <= most + TOLERANCE) & np.isfinite(values)))
         if len(bad):
             number = numbers + bad[0] if isinstance(numbers, int) else numbers[bad[0]]
-            got = "no value" if column[int(bad[0])] is None else repr(column[int(bad[0])])
+            first = column[int(bad[0]) : int(bad[0]) + 1]
+            got = "no value" if first[0] is None else shortened(first)
             raise Failure(f"{self.source}: row {number}: column {column.name!r} holds {got}; {wanted}")
         return np.asarray(values)
 
@@ -127,6 +162,8 @@ def roles(
     soft_target: str | None,
     weights: str | None,
     drop: Collection[str],
+    keep: Collection[str] = (),
+    from_text: bool,
 ) -> Roles:
     """Check the options against the names of a table's columns.
 
@@ -157,13 +194,25 @@ def roles(
         )
     if weights is not None and weights not in names:
         raise Failure(f"{source}: no column {weights!r} for --weights; there are {some}")
-    unknown = sorted(set(drop) - set(names))
-    if unknown:
-        raise Failure(f"{source}: no column {unknown[0]!r} to drop; there are {listed(names)}")
-    result = Roles(source, target or soft_target or "", soft, weights, frozenset(drop))
+    result = Roles(
+        source,
+        target if target is not None else soft_target or "",
+        soft,
+        weights,
+        frozenset(drop),
+        frozenset(keep),
+        from_text,
+    )
     if target is not None and target == weights:
         raise Failure(f"{source}: column {target!r} can't be both the target and the weights")
-    both = sorted(result.apart & set(drop))
+    for asked, verb, done in ((drop, "drop", "dropped"), (keep, "keep", "kept as a feature")):
+        unknown = sorted(set(asked) - set(names))
+        if unknown:
+            raise Failure(f"{source}: no column {unknown[0]!r} to {verb}; there are {listed(names)}")
+        both = sorted(result.apart & set(asked))
+        if both:
+            raise Failure(f"{source}: column {both[0]!r} is the target or the weights, it can't be {done}")
+    both = sorted(set(keep) & set(drop))
     if both:
-        raise Failure(f"{source}: column {both[0]!r} is the target or the weights, it can't be dropped")
+        raise Failure(f"--keep and --drop exclude each other, both name column {both[0]!r}")
     return result

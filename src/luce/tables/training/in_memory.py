@@ -11,15 +11,17 @@ import numpy as np
 import polars as pl
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
+from luce.models.design import as_matrix
 from luce.models.held_out import held_out
 from luce.models.selection import SoftmaxClassifierCV
-from luce.tables.columns import converted, plan
+from luce.tables.columns import plan
+from luce.tables.conversion import converted
 from luce.tables.failure import Failure
-from luce.tables.preparation import preparation
+from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.training.choice import choice_of
+from luce.tables.training.prepared import PreparedClassifier
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
 
@@ -53,52 +55,61 @@ def train(
     if targeted.any() and not len(data):
         raise roles.weightless()
     weights = roles.weights_of(data)
-    target = roles.targets_of(data, numbers)
-    columns = plan(data, roles.apart, roles.drop, numbers)
+    if roles.soft:
+        target: Any = roles.shares_of(data, numbers)
+        classes, codes = target.columns, target.to_numpy().argmax(axis=1)
+    else:
+        labels, codes = roles.classes_of(data)
+        classes, target = labels.names, codes
+    columns = plan(
+        data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=numbers
+    )
     if not any(column.used for column in columns):
         raise Failure(f"{roles.source}: no column left to learn from")
     features = converted(data, columns, roles.source)
-    prepare = preparation(columns, len(data))
-    choosing = None if chooser is None else Pipeline([("prepare", prepare), ("classify", chooser)])
-    pipeline = Pipeline([("prepare", prepare), ("classify", classifier)])
-    chosen = None
+    least = rare(len(data))
+    preparation = learn_preparation(features, least)
     begin = time.perf_counter()
+    X = preparation.transform(features, sparse=preparation.is_sparse(len(data)))
+    chosen = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if choosing is not None:
+            if chooser is not None:
                 progress.say("choosing C and l1_ratio")
-                chosen = choice_of(clone(choosing).fit(features, target, classify__sample_weight=weights)[-1])
+                chosen = choice_of(clone(chooser).fit(X, target, weights))
                 found = {"C": chosen.C, "l1_ratio": chosen.l1_ratio}
                 classifier.set_params(**found)
                 parameters = {**parameters, **found}
-            pipeline.fit(features, target, classify__sample_weight=weights, classify__callback=progress.iteration)
+            classifier.fit(X, target, weights, callback=progress.iteration)
         except ValueError as error:
             raise Failure(f"{roles.source}: {error}") from error
+    classifier.classes_ = np.array(classes)
     seconds = time.perf_counter() - begin
+    scales = scales_of(preparation, X)
+    del X
     notes = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
-    named = {"weights_name": "classify__sample_weight"}
     judged = None
     if folds:
-        judged = held_out(choosing or pipeline, features, target, weights, folds, seed, progress.fold, **named)
+        estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
+        judged = held_out(estimator, features, target, weights, folds, seed, progress.fold)
     if folds and judged is None:
         notes.append("Every class has a single row: none can be both learnt and held out.")
-    fitted = pipeline[-1]
-    soft = isinstance(target, pl.DataFrame)
     at = np.arange(0) if judged is None else judged.rows
     return Training(
         roles,
         columns,
-        pipeline,
-        target.to_numpy().sum(axis=0) if soft else np.unique(target, return_counts=True)[1],
+        preparation,
+        classifier,
+        target.to_numpy().sum(axis=0) if roles.soft else np.bincount(codes),
         len(data),
         int((~targeted).sum()),
         int((targeted & ~counting).sum()),
         seconds,
         parameters,
-        fitted.loss_curve_,
-        fitted.grad_norm_curve_,
-        scales_of(pipeline["prepare"], features, columns),
+        classifier.loss_curve_,
+        classifier.grad_norm_curve_,
+        scales,
         judged,
         data[at],
         numbers[at],
@@ -107,8 +118,9 @@ def train(
     )
 
 
-def scales_of(prepared: Any, features: pl.DataFrame, columns: Any) -> Any:
+def scales_of(preparation: Preparation, X: Any) -> Any:
     """Return the features' standard deviations, None where all are standardised."""
-    if not any(column.used and column.kind == "text" for column in columns):
+    if not preparation.levels:
         return None
-    return prepared.transform(features).std(axis=0)
+    rows = X.shape[0]
+    return as_matrix(X).moments(np.full(rows, 1 / rows), True)[1]

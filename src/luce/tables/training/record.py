@@ -14,7 +14,9 @@ from luce.models.held_out import HeldOut
 from luce.models.reporting import held_out_facts, no_better
 from luce.report import facts
 from luce.report.facts import Column, Facts
-from luce.tables.preparation import feature_names
+from luce.tables.conversion import shown
+from luce.tables.model import Model
+from luce.tables.preparation import Preparation
 from luce.tables.roles import Roles
 from luce.tables.training.choice import Choice
 
@@ -31,8 +33,9 @@ class Training:
     ----------
     roles : Roles
     columns : sequence of Column
-    pipeline : Pipeline
-        Fitted.
+    preparation : Preparation
+    classifier : SoftmaxClassifier
+        Fitted to what the preparation makes of the columns; its `classes_` are the labels as text.
     class_counts : (K,) array
         Rows of each class, or the sum of its shares.
     rows, without_target, without_weight : int
@@ -57,7 +60,8 @@ class Training:
 
     roles: Roles
     columns: Sequence[Column]
-    pipeline: Any
+    preparation: Preparation
+    classifier: Any
     class_counts: Array
     rows: int
     without_target: int
@@ -74,11 +78,23 @@ class Training:
     notes: Sequence[str] = ()
     streamed: bool = False
 
+    def model(self) -> Model:
+        """Return what prediction needs of it."""
+        return Model(
+            None if self.roles.soft else self.roles.target,
+            self.classifier.classes_.tolist(),
+            [column for column in self.columns if column.used],
+            self.preparation,
+            np.asarray(self.classifier.coef_, np.float64),
+            np.asarray(self.classifier.intercept_, np.float64),
+            self.classifier.loss,
+        )
+
 
 def facts_of(training: Training) -> Facts:
     """Return what the reports show."""
-    classifier, roles = training.pipeline[-1], training.roles
-    classes = [str(label) for label in classifier.classes_.tolist()]
+    classifier, roles = training.classifier, training.roles
+    classes = classifier.classes_.tolist()
     notes = list(training.notes)
     judged = training.judged and _held_out(training, training.judged)
     if training.judged is not None:
@@ -107,7 +123,7 @@ def facts_of(training: Training) -> Facts:
             notes,
         ),
         coefficients=facts.Coefficients(
-            feature_names(training.pipeline["prepare"]),
+            training.preparation.names,
             classifier.coef_,
             classifier.intercept_,
             None if errors is None else errors[:, :-1],
@@ -119,9 +135,5 @@ def facts_of(training: Training) -> Facts:
 
 def _held_out(training: Training, judged: HeldOut) -> facts.HeldOut:
     weighted = f", weighted by {training.roles.weights!r}" if training.roles.weights else ""
-    rows = {series.name: _texts(series) for series in training.table}
-    return held_out_facts(judged, training.pipeline[-1].loss, training.numbers, rows, weighted)
-
-
-def _texts(series: pl.Series) -> Any:
-    return series.cast(pl.String).fill_null("") if not series.dtype.is_nested() else [str(value) for value in series]
+    rows = {series.name: shown(series).fill_null("") for series in training.table}
+    return held_out_facts(judged, training.classifier.loss, training.numbers, rows, weighted)

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from sklearn.pipeline import Pipeline
 
 from luce.models.held_out import HeldOut
+from luce.report.facts import Column
 from luce.tables.batches import Batches
-from luce.tables.columns import check_classes, class_values, converted, plan
+from luce.tables.columns import plan
+from luce.tables.conversion import converted
 from luce.tables.failure import Failure
-from luce.tables.preparation import preparation
+from luce.tables.labels import Labels, check_classes, counted
+from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.sample import Sample, draws
 from luce.tables.text import retyped
@@ -63,58 +65,51 @@ def train_stream(
     if not len(data):
         raise Failure(f"{roles.source}: no row to learn from")
     data = first.typed(data)
-    columns = plan(data, roles.apart, roles.drop, at)
+    columns = plan(
+        data,
+        roles.source,
+        apart=roles.apart,
+        drop=roles.drop,
+        keep=roles.keep,
+        classes=first.targets_of(data, at)[1],
+        numbers=at,
+    )
     if not any(column.used for column in columns):
         raise Failure(f"{roles.source}: no column left to learn from")
     texts = [column.name for column in columns if column.used and column.kind == "text"]
     features = converted(data, columns, roles.source)
-    prepare = preparation(columns, len(data)).fit(features)
-    scales = scales_of(prepare, features, columns)
-    most = max(CELLS // max(len(prepare.get_feature_names_out()), len(first.classes)), 1)
+    preparation = learn_preparation(features, rare(len(data)))
+    scales = scales_of(preparation, preparation.transform(features))
+    most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     curve: list[float] = []
     shares, rows = np.zeros(len(first.classes)), 0
     for batch, numbers in _second_pass(batches, roles, first, texts, most, progress):
-        X = prepare.transform(converted(batch, columns, roles.source))
-        y, weights = _targets(roles, batch, numbers, first.classes), roles.weights_of(batch)
+        X = preparation.transform(converted(batch, columns, roles.source))
+        y, codes = first.targets_of(batch, numbers)
+        weights = roles.weights_of(batch)
         mass = np.ones(len(X)) if weights is None else weights
-        given = y.to_numpy() if roles.soft else np.eye(len(first.classes))[np.searchsorted(first.classes, y)]
+        given = y.to_numpy() if roles.soft else np.eye(len(first.classes))[codes]
         if rows:
             curve.append(float(np.average(-(given * classifier.predict_log_proba(X)).sum(axis=1), weights=mass)))
+        known = None if roles.soft else np.arange(len(first.classes))
         try:
-            classifier.partial_fit(X, y, classes=None if roles.soft else first.classes, sample_weight=weights)
+            classifier.partial_fit(X, y, classes=known, sample_weight=weights)
         except ValueError as error:
             raise Failure(f"{roles.source}: {error}") from error
         shares += mass @ given
         rows += len(X)
+    classifier.classes_ = np.array(first.classes)
     seconds = time.perf_counter() - begin
-    pipeline = Pipeline([("prepare", prepare), ("classify", classifier)])
-    table, held = first.held.taken()
-    judged, notes = None, []
-    if len(table):
-        progress.say("judging held-out rows")
-        typed = first.typed(table, texts)
-        y = _targets(roles, typed, held, first.classes)
-        known = np.ones(len(table), bool) if roles.soft else np.isin(y, first.classes)
-        if not known.all():
-            notes.append(f"{int((~known).sum())} held-out rows have classes that no other row has: not judged.")
-        table, held = table.filter(known), held[known]
-        features, weights = converted(typed.filter(known), columns, roles.source), roles.weights_of(typed)
-        judged = HeldOut(
-            "drawn at random and not learnt from",
-            np.arange(len(table)),
-            np.arange(len(table)) % FOLDS,
-            y.to_numpy() if roles.soft else np.searchsorted(first.classes, y[known]),
-            None if weights is None else weights[known],
-            np.concatenate([pipeline.predict_log_proba(part) for part in features.iter_slices(most)]),
-            np.broadcast_to(shares / shares.sum(), (len(table), len(shares))),
-        )
-    elif share:
+    progress.say("judging held-out rows")
+    judged, table, held, notes = _judged(first, columns, texts, preparation, classifier, shares, most)
+    if share and judged is None:
         notes.append("No row was drawn to be held out: nothing is known of other rows.")
     return Training(
         roles,
         columns,
-        pipeline,
-        shares if roles.soft else np.array([first.counts[label] for label in first.classes.tolist()]),
+        preparation,
+        classifier,
+        shares if roles.soft else first.rows_by_class,
         rows,
         first.without_target,
         first.without_weight,
@@ -129,6 +124,39 @@ def train_stream(
         notes=notes,
         streamed=True,
     )
+
+
+def _judged(
+    first: _FirstPass,
+    columns: list[Column],
+    texts: list[str],
+    preparation: Preparation,
+    classifier: Any,
+    shares: Array,
+    most: int,
+) -> tuple[HeldOut | None, pl.DataFrame, Array, list[str]]:
+    """Return what the model says about the held-out rows, these rows, their numbers, and what there is to note."""
+    roles = first.roles
+    table, held = first.held.taken()
+    if not len(table):
+        return None, table, held, []
+    typed = first.typed(table, texts)
+    y, codes = first.targets_of(typed, held)
+    known = codes >= 0
+    alone = int((~known).sum())
+    notes = [f"{alone} held-out rows have classes that no other row has: not judged."] if alone else []
+    features, weights = converted(typed.filter(known), columns, roles.source), roles.weights_of(typed)
+    parts = [classifier.predict_log_proba(preparation.transform(part)) for part in features.iter_slices(most)]
+    judged = HeldOut(
+        "drawn at random and not learnt from",
+        np.arange(known.sum()),
+        np.arange(known.sum()) % FOLDS,
+        y.to_numpy() if roles.soft else codes[known],
+        None if weights is None else weights[known],
+        np.concatenate(parts),
+        np.broadcast_to(shares / shares.sum(), (known.sum(), len(shares))),
+    )
+    return judged, table.filter(known), held[known], notes
 
 
 class _FirstPass:
@@ -151,12 +179,11 @@ class _FirstPass:
             self.without_weight += int((targeted & ~counting).sum())
             batch, numbers = batch.filter(counting), numbers[counting]
             if roles.soft:
-                roles.targets_of(batch, numbers)
+                roles.shares_of(batch, numbers)
             else:
-                values = batch[roles.target]
-                counts.update(values.to_list() if batches.separator else class_values(values, roles.source).to_list())
+                counts.update(counted(roles.spelled(batch)))
             if len(counts) > MOST_CLASSES:
-                check_classes(roles.target, [], len(counts), number - 1, roles.source)
+                check_classes(roles.target, counts, roles.source)
             batch = batch.with_columns(pl.col(numeric).cast(pl.Float64))
             drawn = draws(numbers, seed)
             self.held.add(batch.filter(drawn < share), drawn[drawn < share], numbers[drawn < share])
@@ -166,60 +193,47 @@ class _FirstPass:
         if self.without_weight and not len(table) + len(self.sample.taken()[0]):
             raise roles.weightless()
         self.limit = min(share, self.held.limit)
-        self.text_classes = False
-        self.counts = {} if roles.soft else self._counts(counts, table)
-        self.classes = np.array(sorted(self.counts)) if not roles.soft else _names(roles)
-        if not roles.soft:
-            rows = sum(self.counts.values())
-            check_classes(roles.target, list(self.counts)[:1], len(self.counts), rows, roles.source)
+        if roles.soft:
+            self.classes = roles.soft_classes
+        else:
+            self._learn_classes(counts, table)
+
+    def _learn_classes(self, counts: Counter[str], held: pl.DataFrame) -> None:
+        """Gather the classes of the rows to learn from, and how many rows have each."""
+        if len(held):
+            counts.subtract(counted(self.roles.spelled(held)))
+        counts = +counts
+        check_classes(self.roles.target, counts, self.roles.source)
+        self.roles.spelled(pl.DataFrame({self.roles.target: list(counts)}))  # all are numbers, but not in every batch
+        self.labels = Labels.of(counts)
+        self.classes = self.labels.names
+        codes = self.labels.codes(pl.Series(list(counts)))
+        self.rows_by_class = np.bincount(codes, list(counts.values())).astype(np.int64)
+
+    def targets_of(self, table: pl.DataFrame, numbers: Array) -> tuple[Any, Array]:
+        """Return what the classifier learns, and each row's class, of soft targets the most probable."""
+        if self.roles.soft:
+            shares = self.roles.shares_of(table, numbers)
+            return shares, shares.to_numpy().argmax(axis=1)
+        codes = self.labels.codes(self.roles.spelled(table))
+        return codes, codes
 
     def typed(self, table: pl.DataFrame, texts: Any = ()) -> pl.DataFrame:
         """Return a sample with the types that its columns have as a whole."""
         if self.batches.separator is None or not len(table):
             return table
-        as_text = [*texts, *([self.roles.target] if self.text_classes else [])]
-        return retyped(table, self.batches.separator, self.batches.path, as_text)
-
-    def _counts(self, counts: Counter[Any], held: pl.DataFrame) -> dict[Any, int]:
-        """Return the classes of the rows to learn from, with their types and counts."""
-        target = self.roles.target
-        values = held[target] if self.batches.separator else class_values(held[target], self.roles.source)
-        counts.subtract(values.to_list())
-        labels = pl.Series(target, list(counts))
-        found = labels
-        if self.batches.separator and len(labels):
-            found = class_values(
-                retyped(labels.to_frame(), self.batches.separator, self.batches.path)[target], self.roles.source
-            )
-            self.text_classes = found.dtype == pl.String
-            found = labels if self.text_classes else found
-        totals: Counter[Any] = Counter()  # 1 and 1.0 are one class
-        for label, given in zip(labels, found, strict=True):
-            totals[given] += counts[label]
-        return {label: count for label, count in totals.items() if count > 0}
+        return retyped(table, self.batches.separator, self.batches.path, [*texts, self.roles.target])
 
 
 def _second_pass(
     batches: Batches, roles: Roles, first: _FirstPass, texts: list[str], most: int, progress: Progress
 ) -> Iterator[tuple[pl.DataFrame, Array]]:
     """Yield the rows to learn from and their numbers, `most` at a time."""
-    as_text = [*texts, *([roles.target] if first.text_classes else [])]
     number = 1
-    for batch in batches.read(as_text=as_text, each=partial(progress.batch, "learning")):
+    for batch in batches.read(as_text=[*texts, roles.target], each=partial(progress.batch, "learning")):
         numbers = np.arange(number, number + len(batch))
         number += len(batch)
         learnt = roles.counting(batch)[1] & (draws(numbers, first.seed) >= first.limit)
         batch, numbers = batch.filter(learnt), numbers[learnt]
         for begin in range(0, len(batch), most):
             yield batch[begin : begin + most], numbers[begin : begin + most]
-
-
-def _targets(roles: Roles, table: pl.DataFrame, numbers: Array, classes: Array) -> Any:
-    if roles.soft:
-        return roles.targets_of(table, numbers)
-    values = class_values(table[roles.target], roles.source).to_numpy()
-    return values.astype(str) if classes.dtype.kind == "U" else values
-
-
-def _names(roles: Roles) -> Array:
-    return np.array([name[len(roles.target) :] for name in roles.soft])
