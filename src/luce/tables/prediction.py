@@ -65,7 +65,8 @@ class Predictor:
             lines.append(self._strangers())
         if self._known:
             share = self._right / self._known
-            lines.append(f"accuracy on the {self._known:,} rows with a known {self._model.target!r}: {share:.1%}")
+            rows = f"{self._known:,} rows" if self._known > 1 else "row"
+            lines.append(f"accuracy on the {rows} with a known {self._model.target!r}: {share:.1%}")
         return lines
 
     def _compare(self, column: pl.Series, best: Any) -> None:

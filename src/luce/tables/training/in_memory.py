@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from luce.tables.training.prepared import PreparedClassifier
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
 
-__all__ = ["scales_of", "train"]
+__all__ = ["notes_of", "scales_of", "train"]
 
 
 def train(
@@ -88,7 +88,7 @@ def train(
     seconds = time.perf_counter() - begin
     scales = scales_of(preparation, X)
     del X
-    notes = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    notes = notes_of(caught)
     judged = None
     if folds:
         estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
@@ -116,6 +116,11 @@ def train(
         choice=chosen,
         notes=notes,
     )
+
+
+def notes_of(caught: Sequence[warnings.WarningMessage], before: str = "") -> list[str]:
+    """Return the texts of warnings that are about the model, `before` in front of each."""
+    return [before + str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
 
 
 def scales_of(preparation: Preparation, X: Any) -> Any:
