@@ -1,4 +1,4 @@
-"""Every type that a Parquet file may hold, in every part of a column: used, dropped with a reason, or refused in a line."""
+"""Every type that a Parquet file may hold, in every part: used, dropped with a reason, or refused in one line."""
 
 import datetime as dt
 import json

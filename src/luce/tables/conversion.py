@@ -44,7 +44,8 @@ def as_number(series: pl.Series) -> pl.Series:
     dtype = series.dtype
     if not dtype.is_temporal():
         numbers = series.cast(pl.Float64)
-        return numbers.set(~numbers.is_finite(), None)
+        finite = numbers.is_finite()
+        return numbers if finite.all() else numbers.set(~finite, None)  # no copy where none is needed
     unit = 1.0
     if isinstance(dtype, pl.Datetime):
         unit = PER_SECOND[dtype.time_unit] * DAY

@@ -82,7 +82,7 @@ class Predictor:
 
     def _strangers(self) -> str:
         shown = []
-        for label, count in self._strange.most_common(MOST_TOLD):
+        for label, count in sorted(self._strange.items(), key=lambda item: (-item[1], item[0]))[:MOST_TOLD]:
             near = self._model.labels.nearest(label)
             shown.append(f"{label!r} ({count:,})" + ("" if near is None else f", near {near!r}"))
         more = len(self._strange) - len(shown)

@@ -18,6 +18,7 @@ from luce.models.selection import SoftmaxClassifierCV
 from luce.tables.columns import plan
 from luce.tables.conversion import converted
 from luce.tables.failure import Failure
+from luce.tables.memory import check_memory
 from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.training.choice import choice_of
@@ -51,7 +52,7 @@ def train(
     """
     targeted, counting = roles.counting(table)
     numbers = np.flatnonzero(counting) + 1
-    data = table[numbers - 1]
+    data = table if counting.all() else table[numbers - 1]
     if targeted.any() and not len(data):
         raise roles.weightless()
     weights = roles.weights_of(data)
@@ -69,6 +70,7 @@ def train(
     features = converted(data, columns, roles.source)
     least = rare(len(data))
     preparation = learn_preparation(features, least)
+    check_memory(preparation, len(data), roles.source)
     begin = time.perf_counter()
     X = preparation.transform(features, sparse=preparation.is_sparse(len(data)))
     chosen = None
@@ -111,7 +113,7 @@ def train(
         classifier.grad_norm_curve_,
         scales,
         judged,
-        data[at],
+        data if len(at) == len(data) else data[at],
         numbers[at],
         choice=chosen,
         notes=notes,

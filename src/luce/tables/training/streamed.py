@@ -90,7 +90,7 @@ def train_stream(
     seconds = time.perf_counter() - begin
     progress.say("judging held-out rows")
     judged, table, held, notes = _judged(first, columns, texts, preparation, classifier, learnt.shares, most)
-    if share and judged is None:
+    if share and judged is None and not notes:
         notes.append("No row was drawn to be held out: nothing is known of other rows.")
     return Training(
         roles,
@@ -164,7 +164,8 @@ def _judged(
     y, codes = first.targets_of(typed, held)
     known = codes >= 0
     alone = int((~known).sum())
-    notes = [f"{alone} held-out rows have classes that no other row has: not judged."] if alone else []
+    which = "row has a class" if alone == 1 else "rows have classes"
+    notes = [f"{alone} held-out {which} that no other row has: not judged."] if alone else []
     if not known.any():
         return None, table[:0], held[:0], notes
     features, weights = converted(typed.filter(known), columns, roles.source), roles.weights_of(typed)
