@@ -176,6 +176,7 @@ ARRAYS = {
     "not finite": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\n", np.full(3, np.nan).tobytes()),
     "nothing": b"",
     "no array": b"hello",
+    "a header without an end": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,"),
     "a cut one": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\n", bytes(23)),
 }
 
