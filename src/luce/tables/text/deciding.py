@@ -98,15 +98,18 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         return Decision(text, [f"leading zeros ({example!r}; {_many(count)}): read as text, not numbers (--number)"])
     candidates = [_number(seen, hints, text)]
     if wish is None:
-        candidates += [_date(seen, hints, text), _clock(seen, text)]
+        candidates = [_date(seen, hints, text), *candidates, _clock(seen, text)]
     best = max(candidates, key=lambda candidate: candidate.fits)
-    odd = Counter({shape: count for shape, count in seen.shapes.items() if not best.knows(shape)})
-    strange = seen.present - best.fits
+    absent = Counter({word: seen.shapes[word] for word in seen.missing.words if word in seen.shapes})  # in quotes
+    odd = Counter({shape: count for shape, count in seen.shapes.items() if not best.knows(shape)}) - absent
+    strange = seen.present - best.fits - absent.total()
     if wish == "exact" or (wish == "number" and not best.fits):
         return Decision(best.reading if not strange else text)
-    if wish != "number" and not _mostly(seen, best.fits, len(odd) + (FEW_ODD + 1) * bool(seen.other)):
+    if wish != "number" and not _mostly(seen, best.fits, strange, odd):
         return Decision(text, _nearly(seen, best, odd))
     remarks = list(best.remarks)
+    if absent:
+        remarks.append(f"{_shown(absent, seen, absent.total())} counted as missing, in quotes, too")
     if strange:
         remarks.append(
             f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}: missing (--text)"
@@ -118,15 +121,16 @@ def _as(reading: Reading, **parts: object) -> Reading:
     return Reading(**{**vars(reading), **parts})
 
 
-def _mostly(seen: Evidence, fits: int, odd_shapes: int) -> bool:
+def _mostly(seen: Evidence, fits: int, strange: int, odd: Counter[str]) -> bool:
     """Tell whether a column is numbers or dates but for a few values.
 
     At most one value in twenty may be odd. Or more, up to half, where these are a few words written again and again
     ("n/a yet") among values so different that they would be of no use as levels of text.
     """
-    if fits >= (1 - ODD_SHARE) * seen.present:
+    if strange <= ODD_SHARE * (fits + strange):
         return fits > 0
-    return fits >= (1 - MOST_ODD) * seen.present and odd_shapes <= FEW_ODD and len(seen.distinct) >= MANY_DISTINCT
+    words = not seen.other and len(odd) <= FEW_ODD and not any("9" in shape for shape in odd)
+    return strange <= MOST_ODD * (fits + strange) and words and len(seen.distinct) >= MANY_DISTINCT
 
 
 def _nearly(seen: Evidence, best: _Candidate, odd: Counter[str]) -> list[str]:
@@ -134,6 +138,9 @@ def _nearly(seen: Evidence, best: _Candidate, odd: Counter[str]) -> list[str]:
     if best.fits < MOST_ODD * seen.present:
         return []
     strange = seen.present - best.fits
+    units = {found.unit for shape in odd if (found := number_shape(shape)) and found.unit} | {*best.reading.units}
+    if len(units) > 1:
+        return [f"numbers of several units ({', '.join(map(repr, sorted(units)[:4]))}): read as text"]
     remedy = " (--number)" if best.reading.kind == "number" else ""
     what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} none"
     return [f"looks like {best.reading.kind}s, but {what}: read as text{remedy}"]

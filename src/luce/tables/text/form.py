@@ -54,6 +54,11 @@ class Form:
     remarks: Sequence[str]
 
 
+class _Dialect(NamedTuple):
+    separator: str
+    escape: str | None  # what stands before a quote inside quotes, where it is not doubled
+
+
 class _Record(NamedTuple):
     line: int  # its first one, from 0
     end: int  # the line after it
@@ -76,18 +81,22 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
     declared = next((k for k in range(start, min(len(lines), start + 3)) if lines[k].strip()), start)
     if declared < len(lines) and (found := DECLARED.match(lines[declared].strip())):
         start, separator = declared + 1, separator or found[1] or "\t"
-    separator = separator or _separator(lines[start:], options.comment)
-    records = _records(lines, start, separator, options.comment, LOOKED_AT)
-    at, skipped = _header(records, separator, name)
+    dialect = _dialect(lines[start:], options.comment, separator or SEPARATORS)
+    records = _records(lines, start, dialect, options.comment)
+    at, skipped = _header(records, name)
     header, rows = records[at], records[at + 1 :]
     if "".join(lines[header.line : header.end]).count('"') % 2 and header.end > header.line + 1:
         raise Failure(f"{name}: line {header.line + 1}: a quote opens in the header and is never closed")
+    if dialect.separator == " ":
+        remarks.append("fields are separated by blanks (--separator)")
     if skipped:
         remarks.append(f"{skipped} comment line{'s' if skipped > 1 else ''} (#) above the header left out")
     names = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
     begin = sum(len(line) for line in lines[: header.end])
     place = f"line {header.line + 1}"
-    return Form(name, _named(names, name, place, remarks), separator, begin, header.end, place, options, remarks)
+    return Form(
+        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, options, remarks
+    )
 
 
 def _lines(text: str) -> list[str]:
@@ -95,16 +104,17 @@ def _lines(text: str) -> list[str]:
     return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def _records(lines: Sequence[str], start: int, separator: str, comment: str | None, most: int) -> list[_Record]:
+def _records(lines: Sequence[str], start: int, dialect: _Dialect, comment: str | None) -> list[_Record]:
     """Return the first records that hold anything, by the csv module, whatever else is odd about them."""
-    reader = csv.reader(iter(lines[start:]), delimiter=separator, skipinitialspace=separator != " ")
+    separator, escape = dialect
+    reader = csv.reader(iter(lines[start:]), delimiter=separator, escapechar=escape, skipinitialspace=True)
     records, line = [], start
     try:
         for fields in reader:
             end = start + reader.line_num
             if any(field.strip() for field in fields) and not (comment and lines[line].startswith(comment)):
-                records.append(_Record(line, end, fields))
-                if len(records) >= most:
+                records.append(_Record(line, end, [field for field in fields if field] if separator == " " else fields))
+                if len(records) >= LOOKED_AT:
                     break
             line = end
     except csv.Error:  # a field beyond its limit: a quote that is not closed; the rows will tell where
@@ -112,22 +122,30 @@ def _records(lines: Sequence[str], start: int, separator: str, comment: str | No
     return records
 
 
-def _separator(lines: Sequence[str], comment: str | None) -> str:
-    """Return the separator that gives most records the same number of fields, the header among them."""
-    best, chosen = (-1.0, 0, 0), ","
-    for separator in SEPARATORS:
-        widths = [len(record.fields) for record in _records(lines, 0, separator, comment, LOOKED_AT)]
+def _dialect(lines: Sequence[str], comment: str | None, separators: str) -> _Dialect:
+    """Return the separator that gives most records the same number of fields, the header among them.
+
+    Blanks are taken for separators only where nothing else is one and all records agree.
+    """
+    best, chosen = (-1.0, 0, 0), _Dialect(separators[0] if len(separators) == 1 else ",", None)
+    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
+    for dialect in (_Dialect(separator, escape) for escape in escapes for separator in separators):
+        widths = [len(record.fields) for record in _records(lines, 0, dialect, comment)]
         if not widths or max(widths) == 1:
             continue
         width, alike = max(Counter(width for width in widths if width > 1).items(), key=lambda found: found[1])
         first = next(k for k, found in enumerate(widths) if found > 1)
         score = (alike / len(widths) - 0.05 * first, -first, width)
         if score > best:
-            best, chosen = score, separator
+            best, chosen = score, dialect
+    if best[0] < 0 and separators == SEPARATORS:
+        widths = [len(record.fields) for record in _records(lines, 0, _Dialect(" ", None), comment)]
+        if len(widths) > 1 and min(widths[1:]) == max(widths) > 1 and widths[0] in (max(widths), max(widths) - 1):
+            return _Dialect(" ", None)
     return chosen
 
 
-def _header(records: Sequence[_Record], separator: str, name: str) -> tuple[int, int]:
+def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     """Return which record is the header, and how many lines of comments stand above it."""
     if not records:
         raise Failure(f"{name}: the table is empty")
@@ -139,13 +157,9 @@ def _header(records: Sequence[_Record], separator: str, name: str) -> tuple[int,
     skipped = sum(record.end - record.line for record in records[:at])
     first = next(k for k in range(at, len(records)) if widths[k] == common) if common in widths[at:] else at
     header, candidate = records[at], records[first]
-    one_short = widths[at] in (common - 1, common) and widths[at] > 1  # R leaves out the name of the rows' names
-    if (
-        first == at
-        or one_short
-        or widths[at] > common
-        or any(NUMBER.match(field.strip()) for field in candidate.fields)
-    ):
+    short = 1 < widths[at] == common - 1 and {*widths[at + 1 :]} == {common}  # R leaves out the name of the rows' names
+    data = any(NUMBER.match(field.strip()) for field in candidate.fields)
+    if first == at or short or widths[at] > common or data:
         return at, skipped
     raise Failure(
         f"{name}: line {candidate.line + 1} has {common} fields, the first line that holds anything ({_shown(header)}) "

@@ -13,7 +13,7 @@ from luce.tables.text.records import text_of
 
 __all__ = ["USUAL", "Missing", "Source", "cleaned", "missing_of", "spellings"]
 
-USUAL = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "?")
+USUAL = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N", "?")
 
 
 class Missing(NamedTuple):

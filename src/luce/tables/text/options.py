@@ -10,7 +10,7 @@ from luce.tables.failure import Failure
 
 __all__ = ["FormOptions", "ReadingOptions"]
 
-NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|"}
+NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "blank": " "}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FormOptions:
     encoding : str, optional
         One of Python's encodings.
     separator : str, optional
-        What stands between fields: one character, or tab, comma, semicolon, bar.
+        What stands between fields: one character, or tab, comma, semicolon, bar, blank.
     comment : str, optional
         What lines begin with that are no rows.
     skip_lines, skip_footer : int
@@ -49,7 +49,7 @@ class FormOptions:
                 raise Failure(f"--encoding: {self.encoding!r} is no encoding of text; cp1252, say, is one") from error
         if self.separator is not None:
             one = NAMED.get(self.separator.lower(), self.separator)
-            if len(one) != 1 or not one.isascii() or one.isalnum() or one in '"\n\r.\\ \0-+\x1d\x1e\x1f':
+            if len(one) != 1 or not one.isascii() or one.isalnum() or one in '"\n\r.\\\0-+\x1d\x1e\x1f':
                 raise Failure(f"--separator must be one character, such as ';' or tab, got {self.separator!r}")
             object.__setattr__(self, "separator", one)
         if self.comment is not None and not self.comment.strip():

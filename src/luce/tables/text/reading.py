@@ -70,12 +70,10 @@ class Reading:
         ValueError
             If it is none's.
         """
-        known = {part.name: part for part in fields(cls)}
+        known = {part.name: type(part.default) for part in fields(cls)}
         made: dict[str, Any] = {}
         for name, part in content.items():
-            wanted = (
-                list if name in ("missing", "units", "odd") else bool if name in ("missing_quoted", "whole") else str
-            )
+            wanted = {tuple: list, bool: bool}.get(known.get(name, str), str)
             if name not in known or not isinstance(part, wanted):
                 raise ValueError(f"no reading of a column: {name!r} is {part!r}")
             made[name] = tuple(map(str, part)) if isinstance(part, list) else part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -58,6 +59,8 @@ def records(pieces: Iterator[str], form: Form) -> Iterator[Cells]:
             buffer = buffer.rstrip(b"\x1a")  # with which DOS ended files
             buffer += b"" if buffer.endswith(b"\n") or not buffer else b"\n"
         body, footer = _without_footer(buffer, form.options.skip_footer)
+        if form.separator == " ":
+            body = re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" {2,}", b" ", body))
         found, rows = _understood(body, form, line, row, last=last)
         rest = body[found.used :] + footer
         if len(rest) > LONGEST:
@@ -109,7 +112,8 @@ def _rows(body: bytes, form: Form, row: int) -> tuple[bytes, int]:
     if len(wrong):
         k = int(wrong[0])
         number = row + k - int(idle[:k].sum())
-        raise Fault(int(begins[k]), _what(body[begins[k] : ends[k]], number, int(fields[k]), form))
+        below = len(wrong) if len(wrong) == len(idle) - k - int(idle[k:].sum()) else 0
+        raise Fault(int(begins[k]), _what(body[begins[k] : ends[k]], number, int(fields[k]), form, below))
     _check_lines_in_quotes(text, ends, form)
     if not idle.any():
         return body, len(ends)
@@ -133,8 +137,8 @@ def _idle(body: bytes, begins: Array, ends: Array, fields: Array, form: Form) ->
     return np.asarray(idle)
 
 
-def _what(line: bytes, number: int, fields: int, form: Form) -> str:
-    """Say what is wrong with a line, and which option may help."""
+def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
+    """Say what is wrong with a line and what may help; `below` lines from here to the end, if any, are no rows."""
     wanted = len(form.names)
     text = line.decode(errors="replace").translate({0x1D: '"', 0x1E: " ", 0x1F: form.separator}).strip()
     shown = text if len(text) <= 40 else text[:39] + "…"
@@ -142,8 +146,8 @@ def _what(line: bytes, number: int, fields: int, form: Form) -> str:
     what += f"; the header is {form.header})" if wanted < fields else ")"
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
-    if fields < wanted and fields == 1:
-        return what + "; if it stands below the table: --skip-footer 1"
+    if below and number > 1:
+        return what + f"; if the table ends above it: --skip-footer {below}"
     if wanted < fields and number < 50:
         return what + "; if other lines stand above the header: --skip-lines"
     return what

@@ -189,11 +189,11 @@ class TextTable:
             raise Failure(f"{self.name}: the table has a header and no rows")
 
     def _values(self, cells: Cells, survey: Survey, top: int, source: Source) -> pl.DataFrame:
-        columns = []
+        columns = {}
         for column in cells.table.iter_columns():
             reading = survey.readings.get(column.name)
             if reading is None:
-                columns.append(column)
+                columns[column.name] = column
                 continue
             found = typed(column, reading, source)
             skip = top if cells.first == 1 else 0
@@ -202,7 +202,7 @@ class TextTable:
                 raise self._contradiction(column.name, reading, cells.first + place, str(found.text[place]))
             if found.odd is not None:
                 self._odd[column.name] += int(found.odd[skip:].sum())
-            columns.append(found.values.alias(column.name))
+            columns[column.name] = found.values
         return pl.DataFrame(columns)
 
     def remarks(self) -> list[str]:
@@ -270,7 +270,7 @@ def _after(pieces: Iterator[str], begin: int) -> Iterator[str]:
 
 def _missing_words(seen: Evidence) -> list[str]:
     words = [f"{word!r} ({count:,})" for word, count in seen.spellings.most_common(4) if word]
-    return [f"missing: {', '.join(words)} (--missing)"] if words else []
+    return [f"{', '.join(words)} counted as missing (--missing)"] if words else []
 
 
 def _listed(names: Collection[str]) -> str:
