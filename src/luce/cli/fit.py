@@ -119,7 +119,7 @@ def fit(
     """
     import polars as pl
 
-    from luce.cli.options import check_options
+    from luce.cli.options import check_options, check_reading
     from luce.cli.progress import Progress
     from luce.cli.reporting import publish
     from luce.models.classifier import SoftmaxClassifier
@@ -151,6 +151,7 @@ def fit(
     )
     form = FormOptions(encoding, separator, comment, skip_lines, skip_footer)
     options = ReadingOptions(missing, text or (), number or (), dates, decimal)
+    check_reading(table, form, options, all_rows=all_rows)
     if report is not None:
         import luce.report.page  # noqa: F401  what it needs is asked for before the work
     if table is None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from luce.tables.failure import Failure
 from luce.tables.files import is_stream
+from luce.tables.text.options import FormOptions, ReadingOptions
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "check_reading"]
 
 
 def check_options(
@@ -60,3 +61,9 @@ def check_options(
         raise Failure("--target goes with a table; without one, Iris is used, whose target is 'species'")
     if table is not None and output is None and is_stream(table):
         raise Failure("--output MODEL is needed: a table from standard input or a pipe has no name")
+
+
+def check_reading(table: Path | None, form: FormOptions, reading: ReadingOptions, *, all_rows: bool) -> None:
+    """Raise `Failure` for options of reading where nothing is read."""
+    if table is None and (form != FormOptions() or reading != ReadingOptions() or all_rows):
+        raise Failure("options of text files go with a table; without one, Iris is used")

@@ -230,7 +230,7 @@ def _zstandard(file: BinaryIO, name: str) -> Iterator[IO[bytes]]:
             try:
                 lines = pl.scan_lines(file.name)
                 lines.sink_csv(copy.name, include_header=False, quote_style="never")
-            except pl.exceptions.PolarsError as error:
+            except (pl.exceptions.PolarsError, OSError) as error:
                 raise EOFError(str(error).splitlines()[0]) from error
             with open(copy.name, "rb") as stream:
                 yield stream

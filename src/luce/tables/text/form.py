@@ -79,7 +79,7 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
     if options.skip_lines and start >= len(lines):
         raise Failure(f"{name}: no line is left after --skip-lines {options.skip_lines}")
     declared = next((k for k in range(start, min(len(lines), start + 3)) if lines[k].strip()), start)
-    if declared < len(lines) and (found := DECLARED.match(lines[declared].strip())):
+    if declared < len(lines) and (found := DECLARED.match(lines[declared].strip("\n "))):
         start, separator = declared + 1, separator or found[1] or "\t"
     dialect = _dialect(lines[start:], options.comment, separator or SEPARATORS)
     records = _records(lines, start, dialect, options.comment)
@@ -157,14 +157,19 @@ def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     skipped = sum(record.end - record.line for record in records[:at])
     first = next(k for k in range(at, len(records)) if widths[k] == common) if common in widths[at:] else at
     header, candidate = records[at], records[first]
-    short = 1 < widths[at] == common - 1 and {*widths[at + 1 :]} == {common}  # R leaves out the name of the rows' names
-    data = any(NUMBER.match(field.strip()) for field in candidate.fields)
-    if first == at or short or widths[at] > common or data:
+    if first == at or widths[at] > common or _is_data(candidate):
+        return at, skipped
+    named = 1 < widths[at] == common - 1 and {*widths[at + 1 :]} == {common}  # but for the rows' names, as R writes
+    if named and not any(_is_data(record) for record in records[at + 1 :]):
         return at, skipped
     raise Failure(
         f"{name}: line {candidate.line + 1} has {common} fields, the first line that holds anything ({_shown(header)}) "
         f"has {widths[at]}: --skip-lines {candidate.line} takes line {candidate.line + 1} for the header"
     )
+
+
+def _is_data(record: _Record) -> bool:
+    return any(NUMBER.match(field.strip()) for field in record.fields)
 
 
 def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[str]) -> list[str]:
