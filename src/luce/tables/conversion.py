@@ -41,14 +41,20 @@ def present(column: pl.Series) -> pl.Series:
 
 def as_number(series: pl.Series) -> pl.Series:
     """Return numbers, 0 and 1, days since 1970 or seconds as Float64; infinite values and NaNs as missing."""
-    numbers = series.to_physical().cast(pl.Float64)
-    if isinstance(series.dtype, pl.Datetime):
-        numbers = numbers / (PER_SECOND[series.dtype.time_unit] * DAY)
-    elif isinstance(series.dtype, pl.Duration):
-        numbers = numbers / PER_SECOND[series.dtype.time_unit]
-    elif series.dtype == pl.Time:
-        numbers = numbers / PER_SECOND["ns"]
-    return numbers.set(~numbers.is_finite(), None)
+    dtype = series.dtype
+    if not dtype.is_temporal():
+        numbers = series.cast(pl.Float64)
+        finite = numbers.is_finite()
+        return numbers if finite.all() else numbers.set(~finite, None)  # no copy where none is needed
+    unit = 1.0
+    if isinstance(dtype, pl.Datetime):
+        unit = PER_SECOND[dtype.time_unit] * DAY
+    elif isinstance(dtype, pl.Duration):
+        unit = PER_SECOND[dtype.time_unit]
+    elif dtype == pl.Time:
+        unit = PER_SECOND["ns"]
+    physical = series.to_physical().cast(pl.Float64).to_numpy()  # Polars would multiply by 1/unit and round twice
+    return pl.Series(series.name, physical / unit, nan_to_null=True)
 
 
 def as_text(series: pl.Series) -> pl.Series:

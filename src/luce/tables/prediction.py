@@ -63,7 +63,8 @@ class Predictor:
             lines.append(self._strangers())
         if self._known:
             share = self._right / self._known
-            lines.append(f"accuracy on the {self._known:,} rows with a known {self._model.target!r}: {share:.1%}")
+            rows = f"{self._known:,} rows" if self._known > 1 else "row"
+            lines.append(f"accuracy on the {rows} with a known {self._model.target!r}: {share:.1%}")
         return lines
 
     def _compare(self, column: pl.Series, best: Any) -> None:
@@ -79,7 +80,7 @@ class Predictor:
 
     def _strangers(self) -> str:
         shown = []
-        for label, count in self._strange.most_common(MOST_TOLD):
+        for label, count in sorted(self._strange.items(), key=lambda item: (-item[1], item[0]))[:MOST_TOLD]:
             near = self._model.labels.nearest(label)
             shown.append(f"{label!r} ({count:,})" + ("" if near is None else f", near {near!r}"))
         more = len(self._strange) - len(shown)

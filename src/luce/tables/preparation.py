@@ -72,13 +72,15 @@ class Preparation:
 
     def __len__(self) -> int:
         """Return the number of features."""
-        marks = sum(number.mark is not None for number in self.numbers)
-        return len(self.numbers) + marks + sum(len(kept) + bool(pooled) for _, kept, pooled in self.levels)
+        return self._dense + sum(len(kept) + bool(pooled) for _, kept, pooled in self.levels)
 
     def is_sparse(self, rows: int) -> bool:
         """Tell whether so many rows are best held without their zeros."""
-        filled = sum(1 + (number.mark is not None) for number in self.numbers) + len(self.levels)
-        return rows * len(self) > SMALL and len(self) >= EMPTY * filled
+        return rows * len(self) > SMALL and len(self) >= EMPTY * self._filled
+
+    def size(self, rows: int) -> int:
+        """Return how many bytes the features of so many rows take."""
+        return rows * (12 * self._filled if self.is_sparse(rows) else 8 * len(self))
 
     def transform(self, features: pl.DataFrame, *, sparse: bool = False) -> Any:
         """Return the features, (rows, D): an array, or a SciPy CSR array.
@@ -131,6 +133,11 @@ class Preparation:
     def _dense(self) -> int:
         """The number of features that are not levels."""
         return len(self.numbers) + sum(number.mark is not None for number in self.numbers)
+
+    @property
+    def _filled(self) -> int:
+        """The number of features of a row that are not 0, at most."""
+        return self._dense + len(self.levels)
 
 
 def learn_preparation(features: pl.DataFrame, least: int) -> Preparation:

@@ -149,8 +149,10 @@ class Roles:
         return [name[len(self.target) :] for name in self.soft]
 
     def _numbers(self, column: pl.Series, wanted: str, most: float, numbers: Any) -> Array:
-        if kind_of(column.dtype) not in ("number", "boolean", "text", "empty"):
+        kind = kind_of(column.dtype)
+        if kind not in ("number", "boolean", "text", "empty"):
             raise Failure(f"{self.source}: column {column.name!r} is of type {column.dtype}; {wanted}")
+        column = column.cast(pl.String) if kind == "text" else column
         values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
         bad = np.flatnonzero(~((values >= 0) & (values <= most + TOLERANCE) & np.isfinite(values)))
         if len(bad):

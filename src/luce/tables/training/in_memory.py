@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from luce.models.selection import SoftmaxClassifierCV
 from luce.tables.columns import plan
 from luce.tables.conversion import converted
 from luce.tables.failure import Failure
+from luce.tables.memory import check_memory
 from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.training.choice import choice_of
@@ -25,7 +26,7 @@ from luce.tables.training.prepared import PreparedClassifier
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
 
-__all__ = ["scales_of", "train"]
+__all__ = ["notes_of", "scales_of", "train"]
 
 
 def train(
@@ -51,7 +52,7 @@ def train(
     """
     targeted, counting = roles.counting(table)
     numbers = np.flatnonzero(counting) + 1
-    data = table[numbers - 1]
+    data = table if counting.all() else table[numbers - 1]
     if targeted.any() and not len(data):
         raise roles.weightless()
     weights = roles.weights_of(data)
@@ -69,6 +70,7 @@ def train(
     features = converted(data, columns, roles.source)
     least = rare(len(data))
     preparation = learn_preparation(features, least)
+    check_memory(preparation, len(data), roles.source)
     begin = time.perf_counter()
     X = preparation.transform(features, sparse=preparation.is_sparse(len(data)))
     chosen = None
@@ -88,7 +90,7 @@ def train(
     seconds = time.perf_counter() - begin
     scales = scales_of(preparation, X)
     del X
-    notes = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    notes = notes_of(caught)
     judged = None
     if folds:
         estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
@@ -111,11 +113,16 @@ def train(
         classifier.grad_norm_curve_,
         scales,
         judged,
-        data[at],
+        data if len(at) == len(data) else data[at],
         numbers[at],
         choice=chosen,
         notes=notes,
     )
+
+
+def notes_of(caught: Sequence[warnings.WarningMessage], before: str = "") -> list[str]:
+    """Return the texts of warnings that are about the model, `before` in front of each."""
+    return [before + str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
 
 
 def scales_of(preparation: Preparation, X: Any) -> Any:

@@ -158,5 +158,19 @@ def facts_of(training: Training) -> Facts:
 
 def _held_out(training: Training, judged: HeldOut) -> facts.HeldOut:
     weighted = f", weighted by {training.roles.weights!r}" if training.roles.weights else ""
-    rows = {series.name: shown(series).fill_null("") for series in training.table}
+    rows = {series.name: _Texts(series) for series in training.table}
     return held_out_facts(judged, training.classifier.loss, training.numbers, rows, weighted)
+
+
+class _Texts(Sequence[str]):
+    """The values of a column as text, made when they are asked for: of most rows nobody asks."""
+
+    def __init__(self, values: pl.Series) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, at: Any) -> Any:
+        text = shown(self.values[int(at) : int(at) + 1])[0]
+        return "" if text is None else text

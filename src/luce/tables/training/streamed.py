@@ -8,6 +8,7 @@ batch by batch, and forgets it (`SoftmaxClassifier.partial_fit`).
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -27,7 +28,7 @@ from luce.tables.labels import Labels, check_classes, counted
 from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.sample import Sample, draws
-from luce.tables.training.in_memory import scales_of
+from luce.tables.training.in_memory import notes_of, scales_of
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
 
@@ -38,6 +39,7 @@ Array = npt.NDArray[Any]
 SAMPLED_ROWS, SAMPLED_CELLS = 100_000, 2_000_000  # of each of the two samples, at most
 CELLS = 2_000_000  # of the features of a batch
 MOST_CLASSES = 100_000
+MOST_NOTES = 5  # on batches
 FOLDS = 5  # over which the temperature is fitted
 
 
@@ -78,49 +80,67 @@ def train_stream(
     preparation = learn_preparation(features, rare(len(data)))
     scales = scales_of(preparation, preparation.transform(features))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
-    curve: list[float] = []
-    shares, rows = np.zeros(len(first.classes)), 0
+    learnt = _Learnt(first, columns, preparation, classifier)
     for batch, numbers in _second_pass(batches, roles, first, most, progress):
-        X = preparation.transform(converted(batch, columns, roles.source))
-        y, codes = first.targets_of(batch, numbers)
-        weights = roles.weights_of(batch)
-        mass = np.ones(len(X)) if weights is None else weights
-        given = y.to_numpy() if roles.soft else np.eye(len(first.classes))[codes]
-        if rows:
-            curve.append(float(np.average(-(given * classifier.predict_log_proba(X)).sum(axis=1), weights=mass)))
-        known = None if roles.soft else np.arange(len(first.classes))
-        try:
-            classifier.partial_fit(X, y, classes=known, sample_weight=weights)
-        except ValueError as error:
-            raise Failure(f"{roles.source}: {error}") from error
-        shares += mass @ given
-        rows += len(X)
+        learnt.add(batch, numbers)
     classifier.classes_ = np.array(first.classes)
     seconds = time.perf_counter() - begin
     progress.say("judging held-out rows")
-    judged, table, held, notes = _judged(first, columns, preparation, classifier, shares, most)
-    if share and judged is None:
+    judged, table, held, notes = _judged(first, columns, preparation, classifier, learnt.shares, most)
+    if share and judged is None and not notes:
         notes.append("No row was drawn to be held out: nothing is known of other rows.")
     return Training(
         roles,
         columns,
         preparation,
         classifier,
-        shares if roles.soft else first.rows_by_class,
-        rows,
+        learnt.shares if roles.soft else first.rows_by_class,
+        learnt.rows,
         first.without_target,
         first.without_weight,
         seconds,
         parameters,
-        np.array(curve),
+        np.array(learnt.curve),
         np.empty(0),
         scales,
         judged,
         table,
         held,
-        notes=notes,
+        notes=[*learnt.notes, *notes],
         streamed=True,
     )
+
+
+class _Learnt:
+    """A classifier that learns batch after batch: each one's loss beforehand, the mass of the classes, the rows."""
+
+    def __init__(self, first: _FirstPass, columns: list[Column], preparation: Preparation, classifier: Any) -> None:
+        self.first, self.columns, self.preparation, self.classifier = first, columns, preparation, classifier
+        self.curve: list[float] = []
+        self.shares, self.rows = np.zeros(len(first.classes)), 0
+        self.notes: list[str] = []
+
+    def add(self, batch: pl.DataFrame, numbers: Array) -> None:
+        """Learn a batch."""
+        roles, classes = self.first.roles, np.arange(len(self.first.classes))
+        X = self.preparation.transform(converted(batch, self.columns, roles.source))
+        y, codes = self.first.targets_of(batch, numbers)
+        weights = roles.weights_of(batch)
+        mass = np.ones(len(X)) if weights is None else weights
+        given = y.to_numpy() if roles.soft else np.eye(len(classes))[codes]
+        if self.rows:
+            losses = -(given * self.classifier.predict_log_proba(X)).sum(axis=1)
+            self.curve.append(float(np.average(losses, weights=mass)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                self.classifier.partial_fit(X, y, classes=None if roles.soft else classes, sample_weight=weights)
+            except ValueError as error:
+                raise Failure(f"{roles.source}: {error}") from error
+        if len(self.notes) < MOST_NOTES:
+            self.notes += notes_of(caught, f"Rows {numbers[0]:,} to {numbers[-1]:,}: ")
+        self.shares += mass @ given
+        self.rows += len(X)
 
 
 def _judged(
@@ -139,7 +159,10 @@ def _judged(
     y, codes = first.targets_of(table, held)
     known = codes >= 0
     alone = int((~known).sum())
-    notes = [f"{alone} held-out rows have classes that no other row has: not judged."] if alone else []
+    which = "row has a class" if alone == 1 else "rows have classes"
+    notes = [f"{alone} held-out {which} that no other row has: not judged."] if alone else []
+    if not known.any():
+        return None, table[:0], held[:0], notes
     features, weights = converted(table.filter(known), columns, roles.source), roles.weights_of(table)
     parts = [classifier.predict_log_proba(preparation.transform(part)) for part in features.iter_slices(most)]
     judged = HeldOut(
