@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +13,7 @@ from luce.tables.text.missing import Missing, Source, cleaned, spellings
 from luce.tables.text.numbers import number_shape, plain_numbers
 from luce.tables.text.shapes import normal, shapes
 
-__all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning"]
+__all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning", "take"]
 
 BOOLEANS = ("true", "false")
 GROUPED = r"^[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$"  # dots that may be between thousands
@@ -25,6 +27,38 @@ TOTAL = (  # how a row below a table begins that sums it up
     r"(?i)^(grand |sub)?(total|totals|totale|totaal|sum|summe|gesamt|insgesamt|somme|suma|soma|average|mean|mittelwert|"
     r"durchschnitt|moyenne|media|promedio|median|std|stdev|std\. dev\.|minimum|maximum|count|anzahl)( general)? *[:.]?$"
 )
+
+
+def take(seen: Mapping[str, Evidence], table: pl.DataFrame, source: Source) -> None:
+    """Take some more rows into account: columns of plain numbers, which most are, all at once."""
+    quick = [] if any(of.missing.numeric for of in seen.values()) else table.columns
+    rest = [name for name in table.columns if name not in {*quick}]
+    absent = dict(zip(table.columns, table.null_count().row(0), strict=True)) if table.width else {}
+    whole = table.select(pl.all().cast(pl.Int64, strict=False)) if quick else table
+    failed = dict(zip(table.columns, whole.null_count().row(0), strict=True))
+    integers = [name for name in quick if failed[name] == absent[name] < len(table)]
+    if integers:
+        cells = pl.DataFrame({name: table[name] for name in integers})
+        zeros = cells.select(pl.all().str.starts_with("0").any()).row(0)
+        for name, zero in zip(integers, zeros, strict=True):
+            of, values = seen[name], whole[name]
+            of.present += len(table) - absent[name]
+            of.add_integers(table[name].drop_nulls() if absent[name] else table[name], zero, values.min(), values.max())
+    left = [name for name in quick if failed[name] > absent[name]]
+    if left:
+        cells = pl.DataFrame({name: table[name] for name in left})
+        none = cells.select(pl.all().cast(pl.Float64, strict=False).fill_nan(None)).null_count().row(0)
+        floats = [name for name, count in zip(left, none, strict=True) if count == absent[name]]
+        rest += [name for name in left if name not in {*floats}]
+        dotted = cells.select(pl.all().str.contains(".", literal=True).sum()).row(0)
+        place = {name: k for k, name in enumerate(left)}
+        for name in floats:
+            of, dots = seen[name], dotted[place[name]]
+            of.present += len(table) - absent[name]
+            of.integers += len(table) - failed[name]
+            of.add_floats(table[name], failed[name] - absent[name], dots)
+    for name in rest:
+        seen[name].add(table[name], source)
 
 
 def meaning(shape: str) -> bool:
@@ -120,7 +154,8 @@ class Evidence:
             numbers = plain_numbers(rest)
             floats = rest.filter(numbers.is_not_null())
             left = rest.filter(numbers.is_null())
-            self._add_floats(floats)
+            if len(floats):
+                self.add_floats(floats, len(floats), int(floats.str.contains(".", literal=True).sum()))
             found += len(floats)
         else:
             left = values.clear()
@@ -128,32 +163,36 @@ class Evidence:
         return left
 
     def _add_integers(self, values: pl.Series, integers: pl.Series) -> None:
-        count = len(values) - integers.null_count()
-        self.integers += count
-        self._sample(values.filter(integers.is_not_null()) if count < len(values) else values)
-        if values.str.starts_with("0").any():
+        there = values.filter(integers.is_not_null()) if integers.null_count() else values
+        low, high = integers.min(), integers.max()
+        self.add_integers(there, bool(there.str.starts_with("0").any()), low, high)
+
+    def add_integers(self, values: pl.Series, zeros: bool, low: Any, high: Any) -> None:
+        """Take integers between `low` and `high` into account, of which some begin with a zero or none."""
+        self.integers += len(values)
+        self._sample(values)
+        if zeros:
             codes = values.filter(values.str.contains(CODE))
             if len(codes):
                 self.codes[str(codes[0])] += len(codes)
-        low, high = integers.min(), integers.max()
-        if count and YEARS[0] < int(low) and int(high) < YEARS[1]:  # type: ignore[arg-type]
-            self.compact += int(dates(values.filter(integers.is_not_null()), ORDERS[0]).is_not_null().sum())
+        if YEARS[0] < low and high < YEARS[1]:
+            self.compact += int(dates(values, ORDERS[0]).is_not_null().sum())
 
-    def _add_floats(self, floats: pl.Series) -> None:
-        if not len(floats):
-            return
-        self.floats += len(floats)
-        self._sample(floats)
-        with_dot = floats.filter(floats.str.contains(".", literal=True))
-        self.dotted += len(with_dot)
-        if self.grouped and len(with_dot):
-            self.grouped = bool(
-                with_dot.head(GLANCE).str.contains(GROUPED).all() and with_dot.str.contains(GROUPED).all()
-            )
+    def add_floats(self, values: pl.Series, count: int, dotted: int) -> None:
+        """Take plain numbers into account, `count` of them no integers, and `dotted` of them with a dot."""
+        self.floats += count
+        self.dotted += dotted
+        self._sample(values)
+        if self.grouped and dotted:
+            some = values.head(GLANCE).filter(values.head(GLANCE).str.contains(".", literal=True))
+            self.grouped = bool(some.str.contains(GROUPED).all())
+            if self.grouped:
+                every = values.filter(values.str.contains(".", literal=True))
+                self.grouped = bool(every.str.contains(GROUPED).all())
 
     def _sample(self, values: pl.Series) -> None:
         if len(self.distinct) < DISTINCT:
-            self.distinct.update(values.head(GLANCE).to_list())
+            self.distinct.update(values.head(GLANCE).drop_nulls().to_list())
 
     def _add_others(self, values: pl.Series) -> None:
         self.present += len(values)

@@ -87,34 +87,34 @@ def _straight(piece: bytes, separator: int, escaped: bool, last: bool) -> Unquot
     quotes = np.flatnonzero(text == QUOTE)
     if escaped:
         quotes = quotes[~_after_backslashes(text, quotes)]
-    marks = np.zeros(len(text), np.uint8)
-    marks[quotes] = 1
-    inside = (np.cumsum(marks, dtype=np.uint8) & 1).astype(bool)  # of wrapped sums the parity stays
-    ends = np.flatnonzero((text == NEWLINE) & ~inside)
+    inside = np.zeros(len(text), np.uint8)
+    inside[quotes] = 1
+    np.cumsum(inside, dtype=np.uint8, out=inside)  # of wrapped sums the parity stays
+    inside &= 1
+    ends = np.flatnonzero(np.greater(text == NEWLINE, inside))
     used = len(text) if last else (int(ends[-1]) + 1 if len(ends) else 0)
-    text, inside = text[:used], inside[:used]
-    quotes = quotes[: np.searchsorted(quotes, used)]
-    if len(quotes) % 2:
-        return None
+    text, inside, quotes = text[:used], inside[:used].view(bool), quotes[: np.searchsorted(quotes, used)]
+    if len(quotes) % 2 or not len(quotes):
+        return None if len(quotes) else Unquoted(piece[:used], used)
     opening, closing = quotes[::2], quotes[1::2]
     doubled = opening[1:] == closing[:-1] + 1
     edge = np.zeros(256, bool)
     edge[[separator, NEWLINE]] = True
-    padded = np.concatenate([[NEWLINE], text, [NEWLINE]])
-    begins, closes = edge[padded[opening]], edge[padded[closing + 2]]
-    if not ((begins[1:] | doubled).all() and (closes[:-1] | doubled).all() and begins[:1].all() and closes[-1:].all()):
+    begins, closes = edge[text[opening - 1]], edge[text[np.minimum(closing + 1, used - 1)]]
+    begins[0] |= opening[0] == 0
+    closes[-1] |= closing[-1] + 1 == used
+    if not ((begins[1:] | doubled).all() and (closes[:-1] | doubled).all() and begins[0] and closes[-1]):
         return None
     made = text.copy()
     made[inside & (text == separator)] = _IN_QUOTES
     made[inside & (text == NEWLINE)] = _LINE_END
-    first = np.concatenate([[True], ~doubled])[: len(opening)]
-    made[opening[first]] = _MARKED
+    made[opening[np.concatenate([[True], ~doubled])]] = _MARKED
     kept = np.ones(len(text), bool)
-    kept[opening[~first]] = False
-    kept[closing[np.concatenate([~doubled, [True]])[: len(closing)]]] = False
+    kept[opening[1:][doubled]] = False
+    kept[closing[np.concatenate([~doubled, [True]])]] = False
     if escaped:
         slashes = np.flatnonzero((text == BACKSLASH) & inside)
-        kept[slashes[~_after_backslashes(text, slashes) & np.isin(padded[slashes + 2], (QUOTE, BACKSLASH))]] = False
+        kept[slashes[~_after_backslashes(text, slashes) & np.isin(text[slashes + 1], (QUOTE, BACKSLASH))]] = False
     return Unquoted(made[kept].tobytes(), used)
 
 

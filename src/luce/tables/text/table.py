@@ -14,7 +14,7 @@ from luce.tables.files import TableFile
 from luce.tables.names import plain
 from luce.tables.text.characters import characters
 from luce.tables.text.deciding import Decision, decide, hints_of
-from luce.tables.text.evidence import Evidence
+from luce.tables.text.evidence import Evidence, take
 from luce.tables.text.form import form_of
 from luce.tables.text.margins import MOST, Margins, leading, margins
 from luce.tables.text.missing import Source, missing_of
@@ -24,7 +24,7 @@ from luce.tables.text.records import Cells, records
 
 __all__ = ["Survey", "TextTable"]
 
-CHARACTERS = 2**23  # bytes of a batch
+CHARACTERS = 2**22  # bytes of a batch
 HEAD = 2**18  # characters in which the header is looked for
 MOST_HEAD = 2**26
 EDGE = 2  # columns in which totals are named
@@ -131,8 +131,7 @@ class TextTable:
         source = Source(False, self.form.separator)
         for done, cells in self._cells():
             source = Source(cells.quoted, self.form.separator)
-            for column in cells.table.iter_columns():
-                seen[column.name].add(column, source)
+            take(seen, cells.table, source)
             head = pl.concat([head, cells.table[:MOST]])[:MOST]
             tail = pl.concat([tail, cells.table[-MOST:]])[-MOST:]
             rows += len(cells.table)
