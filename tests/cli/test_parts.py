@@ -36,11 +36,6 @@ def test_csv_as_people_write_it(tmp_path, content, expected):
     assert read_table(path).to_dict(as_series=False) == expected
 
 
-def test_columns_can_be_read_as_text(tmp_path):
-    (tmp_path / "t.csv").write_text("zip,n\n01,1\n02,2\n")
-    assert read_table(tmp_path / "t.csv", as_text=["zip", "absent"])["zip"].to_list() == ["01", "02"]
-
-
 @given(st.lists(st.integers(1, 7), min_size=2, max_size=8), st.integers(2, 6), st.integers(0, 100))
 def test_every_fold_learns_every_class_and_every_row_is_held_out_once(sizes, folds, seed):
     codes = np.repeat(np.arange(len(sizes)), sizes)

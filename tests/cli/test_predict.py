@@ -51,12 +51,14 @@ def test_without_output_csv_goes_to_standard_output(luce, trained):
 
 
 def test_text_that_looks_like_numbers_is_read_as_the_model_saw_it(luce, trained):
-    """Codes with leading zeros are numbers to a CSV reader; the pipeline learnt which they are."""
-    kinds = {column.name: column.kind for column in load_model(Path("m.luce")).columns}
+    """Codes with leading zeros are text, unless they are asked for as numbers: then they are numbers ever after."""
     trained.write_csv("again.csv")
     trained.write_parquet("again.parquet")  # text there
-    assert kinds["zip"] == "number"
-    assert luce("predict", "m.luce", "again.csv").code == 0
+    assert {column.name: column.kind for column in load_model(Path("m.luce")).columns}["zip"] == "text"
+    assert luce("predict", "m.luce", "again.csv").out == luce("predict", "m.luce", "again.parquet").out
+    assert luce("fit", "again.csv", "-t", "class", "-q", "-o", "number.luce", "--number", "zip").code == 0
+    assert {column.name: column.kind for column in load_model(Path("number.luce")).columns}["zip"] == "number"
+    assert luce("predict", "number.luce", "again.csv").out == luce("predict", "number.luce", "again.parquet").out
     assert luce("fit", "again.parquet", "-t", "class", "-q", "-o", "text.luce").code == 0
     from_csv = luce("predict", "text.luce", "again.csv").out
     assert from_csv == luce("predict", "text.luce", "again.parquet").out

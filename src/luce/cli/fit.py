@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from luce.cli.table_options import GROUP, AllRows, Comment, Decimal, Encoding, Separator, SkipFooter, SkipLines
 
 __all__ = ["fit"]
 
 
 def fit(
     table: Annotated[
-        Path | None, typer.Argument(help="CSV or Parquet file with a header. Without it: Iris.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="CSV or Parquet file with a header; - for standard input. Without it: Iris.", show_default=False
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="COLUMN", help="The column that holds the classes.")
@@ -75,6 +81,34 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is drawn: the folds.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--missing",
+            metavar="TEXT",
+            help="What counts as missing, in place of NA, NULL, ? … (repeatable); none: nothing but empty fields.",
+            rich_help_panel=GROUP,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="COLUMN", help="Read as text (repeatable).", rich_help_panel=GROUP),
+    ] = None,
+    number: Annotated[
+        list[str] | None,
+        typer.Option("--number", metavar="COLUMN", help="Read as numbers (repeatable).", rich_help_panel=GROUP),
+    ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option("--dates", metavar="day-first|month-first", help="How to read 01/02/2024.", rich_help_panel=GROUP),
+    ] = None,
+    decimal: Decimal = None,
+    all_rows: AllRows = False,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    comment: Comment = None,
+    skip_lines: SkipLines = 0,
+    skip_footer: SkipFooter = 0,
 ) -> None:
     """Train a softmax classifier on a table, judge it on held-out rows, save it.
 
@@ -83,18 +117,22 @@ def fit(
     Numbers are standardised, text is one-hot encoded, missing values are
     imputed and marked; the report says what was done with each column.
     """
-    from luce.cli.options import check_options
+    import polars as pl
+
+    from luce.cli.options import check_options, check_reading
     from luce.cli.progress import Progress
     from luce.cli.reporting import publish
     from luce.models.classifier import SoftmaxClassifier
     from luce.tables.batches import Batches
+    from luce.tables.files import stem_of
     from luce.tables.model_file import save_model
     from luce.tables.output_files import check_places
-    from luce.tables.reading import PARQUET_KINDS
     from luce.tables.roles import roles
-    from luce.tables.source import table_to_learn
+    from luce.tables.source import iris
+    from luce.tables.text.options import FormOptions, ReadingOptions
     from luce.tables.training.choice import chooser
     from luce.tables.training.in_memory import train
+    from luce.tables.training.record import with_survey
     from luce.tables.training.streamed import train_stream
 
     check_options(
@@ -109,36 +147,43 @@ def fit(
         table=table,
         target=target,
         soft_target=soft_target,
+        output=output,
     )
+    form = FormOptions(encoding, separator, comment, skip_lines, skip_footer)
+    options = ReadingOptions(missing, text or (), number or (), dates, decimal)
+    check_reading(table, form, options, all_rows=all_rows)
     if report is not None:
         import luce.report.page  # noqa: F401  what it needs is asked for before the work
     if table is None:
         target = "species"
-    source = str(table or "iris (built in)")
-    place = output or Path(f"{table.stem if table else 'iris'}.luce")
+    place = output or Path(f"{stem_of(table) if table else 'iris'}.luce")
     check_places(read={"table": table}, written={"model": place, "report": report})
     Cs, l1_ratios = C or [1.0], l1_ratio or [0.0]
     parameters: dict[str, Any] = {"C": Cs[0], "l1_ratio": l1_ratios[0], "loss": model, "max_iter": max_iter}
     classifier = SoftmaxClassifier(**parameters, standard_errors=standard_errors)
     with Progress(quiet) as progress:
-        progress.say(f"reading {source}")
-        data = Batches(table) if stream and table else table_to_learn(table, target)
+        progress.say(f"reading {table or 'Iris'}")
+        data = None if table is None else Batches(table, form)
+        frame = iris() if data is None else pl.DataFrame()
         parts = roles(
-            data.columns,
-            source,
+            (frame if data is None else data).columns,
+            "iris (built in)" if data is None else data.name,
             target=target,
             soft_target=soft_target,
             weights=weights,
             drop=drop or (),
             keep=keep or (),
-            from_text=table is not None and table.suffix.lower() not in PARQUET_KINDS,
+            from_text=data is not None and data.from_text,
         )
-        if isinstance(data, Batches):
+        if data is not None:
+            each = partial(progress.batch, "reading")
+            data.survey(options, parts.wishes, keep=not stream, all_rows=all_rows, each=each)
+        if data is not None and stream:
             held = 0.1 if share is None else share
             training = train_stream(data, parts, classifier, parameters, share=held, seed=seed, progress=progress)
         else:
             training = train(
-                data,
+                frame if data is None else data.whole(),
                 parts,
                 classifier,
                 parameters,
@@ -147,5 +192,6 @@ def fit(
                 seed=seed,
                 progress=progress,
             )
+    training = training if data is None else with_survey(training, data.found)
     save_model(place, training.model())
     publish(training, model=place, page=report, json=json, quiet=quiet)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luce.tables.failure import Failure
+from luce.tables.files import is_stream
+from luce.tables.text.options import FormOptions, ReadingOptions
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "check_reading"]
 
 
 def check_options(
@@ -23,6 +25,7 @@ def check_options(
     table: Path | None,
     target: str | None,
     soft_target: str | None,
+    output: Path | None,
 ) -> None:
     """Raise `Failure` for the first that is not or does not; None and False are what was not asked for."""
     for value in C or ():
@@ -56,3 +59,11 @@ def check_options(
         raise Failure(f"--held-out must be in [0, 1), got {share:g}")
     if table is None and (target not in (None, "species") or soft_target is not None):
         raise Failure("--target goes with a table; without one, Iris is used, whose target is 'species'")
+    if table is not None and output is None and is_stream(table):
+        raise Failure("--output MODEL is needed: a table from standard input or a pipe has no name")
+
+
+def check_reading(table: Path | None, form: FormOptions, reading: ReadingOptions, *, all_rows: bool) -> None:
+    """Raise `Failure` for options of reading where nothing is read."""
+    if table is None and (form != FormOptions() or reading != ReadingOptions() or all_rows):
+        raise Failure("options of text files go with a table; without one, Iris is used")

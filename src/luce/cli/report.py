@@ -61,7 +61,10 @@ def _print_data(console: Console, training: Training, facts: Facts) -> None:
     shown = ", ".join(labels[:6]) + (", …" if len(labels) > 6 else "")
     console.print(Padding(Text(f"Classes of {data.target!r}: {shown}"), INDENT, expand=False))
     if training.without_target:
-        console.print(f"  {_many(training.without_target, 'row')} dropped: no {data.target!r}", markup=False)
+        words = ", ".join(map(repr, training.missing_labels))
+        keep = f" ({words} counts as missing: --missing none keeps it)" if words else ""
+        what = f"  {_many(training.without_target, 'row')} dropped: no {data.target!r}{keep}"
+        console.print(what, markup=False, soft_wrap=True)
     if training.without_weight:
         what = f"{training.roles.weights!r} is 0"
         console.print(f"  {_many(training.without_weight, 'row')} dropped: {what}", markup=False)

@@ -1,40 +1,52 @@
-"""A table read batch by batch, of which no more than a batch is ever held."""
+"""A table read batch by batch, or as a whole: text of any form, or Parquet."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, TextIO
 
 import polars as pl
 
 from luce.tables.failure import Failure
-from luce.tables.reading import PARQUET_KINDS, check_table, reading
-from luce.tables.text import encoding_of, form_of, parsed
+from luce.tables.files import TableFile
+from luce.tables.names import plain_names
+from luce.tables.text.missing import Source
+from luce.tables.text.options import FormOptions, ReadingOptions
+from luce.tables.text.reading import Reading, typed
+from luce.tables.text.table import Survey, TextTable
 
 __all__ = ["Batches"]
 
 CELLS = 2_000_000  # of a Parquet batch
-CHARACTERS = 2**23  # of a text batch
-LONGEST = 2**28  # characters that one row may have
+
+Each = Callable[[int, int, int], None]
 
 
 class Batches:
-    """The batches of a table: CSV, or Parquet.
+    """The batches of a table.
+
+    Of text the columns' readings have to be known before any row: `survey` decides them, `assume` takes a model's.
+    Parquet has types; there both do nothing but see to columns of text.
 
     Parameters
     ----------
     path : Path
+        The file; ``-`` for standard input.
+    form : FormOptions, optional
+        How a text file is written.
 
     Attributes
     ----------
+    name : str
+        What errors call the table.
     columns : list of str
-        Their names.
+        Their names, made plain (`luce.tables.names`).
     total : int
         What `read` counts up to: bytes of text, rows of Parquet.
-    separator : str or None
-        What stands between fields; None for Parquet, whose columns have types already.
+    from_text : bool
+        Whether it is text, not Parquet.
+    found : Survey
+        The readings of text, and what there is to say about them.
 
     Raises
     ------
@@ -42,80 +54,109 @@ class Batches:
         If there is no such file or it is no table.
     """
 
-    def __init__(self, path: Path) -> None:
-        check_table(path)
-        self.path = path
-        self.separator: str | None = None
-        with reading(path):
-            if path.suffix.lower() in PARQUET_KINDS:
-                table = pl.scan_parquet(path)
-                self.columns = table.collect_schema().names()
-                self.total = int(table.select(pl.len()).collect().item())
-            else:
-                with open(path, "rb") as file, _text(file) as text:
-                    form = form_of(text, path)
-                self.columns, self.separator = list(form.names), form.separator
-                self.total = path.stat().st_size
+    def __init__(self, path: Path, form: FormOptions | None = None) -> None:
+        file = TableFile(path)
+        self.name, self.path, self._file = file.name, file.path, file
+        self.found, self.from_text = Survey({}), not file.parquet
+        self._text: TextTable | None = None
+        if not file.parquet:
+            self._text = TextTable(file, form or FormOptions())
+            self.columns, self.total = self._text.columns, self._text.total
+            return
+        with self._guarded():
+            table = pl.scan_parquet(self.path)
+            self._names = table.collect_schema().names()
+            self.total = int(table.select(pl.len()).collect().item())
+        self.columns = plain_names(self._names)
         if not self.columns:
-            raise Failure(f"{path}: the table is empty")
+            raise Failure(f"{self.name}: the table is empty")
+        if form is not None and form != FormOptions():
+            raise Failure(f"{self.name}: Parquet has no lines, separators or encoding: leave the options of text out")
 
-    def read(
-        self, *, as_text: Collection[str] = (), each: Callable[[int, int, int], None] | None = None
-    ) -> Iterator[pl.DataFrame]:
+    def survey(
+        self,
+        options: ReadingOptions,
+        wishes: Mapping[str, str],
+        *,
+        keep: bool = False,
+        all_rows: bool = False,
+        each: Each | None = None,
+    ) -> Survey:
+        """Decide from all rows how each column of text is read (`TextTable.survey`)."""
+        if self._text is not None:
+            self.found = self._text.survey(options, wishes, keep=keep, all_rows=all_rows, each=each)
+        elif options != ReadingOptions():
+            raise Failure(f"{self.name}: Parquet has types: leave --missing, --text, --number, --dates, --decimal out")
+        return self.found
+
+    def assume(self, readings: Mapping[str, Reading], *, all_rows: bool = False) -> None:
+        """Read columns as a model's training did; columns without a reading are read as `survey` found, if it did."""
+        self.found = Survey({**self.found.readings, **readings}, given=True, all_rows=all_rows)
+
+    def remarks(self) -> list[str]:
+        """Return what there is to say once a table has been read with readings that were assumed."""
+        return (
+            [] if self._text is None else [f"luce: warning: {self.name}: {remark}" for remark in self._text.remarks()]
+        )
+
+    def read(self, *, each: Each | None = None) -> Iterator[pl.DataFrame]:
         """Yield the table's rows in their order.
-
-        Columns of text files have the type that a batch alone suggests, which may differ from batch to batch.
 
         Parameters
         ----------
-        as_text : collection of str
-            Columns of text files to read as text even if they look like numbers.
         each : callable, optional
             Called after each batch with how much of `total` is done, `total` and how many rows that were.
         """
-        rows = 0
-        with reading(self.path):
-            for done, batch in self._parquet() if self.separator is None else self._rows_of_text(as_text):
-                yield batch
-                rows += len(batch)
-                if each is not None:
-                    each(done, self.total, rows)
-        if not rows:
-            raise Failure(f"{self.path}: the table has a header and no rows")
-
-    def _parquet(self) -> Iterator[tuple[int, pl.DataFrame]]:
-        table, length = pl.scan_parquet(self.path), max(CELLS // len(self.columns), 1)
+        if self._text is not None:
+            yield from self._text.rows(self.found, each)
+            return
+        if not self.total:
+            raise Failure(f"{self.name}: the table has a header and no rows")
+        length = max(CELLS // len(self.columns), 1)
         for first in range(0, self.total, length):
-            yield min(first + length, self.total), table.slice(first, length).collect()
+            with self._guarded():
+                batch = pl.scan_parquet(self.path).slice(first, length).collect()
+            done = min(first + length, self.total)
+            yield self._retyped(batch, first)
+            if each is not None:
+                each(done, self.total, done)
 
-    def _rows_of_text(self, as_text: Collection[str]) -> Iterator[tuple[int, pl.DataFrame]]:
-        with open(self.path, "rb") as file, _text(file) as text:
-            form, rows, rest = form_of(text, self.path), 1, ""
-            while True:
-                piece = text.read(CHARACTERS)
-                whole, rest = _cut(rest + piece) if piece else (rest, "")
-                if whole.strip("\r\n"):
-                    batch = parsed(whole, form, self.path, as_text, rows)
-                    rows += len(batch)
-                    yield file.tell(), batch
-                if not piece:
-                    return
-                if len(rest) > LONGEST:
-                    raise Failure(f"{self.path}: row {rows} has no end: a quote is not closed")
+    def whole(self) -> pl.DataFrame:
+        """Return all rows."""
+        if self._text is not None:
+            return pl.concat(list(self.read()), how="vertical_relaxed")
+        with self._guarded():
+            table = pl.read_parquet(self.path)
+        if not table.height:
+            raise Failure(f"{self.name}: the table has a header and no rows")
+        return self._retyped(table, 0)
+
+    def _retyped(self, table: pl.DataFrame, first: int) -> pl.DataFrame:
+        """Return a Parquet table with plain names, columns of text read as they were in training."""
+        table.columns = self.columns
+        for name, reading in self.found.readings.items():
+            if name in table.columns and table[name].dtype == pl.String and reading.kind != "text":
+                found = typed(table[name], reading, Source(False, ","))
+                place = found.strange(reading)
+                if place is None:
+                    table = table.with_columns(found.values.alias(name))
+        return table
+
+    def _guarded(self) -> _Guard:
+        return _Guard(self.name)
 
 
-def _text(file: BinaryIO) -> TextIO:
-    beginning = file.read(2)
-    file.seek(0)
-    return io.TextIOWrapper(file, encoding_of(beginning), newline="")
+class _Guard:
+    """Turn what Polars or the system say of a file into a `Failure`."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-def _cut(text: str) -> tuple[str, str]:
-    """Return the rows that are complete, and what is left: a line's end in quotes ends no row."""
-    end = text.rfind("\n")
-    odd = text.count('"', 0, max(end, 0)) % 2
-    while end >= 0 and odd:
-        before = text.rfind("\n", 0, end)
-        odd = (odd + text.count('"', max(before, 0), end)) % 2
-        end = before
-    return text[: end + 1], text[end + 1 :]
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise Failure(f"{self.name}: cannot be read, {error.strerror or error}") from error
+        if isinstance(error, pl.exceptions.PolarsError):
+            raise Failure(f"{self.name}: not a table that can be read: {str(error).splitlines()[0]}") from error

@@ -24,6 +24,7 @@ from luce.tables.labels import Labels
 from luce.tables.model import Model
 from luce.tables.output_files import replacing
 from luce.tables.preparation import Levels, Number, Preparation, Scale
+from luce.tables.text.reading import Reading
 
 __all__ = ["load_model", "save_model"]
 
@@ -129,6 +130,9 @@ def _array(data: bytes) -> Array:
 def _model(content: dict[str, Any], coef: Array, intercept: Array) -> Model:
     target, classes, loss = content["target"], [_text(label) for label in content["classes"]], content["loss"]
     columns = [Column(_text(c["name"]), _text(c["kind"]), "", reading=c["reading"]) for c in content["columns"]]
+    for column in columns:
+        if column.reading is not None:
+            Reading.from_json(column.reading)
     numbers = [
         Number(_text(n["name"]), _finite(n["median"]), _scale(n["scale"]), n["mark"] and _scale(n["mark"]))
         for n in content["numbers"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
+from luce.tables.batches import Batches
 from luce.tables.conversion import converted
 from luce.tables.failure import Failure
 from luce.tables.labels import counted, spelled
 from luce.tables.model import Model
+from luce.tables.text.options import ReadingOptions
+from luce.tables.text.reading import Reading
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "read_as_trained"]
 
 MOST_TOLD = 5  # unknown labels
 
@@ -33,12 +37,6 @@ class Predictor:
         self._known, self._right = 0, 0
         self._unseen: Counter[str] = Counter()
         self._strange: Counter[str] = Counter()
-
-    @property
-    def texts(self) -> list[str]:
-        """Columns to be read as text even if they look like numbers."""
-        texts = [column.name for column in self._model.columns if column.kind == "text"]
-        return texts if self._model.target is None else [*texts, self._model.target]
 
     def predict(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the most probable class and the probability of each class for every row."""
@@ -91,3 +89,45 @@ class Predictor:
             f"luce: warning: {self._source}: column {self._model.target!r}: {rows:,} row{'s' if rows > 1 else ''} of "
             f"classes that the model does not know: {'; '.join(shown)}" + (f"; and {more:,} more" if more else "")
         )
+
+
+def read_as_trained(data: Batches, model: Model, options: ReadingOptions, *, all_rows: bool) -> None:
+    """See to it that a table's columns are read as those were that the model learnt from.
+
+    Columns of which the model has no reading, since it learnt from Parquet, are read by what their own values tell.
+
+    Parameters
+    ----------
+    data : Batches
+    model : Model
+    options : ReadingOptions
+        Words that count as missing beside those of training, and a decimal sign other than that of training.
+    all_rows : bool
+        Whether no row is left out as units.
+    """
+    readings = {
+        column.name: Reading.from_json(column.reading) for column in model.columns if column.reading is not None
+    }
+    if len(readings) < len(model.columns):
+        wishes = {"text": "text", "number": "exact"}
+        data.survey(
+            options if data.from_text else ReadingOptions(),
+            {column.name: wishes[column.kind] for column in model.columns if column.kind in wishes},
+            all_rows=all_rows,
+        )
+    if model.target is not None:
+        like = next(iter(readings.values()), Reading("text"))
+        readings[model.target] = Reading("text", like.missing, like.missing_quoted)
+    words = tuple(options.missing or ())
+    data.assume(
+        {
+            name: replace(
+                reading,
+                missing=(*reading.missing, *words),
+                decimal=options.decimal or reading.decimal,
+                thousands="" if options.decimal and options.decimal != reading.decimal else reading.thousands,
+            )
+            for name, reading in readings.items()
+        },
+        all_rows=all_rows,
+    )

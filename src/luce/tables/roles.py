@@ -14,6 +14,7 @@ from luce.models.targets import TOLERANCE
 from luce.tables.conversion import kind_of, listed, present, shortened
 from luce.tables.failure import Failure
 from luce.tables.labels import Labels, check_classes, counted, spelled
+from luce.tables.names import plain
 
 __all__ = ["Roles", "roles"]
 
@@ -52,6 +53,12 @@ class Roles:
     def apart(self) -> set[str]:
         """Columns that are no features."""
         return {*(self.soft or [self.target]), *([self.weights] if self.weights else [])}
+
+    @property
+    def wishes(self) -> dict[str, str]:
+        """How columns are to be read for their parts: labels as they are spelled, weights as numbers or not at all."""
+        exact = [*self.soft, *([self.weights] if self.weights else [])]
+        return ({} if self.soft else {self.target: "labels"}) | dict.fromkeys(exact, "exact")
 
     @property
     def shown(self) -> str:
@@ -174,6 +181,8 @@ def roles(
     Failure
         If a column is not there, plays two parts, or no target is named.
     """
+    target, weights = _named(target, names), _named(weights, names)
+    drop, keep = ([str(_named(name, names)) for name in asked] for asked in (drop, keep))
     some = ", ".join(repr(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
     if target is not None and soft_target is not None:
         raise Failure("--target and --soft-target exclude each other: the targets are classes or probabilities")
@@ -218,3 +227,8 @@ def roles(
     if both:
         raise Failure(f"--keep and --drop exclude each other, both name column {both[0]!r}")
     return result
+
+
+def _named(name: str | None, names: Sequence[str]) -> str | None:
+    """Return the name as the table has it: composed letters and ordinary blanks, unless it is there as it is."""
+    return name if name is None or name in names else plain(name)

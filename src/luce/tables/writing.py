@@ -12,8 +12,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from luce.tables.failure import Failure
+from luce.tables.files import PARQUET_KINDS
 from luce.tables.output_files import replacing
-from luce.tables.reading import PARQUET_KINDS
 
 __all__ = ["write_tables"]
 

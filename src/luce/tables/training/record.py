@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from luce.tables.conversion import shown
 from luce.tables.model import Model
 from luce.tables.preparation import Preparation
 from luce.tables.roles import Roles
+from luce.tables.text.table import Survey
 from luce.tables.training.choice import Choice
 
-__all__ = ["Training", "facts_of"]
+__all__ = ["Training", "facts_of", "with_survey"]
 
 Array = npt.NDArray[Any]
 
@@ -56,6 +57,10 @@ class Training:
         How C and l1_ratio were chosen, where they were.
     notes : sequence of str
     streamed : bool
+    remarks : sequence of str
+        On how the table was read.
+    missing_labels : sequence of str
+        Words in the target's column that count as no class.
     """
 
     roles: Roles
@@ -77,6 +82,8 @@ class Training:
     choice: Choice | None = None
     notes: Sequence[str] = ()
     streamed: bool = False
+    remarks: Sequence[str] = ()
+    missing_labels: Sequence[str] = ()
 
     def model(self) -> Model:
         """Return what prediction needs of it."""
@@ -89,6 +96,21 @@ class Training:
             np.asarray(self.classifier.intercept_, np.float64),
             self.classifier.loss,
         )
+
+
+def with_survey(training: Training, found: Survey) -> Training:
+    """Return the training with what its table's survey found: the columns' readings, and the remarks."""
+    columns = [
+        column._replace(
+            remarks=(*found.remarks.get(column.name, ()), *column.remarks),
+            reading=found.readings[column.name].to_json() if column.name in found.readings else None,
+        )
+        for column in training.columns
+    ]
+    names = {column.name for column in columns}
+    aside = [f"{name!r}: {remark}" for name, said in found.remarks.items() if name not in names for remark in said]
+    words = () if training.roles.soft else found.spellings.get(training.roles.target, ())
+    return replace(training, columns=columns, remarks=[*found.notes, *aside], missing_labels=words)
 
 
 def facts_of(training: Training) -> Facts:
@@ -110,6 +132,7 @@ def facts_of(training: Training) -> Facts:
             training.rows,
             training.without_target + training.without_weight,
             training.columns,
+            training.remarks,
         ),
         model=facts.Model(
             "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",

@@ -28,7 +28,6 @@ from luce.tables.labels import Labels, check_classes, counted
 from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
 from luce.tables.sample import Sample, draws
-from luce.tables.text import retyped
 from luce.tables.training.in_memory import notes_of, scales_of
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
@@ -68,13 +67,12 @@ def train_stream(
     scales = scales_of(preparation, preparation.transform(features))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     learnt = _Learnt(first, columns, preparation, classifier)
-    texts = [column.name for column in columns if column.used and column.kind == "text"]
-    for batch, numbers in _second_pass(batches, roles, first, texts, most, progress):
+    for batch, numbers in _second_pass(batches, roles, first, most, progress):
         learnt.add(batch, numbers)
     classifier.classes_ = np.array(first.classes)
     seconds = time.perf_counter() - begin
     progress.say("judging held-out rows")
-    judged, table, held, notes = _judged(first, columns, texts, preparation, classifier, learnt.shares, most)
+    judged, table, held, notes = _judged(first, columns, preparation, classifier, learnt.shares, most)
     if share and judged is None and not notes:
         notes.append("No row was drawn to be held out: nothing is known of other rows.")
     return Training(
@@ -105,7 +103,6 @@ def _planned(first: _FirstPass) -> tuple[list[Column], pl.DataFrame]:
     data, at = first.sample.taken()
     if not len(data):
         raise Failure(f"{roles.source}: no row to learn from")
-    data = first.typed(data)
     codes = first.targets_of(data, at)[1]
     columns = plan(data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=at)
     if not any(column.used for column in columns):
@@ -148,7 +145,6 @@ class _Learnt:
 def _judged(
     first: _FirstPass,
     columns: list[Column],
-    texts: list[str],
     preparation: Preparation,
     classifier: Any,
     shares: Array,
@@ -159,15 +155,14 @@ def _judged(
     table, held = first.held.taken()
     if not len(table):
         return None, table, held, []
-    typed = first.typed(table, texts)
-    y, codes = first.targets_of(typed, held)
+    y, codes = first.targets_of(table, held)
     known = codes >= 0
     alone = int((~known).sum())
     which = "row has a class" if alone == 1 else "rows have classes"
     notes = [f"{alone} held-out {which} that no other row has: not judged."] if alone else []
     if not known.any():
         return None, table[:0], held[:0], notes
-    features, weights = converted(typed.filter(known), columns, roles.source), roles.weights_of(typed)
+    features, weights = converted(table.filter(known), columns, roles.source), roles.weights_of(table)
     parts = [classifier.predict_log_proba(preparation.transform(part)) for part in features.iter_slices(most)]
     judged = HeldOut(
         "drawn at random and not learnt from",
@@ -191,9 +186,8 @@ class _FirstPass:
         self.without_target = self.without_weight = 0
         counts: Counter[Any] = Counter()
         numeric = [*roles.soft, *([roles.weights] if roles.weights else [])]
-        as_text = [name for name in batches.columns if name not in numeric]
         number = 1
-        for batch in batches.read(as_text=as_text, each=partial(progress.batch, "first pass")):
+        for batch in batches.read(each=partial(progress.batch, "first pass")):
             numbers = np.arange(number, number + len(batch))
             number += len(batch)
             targeted, counting = roles.counting(batch, int(numbers[0]))
@@ -240,19 +234,13 @@ class _FirstPass:
         codes = self.labels.codes(self.roles.spelled(table))
         return codes, codes
 
-    def typed(self, table: pl.DataFrame, texts: Any = ()) -> pl.DataFrame:
-        """Return a sample with the types that its columns have as a whole."""
-        if self.batches.separator is None or not len(table):
-            return table
-        return retyped(table, self.batches.separator, self.batches.path, [*texts, self.roles.target])
-
 
 def _second_pass(
-    batches: Batches, roles: Roles, first: _FirstPass, texts: list[str], most: int, progress: Progress
+    batches: Batches, roles: Roles, first: _FirstPass, most: int, progress: Progress
 ) -> Iterator[tuple[pl.DataFrame, Array]]:
     """Yield the rows to learn from and their numbers, `most` at a time."""
     number = 1
-    for batch in batches.read(as_text=[*texts, roles.target], each=partial(progress.batch, "learning")):
+    for batch in batches.read(each=partial(progress.batch, "learning")):
         numbers = np.arange(number, number + len(batch))
         number += len(batch)
         learnt = roles.counting(batch)[1] & (draws(numbers, first.seed) >= first.limit)

@@ -1,0 +1,32 @@
+"""Names of columns as a person compares them: composed or decomposed, with whichever blanks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+__all__ = ["plain", "plain_names"]
+
+UNSEEN = {0xFEFF: None, 0x200B: None, 0x00AD: None}  # byte-order mark, zero-width blank, soft hyphen
+
+
+def plain(name: str) -> str:
+    r"""Return a name with composed letters and ordinary single blanks, none around it.
+
+    Examples
+    --------
+    >>> from luce.tables.names import plain
+    >>> plain(" my\u00a0class ") == "my class", plain("Gro\u0308\u00dfe") == "Gr\u00f6\u00dfe"
+    (True, True)
+    """
+    composed = unicodedata.normalize("NFC", name).translate(UNSEEN)
+    return re.sub(r"[^\S\n]+", " ", composed).strip()
+
+
+def plain_names(names: Sequence[str]) -> list[str]:
+    """Return the names made plain, those left as they are that would become the same."""
+    made = [plain(name) for name in names]
+    times = Counter(made)
+    return [new if times[new] == 1 else old for new, old in zip(made, names, strict=True)]

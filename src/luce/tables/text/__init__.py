@@ -1,0 +1,1 @@
+"""Text files as people have them: their form, their quotes, and how each column's values are read."""

@@ -1,0 +1,234 @@
+"""What is seen of a column's values, piece by piece: enough to decide how it is read once all of them are seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from luce.tables.text.dates import ORDERS, dates, layout, time_layout
+from luce.tables.text.missing import Missing, Source, cleaned, spellings
+from luce.tables.text.numbers import number_shape, plain_numbers
+from luce.tables.text.shapes import normal, shapes
+
+__all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning", "take"]
+
+BOOLEANS = ("true", "false")
+GROUPED = r"^[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$"  # dots that may be between thousands
+CODE = r"^0[0-9]+$"  # a leading zero
+YEARS = 1900_00_00, 2100_00_00  # between which eight digits may be a date
+GLANCE = 256  # values by which text is told from numbers
+MOST_SHAPES = 2000
+DISTINCT = 64  # counted up to here
+ISO = "9999-99-99"
+TOTAL = (  # how a row below a table begins that sums it up
+    r"(?i)^(grand |sub)?(total|totals|totale|totaal|sum|summe|gesamt|insgesamt|somme|suma|soma|average|mean|mittelwert|"
+    r"durchschnitt|moyenne|media|promedio|median|std|stdev|std\. dev\.|minimum|maximum|count|anzahl)( general)? *[:.]?$"
+)
+
+
+def take(seen: Mapping[str, Evidence], table: pl.DataFrame, source: Source) -> None:
+    """Take some more rows into account: columns of plain numbers, which most are, all at once."""
+    quick = [] if any(of.missing.numeric for of in seen.values()) else table.columns
+    rest = [name for name in table.columns if name not in {*quick}]
+    absent = dict(zip(table.columns, table.null_count().row(0), strict=True)) if table.width else {}
+    whole = table.select(pl.all().cast(pl.Int64, strict=False)) if quick else table
+    failed = dict(zip(table.columns, whole.null_count().row(0), strict=True))
+    integers = [name for name in quick if failed[name] == absent[name] < len(table)]
+    if integers:
+        cells = pl.DataFrame({name: table[name] for name in integers})
+        zeros = cells.select(pl.all().str.starts_with("0").any()).row(0)
+        for name, zero in zip(integers, zeros, strict=True):
+            of, values = seen[name], whole[name]
+            of.present += len(table) - absent[name]
+            of.add_integers(table[name].drop_nulls() if absent[name] else table[name], zero, values.min(), values.max())
+    left = [name for name in quick if failed[name] > absent[name]]
+    if left:
+        cells = pl.DataFrame({name: table[name] for name in left})
+        none = cells.select(pl.all().cast(pl.Float64, strict=False).fill_nan(None)).null_count().row(0)
+        floats = [name for name, count in zip(left, none, strict=True) if count == absent[name]]
+        rest += [name for name in left if name not in {*floats}]
+        dotted = cells.select(pl.all().str.contains(".", literal=True).sum()).row(0)
+        place = {name: k for k, name in enumerate(left)}
+        for name in floats:
+            of, dots = seen[name], dotted[place[name]]
+            of.present += len(table) - absent[name]
+            of.integers += len(table) - failed[name]
+            of.add_floats(table[name], failed[name] - absent[name], dots)
+    for name in rest:
+        seen[name].add(table[name], source)
+
+
+def meaning(shape: str) -> bool:
+    """Tell whether a shape may be that of a number, a date, a time or a boolean."""
+    return bool(number_shape(shape) or layout(shape) or time_layout(shape) or shape.lower() in BOOLEANS)
+
+
+class Evidence:
+    """Counts of one column's values.
+
+    Parameters
+    ----------
+    missing : Missing
+    edge : bool
+        Whether it is one of the first columns, in which totals are named.
+
+    Attributes
+    ----------
+    present : int
+        Values that are not missing.
+    spellings : Counter
+        Words for missing values.
+    integers, floats : int
+        Plain numbers, without and with a decimal dot or exponent.
+    dotted : int
+        Floats with a dot; `grouped` says whether all of the dots may be between thousands.
+    codes : Counter
+        An example of an integer with leading zeros, and how many there are.
+    compact : int
+        Integers that may be dates such as 20240131.
+    shapes : Counter
+        Shapes of the other values; `examples` has one of each.
+    other : int
+        Values that were not looked at one by one, since the column is text.
+    orders : Counter
+        Dates of open order: how many are valid in each of `ORDERS`.
+    distinct : set of str
+        Some of the values that are numbers, dates or times.
+    totals : int
+        Values such as "Total", in columns at the edge.
+    """
+
+    def __init__(self, missing: Missing, *, edge: bool = False) -> None:
+        self.missing, self.edge = missing, edge
+        self.totals = 0
+        self.present = self.integers = self.floats = self.dotted = self.compact = self.other = 0
+        self.grouped = True
+        self.spellings: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+        self.shapes: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self.orders: Counter[str] = Counter()
+        self.distinct: set[str] = set()
+
+    def add(self, cells: pl.Series, source: Source) -> None:
+        """Take some more cells into account."""
+        there = cells.drop_nulls()
+        if self.missing.numeric:
+            self.spellings.update(spellings(there, self.missing, source))
+            there = cleaned(there, self.missing, source).drop_nulls()
+            source = source._replace(quoted=False)
+        left = self._add_numbers(there)
+        if not len(left):
+            return
+        if not self.missing.numeric:
+            self.spellings.update(spellings(left, self.missing, source))
+            left = cleaned(left, self.missing, source).drop_nulls()
+            left = self._add_numbers(left)
+        if len(left):
+            self._add_others(left)
+
+    def without(self, cells: pl.Series, source: Source) -> Evidence:
+        """Return the evidence as it were without these cells, which were taken into account."""
+        some, rest = (Evidence(self.missing, edge=self.edge) for _ in range(2))
+        some.add(cells, source)
+        vars(rest).update(vars(self))
+        for name in ("present", "integers", "floats", "dotted", "compact", "totals"):
+            setattr(rest, name, getattr(self, name) - getattr(some, name))
+        for name in ("spellings", "codes", "shapes", "orders"):
+            setattr(rest, name, getattr(self, name) - getattr(some, name))
+        rest.other = max(self.other - max(sum((some.shapes - self.shapes).values()), 0), 0)
+        return rest
+
+    def _add_numbers(self, values: pl.Series) -> pl.Series:
+        """Count the plain numbers; return the others."""
+        integers = values.cast(pl.Int64, strict=False)
+        found = int(len(values) - integers.null_count())
+        if found:
+            self._add_integers(values, integers)
+        left = values
+        if found < len(values):
+            rest = values.filter(integers.is_null()) if found else values
+            numbers = plain_numbers(rest)
+            floats = rest.filter(numbers.is_not_null())
+            left = rest.filter(numbers.is_null())
+            if len(floats):
+                self.add_floats(floats, len(floats), int(floats.str.contains(".", literal=True).sum()))
+            found += len(floats)
+        else:
+            left = values.clear()
+        self.present += found
+        return left
+
+    def _add_integers(self, values: pl.Series, integers: pl.Series) -> None:
+        there = values.filter(integers.is_not_null()) if integers.null_count() else values
+        low, high = integers.min(), integers.max()
+        self.add_integers(there, bool(there.str.starts_with("0").any()), low, high)
+
+    def add_integers(self, values: pl.Series, zeros: bool, low: Any, high: Any) -> None:
+        """Take integers between `low` and `high` into account, of which some begin with a zero or none."""
+        self.integers += len(values)
+        self._sample(values)
+        if zeros:
+            codes = values.filter(values.str.contains(CODE))
+            if len(codes):
+                self.codes[str(codes[0])] += len(codes)
+        if YEARS[0] < low and high < YEARS[1]:
+            self.compact += int(dates(values, ORDERS[0]).is_not_null().sum())
+
+    def add_floats(self, values: pl.Series, count: int, dotted: int) -> None:
+        """Take plain numbers into account, `count` of them no integers, and `dotted` of them with a dot."""
+        self.floats += count
+        self.dotted += dotted
+        self._sample(values)
+        if self.grouped and dotted:
+            some = values.head(GLANCE).filter(values.head(GLANCE).str.contains(".", literal=True))
+            self.grouped = bool(some.str.contains(GROUPED).all())
+            if self.grouped:
+                every = values.filter(values.str.contains(".", literal=True))
+                self.grouped = bool(every.str.contains(GROUPED).all())
+
+    def _sample(self, values: pl.Series) -> None:
+        if len(self.distinct) < DISTINCT:
+            self.distinct.update(values.head(GLANCE).drop_nulls().to_list())
+
+    def _add_others(self, values: pl.Series) -> None:
+        self.present += len(values)
+        if self.edge:
+            self.totals += int(values.str.contains(TOTAL).sum())
+        glance = values.gather_every(max(len(values) // GLANCE, 1))
+        kinds = shapes(normal(glance))
+        told = sum(map(meaning, kinds.to_list()))
+        self._sample(glance.filter([meaning(kind) for kind in kinds.to_list()]))
+        if told < 0.2 * len(glance) and len(values) > 2 * GLANCE:
+            self.other += len(values)
+            self.examples.update(zip(kinds.head(3).to_list(), glance.head(3).to_list(), strict=True))
+            return
+        if (
+            (kinds == ISO).all()
+            and (values.str.len_bytes() == len(ISO)).all()
+            and dates(values, ORDERS[0]).is_not_null().all()
+        ):
+            self.shapes[ISO] += len(values)
+            self.examples.setdefault(ISO, str(values[0]))
+            return
+        self._add_shapes(values)
+
+    def _add_shapes(self, values: pl.Series) -> None:
+        frame = pl.DataFrame({"shape": shapes(normal(values)), "value": values})
+        counts = frame.group_by("shape", maintain_order=True).agg(pl.len(), pl.first("value"))
+        for shape, count, example in counts.iter_rows():
+            self.shapes[shape] += count
+            self.examples.setdefault(shape, example)
+        loose = [shape for shape in counts["shape"].to_list() if (where := layout(shape)) and not where.ordered]
+        if loose:
+            open_ones = frame.filter(pl.col("shape").is_in(loose))["value"]
+            for order in ORDERS:
+                self.orders[order] += int(dates(open_ones, order).is_not_null().sum())
+        if len(self.shapes) > MOST_SHAPES:
+            for shape in [shape for shape in self.shapes if not meaning(shape)]:
+                self.other += self.shapes.pop(shape)
+                if len(self.examples) > MOST_SHAPES:
+                    self.examples.pop(shape, None)

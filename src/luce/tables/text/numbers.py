@@ -1,0 +1,126 @@
+"""Numbers as people write them: decimal and thousands separators, currencies, percent, units, parentheses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import polars as pl
+
+from luce.tables.text.shapes import normal
+
+__all__ = ["STYLES", "NumberShape", "Style", "number_shape", "numbers", "plain_numbers"]
+
+_CURRENCIES = """
+    $ € £ ¥ ₹ ₽ ₩ ₺ ₫ ₪ ₴ ฿ ¢ US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ Rs Rs. kr kr. Fr. SFr. zł Kč Ft лв R RM Rp USD EUR GBP CHF
+    JPY CNY RMB INR BRL CAD AUD NZD SEK NOK DKK PLN CZK HUF MXN ZAR SGD HKD KRW TRY RUB
+"""
+CURRENCIES = frozenset(_CURRENCIES.split())
+# what may stand behind a number: a unit begins with a letter, a per cent sign, a degree, a quote for feet and inches
+UNIT = r"""(?:[^\W\d_]|[%‰°µμ€£¥$¢"'ºª²³/])[^\d()<>=?!;|]{0,14}"""
+_SHAPE = re.compile(
+    r"""^(?P<open>\()?(?P<sign>[-+])?\ *(?P<before>[^\d\s()+\-.,']{1,4}\.?)?\ *(?P<inner>[-+])?
+        (?P<core>[.,]?[90](?:[9., ']*[9.,])?(?:[eE][-+]?9+)?)
+        (?P<close>\))?\ *(?P<after>"""
+    + UNIT
+    + r""")?(?P<late>(?(open)\)?|-?))$""",
+    re.X,
+)
+
+
+class Style(NamedTuple):
+    """What stands before decimals, and between thousands; empty for nothing."""
+
+    decimal: str
+    thousands: str
+
+
+STYLES = [Style(".", sign) for sign in ("", ",", " ", "'")] + [Style(",", sign) for sign in ("", ".", " ", "'")]
+
+
+class NumberShape(NamedTuple):
+    """A shape that may be a number's: its unit, '' for none, and the styles that read it."""
+
+    unit: str
+    styles: frozenset[Style]
+
+
+def plain_numbers(values: pl.Series) -> pl.Series:
+    """Return plain numbers, such as -1, 2.5, 1e5 and inf, as Float64; null for anything else, the word NaN too."""
+    found = values.cast(pl.Float64, strict=False)
+    return found.fill_nan(None)
+
+
+@lru_cache(maxsize=65536)
+def number_shape(shape: str) -> NumberShape | None:
+    """Return what a shape tells as a number's; None if it is none's.
+
+    Examples
+    --------
+    >>> from luce.tables.text.numbers import number_shape
+    >>> sorted(number_shape("9,999.99 €").styles), number_shape("99/99")
+    ([Style(decimal='.', thousands=',')], None)
+    """
+    found = _SHAPE.match(shape)
+    if found is None:
+        return None
+    before, after = (found["before"] or "").strip(), _unit(found["after"] or "")
+    closed = (found["close"] or "") + (found["late"] or "").replace("-", "")
+    if bool(found["open"]) != (closed == ")") or (found["open"] and (found["sign"] or found["inner"])):
+        return None
+    if (found["sign"] and found["inner"]) or (found["late"] == "-" and (found["sign"] or found["inner"] or after)):
+        return None
+    if (before and before not in CURRENCIES) or (before and after):
+        return None
+    styles = frozenset(style for style in STYLES if re.fullmatch(_core(style, "[90]", "9"), found["core"]))
+    return NumberShape(before or after, styles) if styles else None
+
+
+def numbers(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series:
+    """Return values that are written in a style, with one of the units or without, as Float64; null for others."""
+    if style.decimal == ".":
+        found = plain_numbers(values)
+    else:
+        alone = values.set(values.str.contains(".", literal=True), None)
+        found = plain_numbers(alone.str.replace(",", ".", literal=True))
+    other = found.is_null() & values.is_not_null()
+    if not other.any():
+        return found
+    places = other.arg_true()
+    return found.scatter(places, _written(normal(values.gather(places)), style, units))
+
+
+def _written(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series:
+    spellings = "|".join(re.escape(unit) for unit in sorted(set(_spellings(units)), key=len, reverse=True))
+    unit = f"(?:{spellings})?" if spellings else ""
+    core = _core(style, r"[0-9]", r"[0-9]")
+    inner = values.str.replace(r"^\((.*)\)(.*)$", "-$1$2").str.replace(r"^\((.*)\)$", "-$1")
+    pattern = rf"^([-+]?) *{unit} *([-+]?)({core}) *{unit}(-?)$"
+    fits = inner.str.contains(pattern)
+    digits = inner.str.replace(pattern, "${1}${2}${4}${3}")
+    if style.thousands:
+        digits = digits.str.replace_all(style.thousands, "", literal=True)
+    if style.decimal == ",":
+        digits = digits.str.replace(",", ".", literal=True)
+    return plain_numbers(digits.set(~fits, None))
+
+
+def _core(style: Style, lead: str, digit: str) -> str:
+    """Return the pattern of digits in a style; groups of thousands have three, or two before the last (India)."""
+    decimal, thousands = re.escape(style.decimal), re.escape(style.thousands)
+    first = lead.replace("90", "9").replace("0-", "1-")
+    grouped = rf"{first}{digit}{{0,2}}(?:{thousands}{digit}{{2,3}})*{thousands}{digit}{{3}}|" if thousands else ""
+    return rf"(?:(?:{grouped}{lead}{digit}*)(?:{decimal}{digit}*)?|{decimal}{digit}+)(?:[eE][-+]?{digit}+)?"
+
+
+def _unit(text: str) -> str:
+    """Return a unit as it is compared: without a dot at its end and a plural's s."""
+    unit = text.strip().rstrip(".")
+    return unit[:-1] if len(unit) > 2 and unit.isalpha() and unit.endswith("s") else unit
+
+
+def _spellings(units: Sequence[str]) -> Iterator[str]:
+    for unit in filter(None, units):
+        yield from (unit, unit + ".", *([unit + "s"] if unit.isalpha() else []))

@@ -1,0 +1,175 @@
+"""Numbers as people write them: the right value, or text and a remark."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luce.tables.text.numbers import STYLES, number_shape, numbers
+from luce.tables.text.shapes import normal, shapes
+from text_tables import column, read
+
+RNG = np.random.default_rng(0)
+VALUES = [round(float(v), 2) for v in RNG.normal(0, 3000, 60)]
+
+
+def english(value):
+    return f"{value:,.2f}"
+
+
+def german(value):
+    return english(value).translate(str.maketrans(",.", ".,"))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (str, ""),
+        ("{:.3e}".format, ""),
+        ("{:+.2f}".format, ""),
+        (english, "commas read as thousands separators"),
+        (german, "dots read as thousands separators"),
+        (lambda v: german(v).replace(".", " "), "blanks read as thousands separators"),
+        (lambda v: german(v).replace(".", "\u00a0"), "blanks read as thousands separators"),
+        (lambda v: german(v).replace(".", "\u202f") + "\u00a0€", "unit '€' left out"),
+        (lambda v: english(v).replace(",", "'"), "apostrophes read as thousands separators"),
+        (lambda v: "CHF " + english(v).replace(",", "’"), "unit 'CHF' left out"),
+        (lambda v: f"{v:.2f}".replace(".", ","), ""),
+        (lambda v: f"{v:.2f}".replace("-", "\u2212"), ""),
+        (lambda v: f"({-v:.2f})" if v < 0 else f"{v:.2f}", ""),
+        (lambda v: f"({-v:,.2f})" if v < 0 else english(v), "commas"),
+        (lambda v: f"{abs(v):.2f}-" if v < 0 else f"{v:.2f}", ""),
+        (lambda v: "$" + english(v), "unit '$' left out"),
+        (lambda v: ("-" if v < 0 else "") + "$" + english(abs(v)), "unit '$' left out"),
+        (lambda v: ("-" if v < 0 else "") + "R$ " + german(abs(v)), "unit 'R$' left out"),
+        (lambda v: english(v) + " EUR", "unit 'EUR' left out"),
+        (lambda v: f"{v:.2f}%", "unit '%' left out"),
+        (lambda v: f"{v:.2f} %".replace(".", ","), "unit '%' left out"),
+        (lambda v: f"{v:.2f} kg", "unit 'kg' left out"),
+        (lambda v: f"{v:.2f}mg/dL", "unit 'mg/dL' left out"),
+        (lambda v: f"{v:.2f} m2", "unit 'm²' left out"),
+        (lambda v: f"{v:.2f} °C", "unit '°C' left out"),
+        (lambda v: f"  {v:.2f} ", ""),
+        (lambda v: f'="{v:.2f}"', ""),
+    ],
+)
+def test_numbers_in_every_spelling(tmp_path, write, said, separator):
+    values, remarks, found = column(tmp_path, [write(v) for v in VALUES], separator=separator)
+    expected = [float(f"{v:.3e}") for v in VALUES] if "e" in write(1e5) else VALUES
+    assert values == pytest.approx(expected, rel=1e-12)
+    assert found.types["x"] == "Float64"
+    assert said in remarks
+    assert said or not remarks
+
+
+def test_indian_grouping(tmp_path):
+    values, remarks, _ = column(tmp_path, ["12,34,567.5", "1,00,000.25", "99,999.75", "500.0"] * 5)
+    assert values[:4] == [1234567.5, 100000.25, 99999.75, 500.0]
+    assert "commas" in remarks
+
+
+def test_plural_units_and_values_without(tmp_path):
+    values, remarks, _ = column(tmp_path, ["1 year", "2 years", "10 years", "0"] * 4)
+    assert values[:4] == [1, 2, 10, 0]
+    assert "unit 'year' left out, 4 of the values are without it" in remarks
+
+
+def test_units_that_differ_are_text_and_told(tmp_path):
+    values, remarks, _ = column(tmp_path, [f"{v} kg" if k % 2 else f"{v} g" for k, v in enumerate(VALUES)])
+    assert values[1] == f"{VALUES[1]} kg"
+    assert remarks == "numbers of several units ('g', 'kg'): read as text"
+
+
+@pytest.mark.parametrize(
+    ("separator", "write", "factor"),
+    [(",", "{:,}", 1), (";", "{:,}", 0.001), (";", "{:_}", 1), (",", "{:_}", 0.001)],
+)
+def test_three_digits_behind_a_sign_are_read_by_the_separator_and_said(tmp_path, separator, write, factor):
+    """1,163 may be 1163 or 1.163: the file's other columns decide, or else its separator; the report says which."""
+    cells = [write.format(1163 + 7 * k).replace("_", ".") for k in range(40)]
+    values, remarks, _ = column(tmp_path, cells, separator=separator)
+    assert values == pytest.approx([(1163 + 7 * k) * factor for k in range(40)])
+    assert "--decimal" in remarks
+    sign = "," if "," in cells[0] else "."
+    assert column(tmp_path, cells, separator=separator, decimal=sign)[0][0] == 1.163
+    assert column(tmp_path, cells, separator=separator, decimal=".,".replace(sign, ""))[0][0] == 1163
+
+
+def test_other_columns_settle_the_decimal_sign(tmp_path):
+    text = "x;z\n" + "".join(f"1.{163 + k};{k}.25\n" for k in range(20))
+    assert read(tmp_path, text).values["x"][0] == 1.163
+    text = "x,z\n" + "".join(f'"1,{163 + k}","{k},25"\n' for k in range(20))
+    assert read(tmp_path, text).values["x"][0] == 1.163
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["A12", "B7", "A3"],
+        ["12A", "3B", "7C"],
+        ["user 7", "user 12", "user 9"],
+        ["0x10", "0x1f", "0x22"],
+        ["1_000", "2_000", "3_000"],
+        ["555 1234", "555 4321", "555 9999"],
+        ["10.0.0.1", "10.0.0.2", "192.168.1.1"],
+        ["1.0.3", "1.10.2", "2.0.1"],
+        ["5-10", "10-20", "20+"],
+        ["1/2", "3/4", "1/3"],
+        ["1st", "2nd", "3rd"],
+        ["1,2,3", "4,5", "6,7,8"],
+        ["+-5", "--3", "5-5"],
+        ["yes", "no", "5"],
+    ],
+)
+def test_what_only_looks_like_numbers_stays_text(tmp_path, cells):
+    values, _, _ = column(tmp_path, cells * 10)
+    assert values == cells * 10
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["007", "010", "100"], "leading zeros ('007'; 20 values)"),
+        (["08028", "60601"], "leading zeros ('08028'; 10 values)"),
+        (["1", "2", "00"], "leading zeros ('00'; 10 values)"),
+        (['="007"', '="7"'], "leading zeros ('007'; 10 values)"),
+    ],
+)
+def test_leading_zeros_are_codes(tmp_path, cells, said):
+    values, remarks, _ = column(tmp_path, cells * 10)
+    assert values[: len(cells)] == [cell.strip('="') for cell in cells]
+    assert said in remarks and "--number" in remarks
+    numbers, _, found = column(tmp_path, cells * 10, number=["x"])
+    assert numbers[: len(cells)] == [int(cell.strip('="')) for cell in cells]
+    assert found.types["x"] == "Int64"
+
+
+def test_zeros_before_decimals_are_no_codes(tmp_path):
+    values, remarks, _ = column(tmp_path, ["0", "0.5", "-0.25", "00.75", "10"] * 4)
+    assert values[:5] == [0, 0.5, -0.25, 0.75, 10]
+    assert remarks == ""
+
+
+def test_integers_stay_integers(tmp_path):
+    values, _, found = column(tmp_path, ["9007199254740993", "-5", "NA", "+7"] * 5)
+    assert values[:4] == [9007199254740993, -5, None, 7]
+    assert found.types["x"] == "Int64"
+
+
+styles = st.sampled_from(STYLES)
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 4), styles, st.sampled_from(["", "kg", "€", "%", "m²"]))
+def test_a_number_written_in_a_style_is_read_in_it(digits, decimals, style, unit):
+    import polars as pl
+
+    text = f"{digits / 10**decimals:,.{decimals}f}".replace(",", "_").replace(".", style.decimal)
+    text = text.replace("_", style.thousands) + (" " + unit if unit else "")
+    cells = normal(pl.Series([text]))
+    found = numbers(cells, style, [unit] if unit else [])[0]
+    assert found == pytest.approx(digits / 10**decimals, rel=1e-15)
+    understood = number_shape(shapes(cells)[0])
+    assert understood.unit == unit and style in understood.styles
+    for other in understood.styles:  # every style that a shape is said to have reads it
+        assert numbers(cells, other, [unit])[0] is not None
