@@ -34,7 +34,7 @@ ROOMS = [
     "luce.check.doctor",
     "luce.whole_file",
     "luce.report.facts",
-    "luce.report.metrics",
+    "luce.models.evaluation.metrics",
     "luce.report.figures",
     "luce.report.page",
 ]

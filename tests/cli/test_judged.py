@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from luce.models.calibration import temperature
-from luce.models.held_out import HeldOut, calibrated, gain
+from luce.models.evaluation.calibration import temperature
+from luce.models.evaluation.held_out import HeldOut, calibrated, gain
 from luce.softmax import softmax
 from luce.tables.model_file import load_model
 

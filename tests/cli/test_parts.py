@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
 from luce.cli.curve import curve
-from luce.models.held_out import held_out
+from luce.models.evaluation.held_out import held_out
 from luce.tables.reading import read_table
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from luce import __version__
+from luce.models.evaluation.metrics import outcomes, per_class, scores
 from luce.report.facts import Coefficients, Facts, HeldOut
-from luce.report.metrics import outcomes, per_class, scores
 from luce.tables.training.record import Training
 
 __all__ = ["as_json"]

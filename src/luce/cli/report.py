@@ -14,8 +14,8 @@ from rich.text import Text
 
 from luce import __version__
 from luce.cli.curve import curve
+from luce.models.evaluation.metrics import Outcomes, Score, outcomes, scores
 from luce.report.facts import Column, Facts, HeldOut
-from luce.report.metrics import Outcomes, Score, outcomes, scores
 from luce.tables.training.choice import Choice
 from luce.tables.training.record import Training
 

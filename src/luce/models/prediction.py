@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from luce.models.calibration import temperature
+from luce.models.evaluation.calibration import temperature
 from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
 from luce.softmax import log_softmax, softmax

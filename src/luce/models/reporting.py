@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight
 
 from luce.models.design import as_matrix
-from luce.models.held_out import HeldOut, calibrated, gain, held_out
+from luce.models.evaluation.held_out import HeldOut, calibrated, gain, held_out
 from luce.models.targets import targets
 from luce.report import facts
 from luce.report.page import write_page

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from luce.report.metrics import Bins
+from luce.models.evaluation.metrics import Bins
 
 __all__ = ["bar", "descent", "interval", "reliability"]
 

@@ -16,9 +16,18 @@ from markupsafe import Markup, escape
 from scipy.special import xlogy
 
 from luce import __version__
+from luce.models.evaluation.metrics import (
+    NORMAL_95,
+    Outcomes,
+    Score,
+    Scores,
+    confidence_bins,
+    outcomes,
+    per_class,
+    scores,
+)
 from luce.report.facts import Coefficients, Column, Data, Facts, HeldOut, Model
 from luce.report.figures import bar, descent, interval, reliability
-from luce.report.metrics import NORMAL_95, Outcomes, Score, Scores, confidence_bins, outcomes, per_class, scores
 from luce.whole_file import whole_file
 
 __all__ = ["page", "write_page"]

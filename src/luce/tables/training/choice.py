@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.selection import SoftmaxClassifierCV
+from luce.models.classifier_cv import SoftmaxClassifierCV
 
 __all__ = ["Choice", "choice_of", "chooser"]
 

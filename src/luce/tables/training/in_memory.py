@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-from luce.models.held_out import held_out
-from luce.models.selection import SoftmaxClassifierCV
+from luce.models.classifier_cv import SoftmaxClassifierCV
+from luce.models.evaluation.held_out import held_out
 from luce.tables.columns import converted, plan
 from luce.tables.failure import Failure
 from luce.tables.preparation import preparation

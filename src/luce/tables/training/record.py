@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.held_out import HeldOut
+from luce.models.evaluation.held_out import HeldOut
 from luce.models.reporting import held_out_facts, no_better
 from luce.report import facts
 from luce.report.facts import Column, Facts

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from luce.models.held_out import HeldOut
+from luce.models.evaluation.held_out import HeldOut
 from luce.tables.batches import Batches
 from luce.tables.columns import check_classes, class_values, converted, plan
 from luce.tables.failure import Failure

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits, load_iris
 
-from luce.models.calibration import temperature
 from luce.models.classifier import SoftmaxClassifier
+from luce.models.evaluation.calibration import temperature
 
 
 def drawn(kind, sharpness, seed=0, rows=400, classes=4):

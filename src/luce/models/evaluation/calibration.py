@@ -36,7 +36,7 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.models.calibration import temperature
+    >>> from luce.models.evaluation.calibration import temperature
     >>> logits = np.log([[0.9, 0.1]] * 10)
     >>> round(temperature(logits, np.array([0] * 7 + [1] * 3), None), 4)  # log(9) / log(7/3): right for 7 in 10
     2.5932

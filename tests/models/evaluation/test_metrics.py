@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from luce.report.metrics import confidence_bins, per_class, scores
+from luce.models.evaluation.metrics import confidence_bins, per_class, scores
 
 
 def drawn(n=600, K=4, seed=0):

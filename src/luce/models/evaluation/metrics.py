@@ -90,7 +90,7 @@ def outcomes(true: Array, probabilities: Array, weights: Array | None = None) ->
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.report.metrics import outcomes
+    >>> from luce.models.evaluation.metrics import outcomes
     >>> outcomes(np.array([[0.25, 0.75], [1.0, 0.0]]), np.full((2, 2), 0.5), np.array([1.0, 2.0])).mass.tolist()
     [0.25, 0.75, 2.0]
     """
@@ -138,7 +138,7 @@ def scores(true: Array, probabilities: Array, weights: Array | None = None) -> S
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.report.metrics import scores
+    >>> from luce.models.evaluation.metrics import scores
     >>> result = scores(np.array([0, 1, 1, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]))
     >>> round(result.accuracy.value, 4), round(result.accuracy.error, 4)
     (0.75, 0.2165)
@@ -183,7 +183,7 @@ def per_class(true: Array, probabilities: Array, weights: Array | None = None) -
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.report.metrics import per_class
+    >>> from luce.models.evaluation.metrics import per_class
     >>> result = per_class(np.array([0, 1, 1]), np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]]))
     >>> result.precision.tolist(), result.support.tolist()
     ([0.5, 1.0, nan], [1.0, 2.0, 0.0])

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import luce
-from luce.models.selection import SoftmaxClassifierCV, softmax_path
+from luce.models.classifier_cv import SoftmaxClassifierCV, softmax_path
 
 CS = [0.01, 1.0, 100.0]
 

@@ -138,7 +138,7 @@ def softmax_path(
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from luce.models.selection import softmax_path
+    >>> from luce.models.classifier_cv import softmax_path
     >>> path = softmax_path(*load_iris(return_X_y=True), Cs=[0.01, 0.1, 1.0], l1_ratio=1.0)
     >>> path.n_nonzero.tolist()
     [1, 2, 4]
@@ -196,7 +196,7 @@ class SoftmaxClassifierCV(LinearClassifier):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from luce.models.selection import SoftmaxClassifierCV
+    >>> from luce.models.classifier_cv import SoftmaxClassifierCV
     >>> model = SoftmaxClassifierCV(Cs=[0.01, 1.0, 100.0]).fit(*load_iris(return_X_y=True))
     >>> model.C_
     100.0

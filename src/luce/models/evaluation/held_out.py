@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import _safe_indexing
 
-from luce.models.calibration import temperature
+from luce.models.evaluation.calibration import temperature
+from luce.models.evaluation.metrics import Score
 from luce.models.targets import is_table
-from luce.report.metrics import Score
 from luce.softmax import softmax
 
 __all__ = ["HeldOut", "calibrated", "gain", "held_out"]

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import luce
-from luce.models.compare import KINDS, MEASURES, Comparison
+from luce.models.comparison.compare import KINDS, MEASURES, Comparison
 
 MODELS = ["softmax", "sigmoid", "svm-crammer-singer", "svm-ovr", "ridge"]
 AT = {field: index for index, field in enumerate(MEASURES)}
@@ -424,7 +424,7 @@ def test_a_missing_package_is_named(known, monkeypatch, method, package, module)
 
 
 def test_compare_is_the_function():
-    assert luce.compare is sys.modules["luce.models.compare"].compare and "compare" in luce.__all__
+    assert luce.compare is sys.modules["luce.models.comparison.compare"].compare and "compare" in luce.__all__
 
 
 # ---- what it refuses
