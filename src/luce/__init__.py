@@ -27,8 +27,9 @@ from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_v
 
 if TYPE_CHECKING:
     from luce.models.classifier import SoftmaxClassifier
-    from luce.models.classifier_cv import SoftmaxClassifierCV, softmax_path
+    from luce.models.classifier_cv import SoftmaxClassifierCV
     from luce.models.comparison.compare import compare
+    from luce.models.path import softmax_path
 
 __version__ = "0.1.0"
 
@@ -61,7 +62,7 @@ __all__ = [
 _LAZY = {
     "SoftmaxClassifier": ("luce.models.classifier", "models"),
     "SoftmaxClassifierCV": ("luce.models.classifier_cv", "models"),
-    "softmax_path": ("luce.models.classifier_cv", "models"),
+    "softmax_path": ("luce.models.path", "models"),
     "check": ("luce.check", "check"),
     "compare": ("luce.models.comparison.compare", "models"),
 }

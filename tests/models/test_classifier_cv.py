@@ -1,4 +1,4 @@
-"""The path over C and its choice by cross-validation."""
+"""The choice of the penalty by cross-validation."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import luce
-from luce.models.classifier_cv import SoftmaxClassifierCV, softmax_path
+from luce.models.classifier_cv import SoftmaxClassifierCV
 
 CS = [0.01, 1.0, 100.0]
 
@@ -21,37 +21,6 @@ CS = [0.01, 1.0, 100.0]
 @parametrize_with_checks([SoftmaxClassifierCV(Cs=[0.1, 1.0], cv=2), SoftmaxClassifierCV(Cs=3, cv=3)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
-
-
-@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
-def test_a_path_holds_what_separate_fits_find(l1_ratio):
-    X, y = load_wine(return_X_y=True)
-    path = softmax_path(X, y, Cs=CS[::-1], l1_ratio=l1_ratio, tol=1e-9, max_iter=500)
-    assert path.Cs.tolist() == CS
-    for C, coef, intercept in zip(path.Cs, path.coefs, path.intercepts, strict=True):
-        alone = luce.SoftmaxClassifier(C=C, l1_ratio=l1_ratio, tol=1e-9, max_iter=500).fit(X, y)
-        np.testing.assert_allclose(coef, alone.coef_, atol=1e-4 * np.abs(alone.coef_).max())
-        np.testing.assert_allclose(intercept, alone.intercept_, atol=1e-4 * np.abs(alone.intercept_).max())
-    if l1_ratio:
-        assert (np.diff(path.n_nonzero) >= 0).all() and path.n_nonzero[0] < path.coefs[0].size
-
-
-def test_the_path_is_walked_on_from_where_it_was():
-    X, y = load_breast_cancer(return_X_y=True)
-    Cs = np.geomspace(0.5, 2, 8)
-    path = softmax_path(X, y, Cs=Cs)
-    cold = sum(luce.SoftmaxClassifier(C=C).fit(X, y).n_iter_[0] for C in Cs)
-    assert sum(model.n_iter_[0] for model in path.models) < 0.7 * cold
-
-
-def test_a_path_can_be_drawn():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    path = softmax_path(*load_iris(return_X_y=True), Cs=4, l1_ratio=1.0)
-    axes = path.plot()
-    assert [axis.get_title() for axis in axes] == ["0", "1", "2"]
-    assert [len(axis.lines) for axis in axes] == [5, 5, 5]
-    matplotlib.pyplot.close("all")
 
 
 def test_scores_are_those_of_cross_validation_by_hand():
@@ -201,24 +170,8 @@ def test_scores_that_are_no_numbers_are_not_chosen():
         SoftmaxClassifierCV(Cs=CS, cv=3, scoring=lambda model, X, y: np.nan).fit(X, y)
 
 
-def test_an_interrupt_ends_the_path(monkeypatch):
+def test_a_judgement_needs_a_row_of_positive_weight():
     X, y = load_iris(return_X_y=True)
-    solve, begun = luce.models.problem.Problem.solve, []
-
-    def stopped(self, C, **options):
-        begun.append(C)
-        return solve(self, C, callback=stop, **options)
-
-    def stop(iterate):
-        if iterate.iteration == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("luce.models.problem.Problem.solve", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        softmax_path(X, y, Cs=CS)
-    assert len(begun) == 1
-
-
-def test_a_path_takes_no_single_strength():
-    with pytest.raises(TypeError, match="takes Cs"):
-        softmax_path(*load_iris(return_X_y=True), C=1.0)
+    folds = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    with pytest.raises(ValueError, match="cv: no fold has a held-out row of positive weight"):
+        SoftmaxClassifierCV(Cs=CS, cv=folds).fit(X, y, (np.arange(150) % 2 == 0).astype(float))

@@ -21,7 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import luce
-from luce.models.comparison.compare import KINDS, MEASURES, Comparison
+from luce.models.comparison.built_in import BUILT_IN
+from luce.models.comparison.measures import MEASURES
+from luce.models.comparison.result import Comparison
 
 MODELS = ["softmax", "sigmoid", "svm-crammer-singer", "svm-ovr", "ridge"]
 AT = {field: index for index, field in enumerate(MEASURES)}
@@ -47,7 +49,7 @@ def test_accuracy_and_f1_are_scikit_learns(wine, result):
     assert result.models == tuple(MODELS)
     for index, name in enumerate(MODELS):
         theirs = cross_validate(
-            make_pipeline(StandardScaler(), KINDS[name].build(0.5, 0)),
+            make_pipeline(StandardScaler(), BUILT_IN[name].build(0.5, 0)),
             X,
             y,
             cv=folds(y),
@@ -70,7 +72,7 @@ def test_ranks_and_auc_by_the_margins_are_scikit_learns(wine, weighted):
     for (train, test), measures in zip(folds(y), ours, strict=True):
         w_train, w_test = (None, None) if weights is None else (weights[train], weights[test])
         scaler = StandardScaler().fit(X[train], sample_weight=w_train)
-        model = KINDS["svm-ovr"].build(0.01, 0).fit(scaler.transform(X[train]), y[train], sample_weight=w_train)
+        model = BUILT_IN["svm-ovr"].build(0.01, 0).fit(scaler.transform(X[train]), y[train], sample_weight=w_train)
         scores = model.decision_function(scaler.transform(X[test]))
         one_hot = (y[test][:, None] == classes).astype(int)
         margins = np.column_stack([scores[:, k] - np.delete(scores, k, axis=1).max(axis=1) for k in range(3)])
@@ -134,7 +136,7 @@ def test_two_classes():
 def test_sigmoid_is_fitted_to_each_class_against_the_rest(wine):
     X, y = wine
     X = StandardScaler().fit_transform(X)
-    model = KINDS["sigmoid"].build(2.0, 0).fit(X, y)
+    model = BUILT_IN["sigmoid"].build(2.0, 0).fit(X, y)
     for k, label in enumerate(np.unique(y)):
         alone = luce.SoftmaxClassifier(C=2.0).fit(X, y == label)
         np.testing.assert_allclose(model.decision_function(X)[:, k], alone.decision_function(X), rtol=1e-3, atol=1e-3)
@@ -189,7 +191,7 @@ def test_sparse_features_are_scaled_and_not_centred():
 def test_scale_can_be_left_out():
     X, y = load_wine(return_X_y=True)
     ours = luce.compare(X, y, models=["ridge"], scale=False)
-    theirs = cross_validate(KINDS["ridge"].build(1.0, 0), X, y, cv=folds(y))
+    theirs = cross_validate(BUILT_IN["ridge"].build(1.0, 0), X, y, cv=folds(y))
     np.testing.assert_allclose(ours.folds[0, :, 0], theirs["test_score"])
 
 
@@ -317,8 +319,8 @@ def test_the_curve_is_the_loss_that_two_classes_are_fitted_by(name):
     """At the minimum the derivatives over all rows balance the penalty's."""
     X, y = load_breast_cancer(return_X_y=True)
     X, sign = StandardScaler().fit_transform(X), 2 * y - 1
-    model = KINDS[name].build(0.03, 0).fit(X, y)
-    gradient = KINDS[name].curve(sign * model.decision_function(X)).gradient
+    model = BUILT_IN[name].build(0.03, 0).fit(X, y)
+    gradient = BUILT_IN[name].curve(sign * model.decision_function(X)).gradient
     np.testing.assert_allclose(-0.03 * X.T @ (sign * gradient), model.coef_.ravel(), atol=1e-3)
     assert np.abs(model.coef_).max() > 0.1
 
@@ -474,3 +476,13 @@ def test_the_input_is_left_as_it_was(wine):
     luce.compare(X, y, models=["softmax", "ridge"], cv=2, sample_weight=np.ones(len(y)))
     np.testing.assert_array_equal(X, copies[0])
     np.testing.assert_array_equal(y, copies[1])
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_refused(score):
+    class Broken(LogisticRegression):
+        def decision_function(self, X):
+            return np.full((len(X), 3), score)
+
+    with pytest.raises(ValueError, match="models: 'broken' gives scores that are NaN or infinite"):
+        luce.compare(*load_iris(return_X_y=True), models={"broken": Broken()})

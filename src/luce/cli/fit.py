@@ -81,7 +81,7 @@ def fit(
     """
     from luce.cli.options import check_options
     from luce.cli.progress import Progress
-    from luce.cli.reporting import publish
+    from luce.cli.reports.publish import publish
     from luce.models.classifier import SoftmaxClassifier
     from luce.tables.batches import Batches
     from luce.tables.model_file import Model, save_model

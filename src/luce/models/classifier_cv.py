@@ -1,20 +1,18 @@
-"""The strength of the penalty: a path over it, and its choice by cross-validation."""
+"""The classifier whose penalty is chosen by cross-validation."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -22,140 +20,20 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.parallel import Parallel, delayed
 
 from luce.cross_entropy import cross_entropy
 from luce.models.classifier import STATISTICS, SoftmaxClassifier
+from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
+from luce.models.evaluation.score import standard_error
+from luce.models.path import strengths_of, walk
 from luce.models.prediction import LinearClassifier
-from luce.models.problem import Problem, Solution
-from luce.models.targets import Targets, is_table, targets
+from luce.models.problem import Problem
+from luce.models.targets import is_table, targets
 
-__all__ = ["Path", "SoftmaxClassifierCV", "softmax_path"]
+__all__ = ["SoftmaxClassifierCV"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Path:
-    """Fitted classifiers from the strongest penalty to the weakest.
-
-    Attributes
-    ----------
-    Cs : (n,) float64 array
-        Inverse strengths, ascending.
-    models : list of SoftmaxClassifier
-        One for each.
-    """
-
-    Cs: Vector
-    models: list[SoftmaxClassifier]
-
-    @property
-    def coefs(self) -> Array:
-        """Coefficients, (n, K, D)."""
-        return np.stack([model.dense_coef() for model in self.models])
-
-    @property
-    def intercepts(self) -> Array:
-        """Intercepts, (n, K)."""
-        return np.stack([model.intercept_ for model in self.models])
-
-    @property
-    def n_nonzero(self) -> npt.NDArray[np.int64]:
-        """How many coefficients are not 0, (n,)."""
-        return np.array([np.count_nonzero(model.coef_) for model in self.models])
-
-    def plot(self, axes: Any = None) -> Any:
-        """Draw the coefficients against C, one panel a class.
-
-        Parameters
-        ----------
-        axes : sequence of matplotlib axes or None
-            One for each row of coefficients; None for a new figure.
-
-        Returns
-        -------
-        array of matplotlib axes
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        """
-        coefs = self.coefs
-        if axes is None:
-            try:
-                import matplotlib.pyplot as plt
-            except ModuleNotFoundError as error:
-                raise ImportError("Path.plot needs matplotlib: pip install matplotlib") from error
-            rows = coefs.shape[1]
-            size = (3.2 * min(rows, 4), 2.6 * -(-rows // 4))
-            _, grid = plt.subplots(
-                -(-rows // 4), min(rows, 4), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
-            )
-            axes = grid.ravel()
-            for spare in axes[rows:]:
-                spare.set_visible(False)
-            axes = axes[:rows]
-        classes = self.models[0].classes_
-        labels = classes if coefs.shape[1] > 1 else classes[1:]
-        for k, axis in enumerate(axes):
-            axis.axhline(0, color="0.7", linewidth=0.8)
-            axis.plot(self.Cs, coefs[:, k], linewidth=1)
-            axis.set(xscale="log", title=str(labels[k]), xlabel="C")
-        return np.asarray(axes)
-
-
-def softmax_path(
-    X: Any, y: Any, *, Cs: int | Sequence[float] = 10, sample_weight: Any = None, **parameters: Any
-) -> Path:
-    """Fit a classifier for each strength of the penalty, each one starting where the one before ended.
-
-    Parameters
-    ----------
-    X, y, sample_weight
-        As for `luce.SoftmaxClassifier.fit`.
-    Cs : int or sequence of float
-        Inverse strengths, or how many of them between 1e-4 and 1e4.
-    **parameters
-        Those of `luce.SoftmaxClassifier`, C aside.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        For strengths that are not positive, and whatever the classifier refuses.
-
-    References
-    ----------
-    J. Friedman, T. Hastie, R. Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
-    descent", J. Stat. Softw. 33: why to walk from the strongest penalty to the weakest.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from luce.models.classifier_cv import softmax_path
-    >>> path = softmax_path(*load_iris(return_X_y=True), Cs=[0.01, 0.1, 1.0], l1_ratio=1.0)
-    >>> path.n_nonzero.tolist()
-    [1, 2, 4]
-    """
-    if "C" in parameters:
-        raise TypeError("softmax_path takes Cs, the strengths to walk over, and no C")
-    model = SoftmaxClassifier(**parameters)
-    model._check_parameters()
-    strengths = _strengths(Cs)
-    checked, found = model._data(X, y, sample_weight)
-    problem = Problem(checked, found, in_row_space=not model.standard_errors, **model._options())
-    models = []
-    for C, solution in zip(strengths, _walk(problem, strengths, model), strict=True):
-        fitted = clone(model).set_params(C=float(C))
-        _keep(fitted, model, problem, solution, found, y, checked.dtype)
-        models.append(fitted)
-    return Path(strengths, models)
 
 
 class SoftmaxClassifierCV(LinearClassifier):
@@ -265,7 +143,7 @@ class SoftmaxClassifierCV(LinearClassifier):
             If the fit to all rows did not converge, or some fits to the folds did not.
         """
         _raise_for_params(params, self, "fit")
-        strengths, ratios = _strengths(self.Cs), self._checked_ratios()
+        strengths, ratios = strengths_of(self.Cs), self._checked_ratios()
         if self.rule not in ("best", "one standard error"):
             raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
         for ratio in ratios:
@@ -274,33 +152,20 @@ class SoftmaxClassifierCV(LinearClassifier):
         routed_split, routed_score = self._routed(weights, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
-        splitter = check_cv(self.cv, table, classifier=not is_table(y))
-        folds = list(splitter.split(X, table, **routed_split))
-        if weights is not None:  # rows of weight 0 are not judged
-            folds = [(train, np.asarray(test)[weights[test] > 0]) for train, test in folds]
-            folds = [(train, test) for train, test in folds if len(test)]
-        work = Parallel(n_jobs=self.n_jobs)
-        results = work(
-            delayed(_judge_fold)(
-                self._model(1.0, float(ratio)),
-                X,
-                table,
-                weights,
-                found.classes,
-                strengths,
-                train,
-                test,
-                self.scoring,
-                {name: np.asarray(values)[test] for name, values in routed_score.items() if values is not None},
-                f"fold {number + 1} of {len(folds)}, l1_ratio {ratio:g}" if self.verbose else None,
-            )
+        rows = LabelledRows(X, table, weights, found.classes)
+        folds = splits(self.cv, X, table, classifier=not is_table(y), weights=weights, **routed_split)
+        folds = [fold for fold in folds if len(fold.test)]
+        if not folds:
+            raise ValueError("cv: no fold has a held-out row of positive weight")
+        scoring = _Scoring(self.scoring, routed_score)
+        judges = [
+            partial(_judge_fold, self._model(1.0, float(ratio)), rows, strengths, scoring, bool(self.verbose))
             for ratio in ratios
-            for number, (train, test) in enumerate(folds)
-        )
-        scores = np.array([score for score, _ in results]).reshape(len(ratios), len(folds), len(strengths))
-        scores = scores.swapaxes(1, 2)
+        ]
+        results = judge_folds(judges, folds, n_jobs=self.n_jobs)
+        scores = np.array([[found for found, _ in of_ratio] for of_ratio in results]).swapaxes(1, 2)
         at = self._chosen(scores)
-        unfinished = sum(count for _, count in results)
+        unfinished = sum(count for of_ratio in results for _, count in of_ratio)
         if unfinished:
             warnings.warn(
                 f"{unfinished} of {scores.size} fits to the folds did not converge to tol={self.tol:g}: raise max_iter",
@@ -365,79 +230,44 @@ class SoftmaxClassifierCV(LinearClassifier):
         ratio, C = int(best[0]), int(best[1])
         folds = scores.shape[2]
         if self.rule == "one standard error" and folds > 1:
-            error = scores[ratio, C].std(ddof=1) / np.sqrt(folds)
+            error = standard_error(scores[ratio, C])
             C = int(np.flatnonzero(means[ratio] >= means[ratio, C] - error)[0])
         return ratio, C
 
 
-def _strengths(Cs: Any) -> Vector:
-    if isinstance(Cs, Integral):
-        if Cs < 1:
-            raise ValueError(f"Cs must be at least 1 value, got {Cs!r}")
-        return np.logspace(-4, 4, int(Cs))
-    strengths = np.sort(np.atleast_1d(np.asarray(Cs, np.float64)))
-    if strengths.ndim != 1 or not len(strengths) or not (strengths > 0).all():
-        raise ValueError(f"Cs must be positive numbers or how many of them, got {Cs!r}")
-    return strengths
+class _Scoring(NamedTuple):
+    """What is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
 
+    scoring: Any
+    metadata: Mapping[str, Any]
 
-def _walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
-    start = None
-    for C in strengths:
-        solution = problem.solve(float(C), solver=model.solver, tol=model.tol, max_iter=model.max_iter, start=start)
-        if solution.last.status == "interrupted":
-            raise KeyboardInterrupt
-        start = solution.coef, solution.intercept
-        yield solution
-
-
-def _keep(
-    fitted: SoftmaxClassifier,
-    model: SoftmaxClassifier,
-    problem: Problem,
-    solution: Solution,
-    found: Targets,
-    y: Any,
-    dtype: Any,
-) -> None:
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(fitted, name, getattr(model, name))
-    fitted._keep(solution, found.classes, model._several_labels(y), dtype)
-    if model.standard_errors:
-        fitted._keep_statistics(fitted._statistics(problem, solution))
-    fitted._warn(problem, solution)
+    def scorer(self, rows: Array) -> Callable[..., float]:
+        """Return a function of model, X and y of some of the rows."""
+        chosen: Callable[..., float] = _log_likelihood if self.scoring is None else get_scorer(self.scoring)
+        if not (self.scoring is None or hasattr(chosen, "_score_func")):  # a plain function: it knows no weights
+            return chosen
+        given = {name: np.asarray(values)[rows] for name, values in self.metadata.items() if values is not None}
+        return partial(chosen, **given)
 
 
 def _judge_fold(
-    model: SoftmaxClassifier,
-    X: Any,
-    y: Array,
-    weights: Array | None,
-    classes: Array,
-    strengths: Vector,
-    train: Array,
-    test: Array,
-    scoring: Any,
-    score_params: dict[str, Any],
-    saying: str | None,
+    model: SoftmaxClassifier, rows: LabelledRows, strengths: Vector, scoring: _Scoring, verbose: bool, fold: Fold
 ) -> tuple[list[float], int]:
     """Return the score of the held-out rows for each strength, and how many fits did not converge."""
-    part = None if weights is None else weights[train]
-    found = targets(y[train], part, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
-    problem = Problem(X[train], found, **model._options())
-    scorer: Callable[..., float] = _log_likelihood if scoring is None else get_scorer(scoring)
-    if not (scoring is None or hasattr(scorer, "_score_func")):  # a plain function: it knows no weights
-        score_params = {}
-    scores, unfinished = [], 0
+    train, test = rows.take(fold.train), rows.take(fold.test)
+    X, classes = train.X, rows.classes
+    found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
+    problem = Problem(X, found, **model._options())
+    score, scores, unfinished = scoring.scorer(fold.test), [], 0
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
-    for solution in _walk(problem, strengths, model):
-        fitted._keep(solution, classes, model._several_labels(y), X.dtype)
-        scores.append(float(scorer(fitted, X[test], y[test], **score_params)))
+    for solution in walk(problem, strengths, model):
+        fitted._keep(solution, classes, model._several_labels(rows.y), X.dtype)
+        scores.append(float(score(fitted, test.X, test.y)))
         unfinished += not solution.last.converged
-    if saying:
-        print(f"{saying}: best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}", file=sys.stderr)
+    if verbose:
+        best = f"best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}"
+        print(f"fold {fold.number} of {fold.of}, l1_ratio {model.l1_ratio:g}: {best}", file=sys.stderr)
     return scores, unfinished
 
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from luce.models.evaluation.calibration import temperature
-from luce.models.statistics import Summary
+from luce.models.summary import Summary
 from luce.models.targets import is_table, targets
 from luce.softmax import log_softmax, softmax
 
@@ -260,10 +260,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "coef_")
         try:
-            from luce.models.reporting import report
+            from luce.report.classifier_page import write_classifier_page
         except ModuleNotFoundError as error:
             raise ImportError(f"report needs {error.name}: pip install 'luce[report]'") from error
-        report(self, path, X, y, sample_weight, test, folds, seed, title)
+        write_classifier_page(self, path, (X, y, sample_weight), test=test, folds=folds, seed=seed, title=title)
 
     def sparsify(self: Self) -> Self:
         """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""

@@ -1,4 +1,4 @@
-r"""What the curvature at the minimum says about the coefficients: their covariance, and the tables made of it.
+r"""The statistics that follow from the curvature at the minimum: their covariance, degrees of freedom, likelihood.
 
 With H = Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ, the Fisher information of the rows (exact: for the softmax the
 observed and the expected information are the same), the covariance is H⁻¹. With an L2 penalty it is (H + 1/C)⁻¹, the
@@ -9,18 +9,17 @@ splines", JASA 83).
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, stats
+from scipy import linalg
 from scipy.special import xlogy
 
 from luce.models.objective import Point
 
-__all__ = ["Statistics", "Summary", "check_size", "information"]
+__all__ = ["Statistics", "check_size", "information"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
@@ -30,7 +29,7 @@ MOST_PARAMETERS = 6000  # whose covariance is formed (288 MB)
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a fit leaves for its statistics.
+    """The covariance of a fit's coefficients and the measures of its likelihood.
 
     Attributes
     ----------
@@ -105,139 +104,3 @@ def information(point: Point, total: float) -> Statistics:
     coupled = objective.loss.coupled
     null = float(xlogy(shares, shares).sum() + (0 if coupled else xlogy(1 - shares, 1 - shares).sum()))
     return Statistics(change @ inner @ change.T, -total * point.loss, total * null, freedom, total)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Coefficients with their uncertainty; prints as a table.
-
-    Attributes
-    ----------
-    classes, terms : list of str
-        Classes in the order of the rows, and the terms of each: the features, and the intercept last.
-    coefficient, standard_error, z, p, low, high : (classes, terms) float64 arrays
-        z = coefficient / standard error, its two-sided p-value under the normal law, and the interval's ends.
-    level : float
-        Of the intervals.
-    reference : str or None
-        The class whose coefficients were subtracted; None where the coefficients of all classes sum to 0.
-    log_likelihood, null_log_likelihood, aic, bic, mcfadden : float
-        −2 log L + 2 f and −2 log L + f log Σr with f degrees of freedom; 1 − log L / log L₀ with L₀ that of the class
-        shares alone (McFadden 1974).
-    degrees_of_freedom, observations : float
-    """
-
-    classes: list[str]
-    terms: list[str]
-    coefficient: Vector
-    standard_error: Vector
-    level: float
-    reference: str | None
-    log_likelihood: float
-    null_log_likelihood: float
-    degrees_of_freedom: float
-    observations: float
-
-    @property
-    def z(self) -> Vector:
-        """Coefficient over standard error; NaN for a constant column."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.coefficient / self.standard_error)
-
-    @property
-    def p(self) -> Vector:
-        """Two-sided p-values."""
-        return np.asarray(2 * stats.norm.sf(np.abs(self.z)))
-
-    @property
-    def low(self) -> Vector:
-        """Lower ends of the intervals."""
-        return np.asarray(self.coefficient - stats.norm.isf((1 - self.level) / 2) * self.standard_error)
-
-    @property
-    def high(self) -> Vector:
-        """Upper ends of the intervals."""
-        return np.asarray(self.coefficient + stats.norm.isf((1 - self.level) / 2) * self.standard_error)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion."""
-        return -2 * self.log_likelihood + 2 * self.degrees_of_freedom
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion."""
-        return float(-2 * self.log_likelihood + self.degrees_of_freedom * np.log(self.observations))
-
-    @property
-    def mcfadden(self) -> float:
-        """McFadden's R²."""
-        return 1 - self.log_likelihood / self.null_log_likelihood
-
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame with a row for each class and term.
-
-        Raises
-        ------
-        ImportError
-            Without pandas.
-        """
-        try:
-            import pandas as pd
-        except ModuleNotFoundError as error:
-            raise ImportError("Summary.to_frame needs pandas: pip install pandas") from error
-        index = pd.MultiIndex.from_product([self.classes, self.terms], names=["class", "term"])
-        return pd.DataFrame({name: values.ravel() for name, values in self._columns().items()}, index=index)
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        head = ["class", "term", *self._columns()]
-        rows = [head, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*self._facts(), "", lines[0], "-" * max(map(len, lines)), *lines[1:]])
-
-    def _repr_html_(self) -> str:
-        def row(cells: list[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-        facts = "".join(f"<div>{html.escape(fact)}</div>" for fact in self._facts())
-        body = "".join(row(cells, "td") for cells in self._rows())
-        head = row(["class", "term", *self._columns()], "th")
-        return f"{facts}<table><thead>{head}</thead><tbody>{body}</tbody></table>"
-
-    def _facts(self) -> list[str]:
-        which = "of all classes, summing to 0" if self.reference is None else f"against {self.reference}"
-        return [
-            f"Softmax classifier: coefficients {which}",
-            f"{self.observations:g} observations, {self.degrees_of_freedom:.6g} degrees of freedom",
-            f"log-likelihood {self.log_likelihood:.4f}, of the class shares alone {self.null_log_likelihood:.4f}, "
-            f"McFadden's R² {self.mcfadden:.4f}",
-            f"AIC {self.aic:.3f}, BIC {self.bic:.3f}",
-        ]
-
-    def _columns(self) -> dict[str, Vector]:
-        tail = f"{(1 - self.level) / 2:.3g}"
-        return {
-            "coefficient": self.coefficient,
-            "standard error": self.standard_error,
-            "z": self.z,
-            "p": self.p,
-            f"[{tail}": self.low,
-            f"{1 - (1 - self.level) / 2:.3g}]": self.high,
-        }
-
-    def _rows(self) -> list[list[str]]:
-        formats = ["{:.5g}", "{:.4g}", "{:.3f}", "{:.4f}", "{:.4g}", "{:.4g}"]
-        columns = [values.ravel() for values in self._columns().values()]
-        names = [(label, term) for label in self.classes for term in self.terms]
-        return [
-            [label, term, *(form.format(values[at]) for form, values in zip(formats, columns, strict=True))]
-            for at, (label, term) in enumerate(names)
-        ]

@@ -1,4 +1,7 @@
-"""How good probabilities are on held-out rows: each measure with its standard error, classes and bins of confidence."""
+"""Every measure of predictions once, each with its standard error: of all rows, of each class, of bins of confidence.
+
+A function takes first what was predicted, an array with an entry for each outcome, then the `Outcomes` themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,61 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import precision_recall_fscore_support
+from scipy.special import xlogy
 
-__all__ = ["Bins", "Outcomes", "PerClass", "Score", "Scores", "confidence_bins", "outcomes", "per_class", "scores"]
+from luce.models.evaluation.score import NORMAL_95, Score
+
+__all__ = [
+    "Bins",
+    "Outcomes",
+    "PerClass",
+    "Scores",
+    "accuracy",
+    "brier",
+    "calibration_error",
+    "confidence_bins",
+    "confusion_matrix",
+    "f1_by_class",
+    "log_loss",
+    "losses_of_rows",
+    "macro_auc",
+    "macro_f1",
+    "outcomes",
+    "per_class",
+    "reciprocal_rank",
+    "scores",
+]
 
 Array = npt.NDArray[Any]
 
 MOST_BINS = 10
 ROWS_PER_BIN = 20  # at least: with fewer, an interval spans most of the axis
-NORMAL_95 = 1.959963984540054
 
 
-class Score(NamedTuple):
-    """A measure and its standard error over rows."""
+class Outcomes(NamedTuple):
+    """What happened, as classes with a mass: a row of known class is one outcome, a row of soft labels several.
 
-    value: float
-    error: float
+    Attributes
+    ----------
+    true : (m,) array of int
+        Codes of the classes.
+    mass : (m,) array
+        The row's weight times the share of the class.
+    row : (m,) array of int or None
+        The number of the row; None where every row is one outcome.
+    """
+
+    true: Array
+    mass: Array
+    row: Array | None = None
+
+    def of(self, values: Array) -> Array:
+        """Return values of the rows for each outcome."""
+        return values if self.row is None else values[self.row]
+
+    def by_row(self, values: Array) -> Array:
+        """Return the sums over each row's outcomes."""
+        return values if self.row is None else np.bincount(self.row, values)
 
 
 class Scores(NamedTuple):
@@ -37,19 +79,6 @@ class Scores(NamedTuple):
     f1: Score
     auc: Score
     calibration_error: Score
-
-
-class Outcomes(NamedTuple):
-    """What happened, as classes with a mass: a row of known class is one outcome, a row of soft labels several.
-
-    `true` (m,) are codes of classes, `probabilities` (m, K) what the model gave, `mass` (m,) the row's weight times the
-    share of the class, `row` (m,) the number of the row.
-    """
-
-    true: Array
-    probabilities: Array
-    mass: Array
-    row: Array
 
 
 class PerClass(NamedTuple):
@@ -76,14 +105,13 @@ class Bins(NamedTuple):
     rows: Array
 
 
-def outcomes(true: Array, probabilities: Array, weights: Array | None = None) -> Outcomes:
+def outcomes(true: Array, weights: Array | None = None) -> Outcomes:
     """Return what happened as `Outcomes`.
 
     Parameters
     ----------
     true : (n,) array of int, or (n, K) array
         Codes of the classes, or the share of every class in each row.
-    probabilities : (n, K) array
     weights : (n,) array, optional
         Row weights.
 
@@ -91,15 +119,14 @@ def outcomes(true: Array, probabilities: Array, weights: Array | None = None) ->
     --------
     >>> import numpy as np
     >>> from luce.models.evaluation.metrics import outcomes
-    >>> outcomes(np.array([[0.25, 0.75], [1.0, 0.0]]), np.full((2, 2), 0.5), np.array([1.0, 2.0])).mass.tolist()
+    >>> outcomes(np.array([[0.25, 0.75], [1.0, 0.0]]), np.array([1.0, 2.0])).mass.tolist()
     [0.25, 0.75, 2.0]
     """
-    p = np.asarray(probabilities, np.float64)
-    mass = np.ones(len(p)) if weights is None else np.asarray(weights, np.float64)
+    mass = np.ones(len(true)) if weights is None else np.asarray(weights, np.float64)
     if np.ndim(true) == 1:
-        return Outcomes(np.asarray(true), p, mass, np.arange(len(p)))
+        return Outcomes(np.asarray(true), mass)
     row, classes = np.nonzero(true)
-    return Outcomes(classes, p[row], mass[row] * np.asarray(true)[row, classes], row)
+    return Outcomes(classes, mass[row] * np.asarray(true)[row, classes], row)
 
 
 def scores(true: Array, probabilities: Array, weights: Array | None = None) -> Scores:
@@ -145,22 +172,81 @@ def scores(true: Array, probabilities: Array, weights: Array | None = None) -> S
     >>> round(result.reciprocal_rank.value, 4), round(result.auc.value, 4)
     (0.875, 1.0)
     """
-    met = outcomes(true, probabilities, weights)
-    true, p = met.true, met.probabilities
-    of_true = np.take_along_axis(p, true[:, None], 1)[:, 0]
+    met = outcomes(true, weights)
+    p = met.of(np.asarray(probabilities, np.float64))
+    predicted = p.argmax(axis=1)
     with np.errstate(divide="ignore"):
-        losses = -np.log(of_true)
-    right = (p.argmax(axis=1) == true).astype(np.float64)
-    missed = p - (np.arange(p.shape[1]) == true[:, None])
+        logs = np.log(_of_true(p, met))
     return Scores(
-        _mean(right, met),
-        _mean(losses, met),
-        _mean((missed**2).sum(axis=1), met),
-        _mean(1 / (p >= of_true[:, None]).sum(axis=1), met),
-        _macro_f1(met),
-        _macro_auc(met),
-        _calibration_error(right, met),
+        accuracy(predicted, met),
+        log_loss(logs, met),
+        brier(p, met),
+        reciprocal_rank(p, met),
+        macro_f1(predicted, met, p.shape[1]),
+        macro_auc(p, met),
+        calibration_error(p, met),
     )
+
+
+def accuracy(predicted: Array, met: Outcomes) -> Score:
+    """Return how often the predicted code (m,) is the true one."""
+    return _mean((predicted == met.true).astype(np.float64), met)
+
+
+def log_loss(log_probabilities: Array, met: Outcomes) -> Score:
+    """Return the mean of minus the logarithms (m,) of the true classes' probabilities."""
+    return _mean(-log_probabilities, met)
+
+
+def brier(probabilities: Array, met: Outcomes) -> Score:
+    """Return the mean squared distance of probabilities (m, K) from the true class, summed over classes: 0 to 2."""
+    missed = probabilities - (np.arange(probabilities.shape[1]) == met.true[:, None])
+    return _mean((missed**2).sum(axis=1), met)
+
+
+def reciprocal_rank(scores: Array, met: Outcomes) -> Score:
+    """Return the mean of 1 over the true class's rank by scores (m, K), the worst rank among ties."""
+    return _mean(1 / (scores >= _of_true(scores, met)[:, None]).sum(axis=1), met)
+
+
+def f1_by_class(predicted: Array, met: Outcomes, n_classes: int) -> Array:
+    """Return Dice's coefficient of the outcomes of each class and those predicted as it; NaN where there are neither.
+
+    It is 2·[true = predicted = k] over [true = k] + [predicted = k], each summed over outcomes.
+    """
+    right, support, given = _counts(predicted, met, n_classes)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(2 * right / (support + given))
+
+
+def macro_f1(predicted: Array, met: Outcomes, n_classes: int) -> Score:
+    """Return the mean of F1, which is Dice's coefficient, over the classes that occur."""
+    _, support, given = _counts(predicted, met, n_classes)
+    f1 = np.nan_to_num(f1_by_class(predicted, met, n_classes))
+    total = np.where(support + given > 0, support + given, 1)
+    right, occur = predicted == met.true, (support > 0).sum()
+    psi = met.mass.sum() / occur * ((2 * right - f1[met.true]) / total[met.true] - f1[predicted] / total[predicted])
+    return _score(f1.sum() / occur, psi, met)
+
+
+def macro_auc(scores: Array, met: Outcomes) -> Score:
+    """Return the area under the ROC curve of each class against the rest by scores (m, K), mean over the classes."""
+    psi, values = np.zeros(len(met.true)), []
+    for k in range(scores.shape[1]):
+        value, deviations = _auc(scores[:, k], met.true == k, met.mass)
+        if np.isfinite(value):
+            values.append(value)
+            psi += deviations
+    return _score(float(np.mean(values)), psi / len(values), met) if values else Score(np.nan, np.nan)
+
+
+def calibration_error(probabilities: Array, met: Outcomes) -> Score:
+    """Return the mean distance of confidence from accuracy over the bins of `confidence_bins`."""
+    confidence = probabilities.max(axis=1)
+    bins = _binned(confidence)
+    excess = (probabilities.argmax(axis=1) == met.true).astype(np.float64) - confidence
+    signed = np.sign(np.bincount(bins, met.mass * excess))[bins] * excess
+    return _mean(signed, met)
 
 
 def per_class(true: Array, probabilities: Array, weights: Array | None = None) -> PerClass:
@@ -188,14 +274,28 @@ def per_class(true: Array, probabilities: Array, weights: Array | None = None) -
     >>> result.precision.tolist(), result.support.tolist()
     ([0.5, 1.0, nan], [1.0, 2.0, 0.0])
     """
-    met = outcomes(true, probabilities, weights)
-    true, probabilities = met.true, met.probabilities
-    classes = np.arange(probabilities.shape[1])
-    precision, recall, f1, support = precision_recall_fscore_support(
-        true, probabilities.argmax(axis=1), labels=classes, zero_division=np.nan, sample_weight=met.mass
-    )
-    auc = np.array([_auc(probabilities[:, k], true == k, met.mass)[0] for k in classes])
-    return PerClass(precision, recall, f1, auc, support)
+    met = outcomes(true, weights)
+    p = met.of(np.asarray(probabilities, np.float64))
+    predicted, n_classes = p.argmax(axis=1), p.shape[1]
+    right, support, given = _counts(predicted, met, n_classes)
+    auc = np.array([_auc(p[:, k], met.true == k, met.mass)[0] for k in range(n_classes)])
+    with np.errstate(invalid="ignore"):
+        return PerClass(right / given, right / support, f1_by_class(predicted, met, n_classes), auc, support)
+
+
+def confusion_matrix(predicted: Array, met: Outcomes, n_classes: int) -> Array:
+    """Return the mass of each true class (rows) that was given each class (columns), (K, K)."""
+    matrix = np.zeros((n_classes, n_classes))
+    np.add.at(matrix, (met.true, predicted), met.mass)
+    return matrix
+
+
+def losses_of_rows(true: Array, probabilities: Array) -> Array:
+    """Return the cross-entropy (n,) of each row, as `true` of `scores` has them; infinite for a true class of 0."""
+    if np.ndim(true) == 2:
+        return np.asarray(-xlogy(true, probabilities).sum(axis=1))
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log(np.take_along_axis(probabilities, true[:, None], 1)[:, 0]))
 
 
 def confidence_bins(right: Array, confidence: Array, mass: Array | None = None) -> Bins:
@@ -230,38 +330,25 @@ def confidence_bins(right: Array, confidence: Array, mass: Array | None = None) 
     return Bins(np.bincount(bins, mass * confidence) / total, accuracy, middle - half, middle + half, np.bincount(bins))
 
 
+def _of_true(values: Array, met: Outcomes) -> Array:
+    """Return the true class's entry of each outcome."""
+    return np.take_along_axis(values, met.true[:, None], 1)[:, 0]
+
+
+def _counts(predicted: Array, met: Outcomes, n_classes: int) -> tuple[Array, Array, Array]:
+    """Return the mass of each class that was predicted rightly, that occurred and that was predicted."""
+    right = np.bincount(met.true, met.mass * (predicted == met.true), minlength=n_classes)
+    support = np.bincount(met.true, met.mass, minlength=n_classes)
+    return right, support, np.bincount(predicted, met.mass, minlength=n_classes)
+
+
 def _mean(values: Array, met: Outcomes) -> Score:
     value = np.average(values, weights=met.mass)
     return _score(value, values - value, met) if np.isfinite(value) else Score(float(value), np.nan)
 
 
 def _score(value: float, psi: Array, met: Outcomes) -> Score:
-    of_rows = np.bincount(met.row, met.mass * psi)
-    return Score(float(value), float(np.sqrt((of_rows**2).sum()) / met.mass.sum()))
-
-
-def _macro_f1(met: Outcomes) -> Score:
-    """F1 is the ratio of 2·[true = predicted = k] to [true = k] + [predicted = k], each summed over rows."""
-    true, n_classes, mass = met.true, met.probabilities.shape[1], met.mass
-    predicted = met.probabilities.argmax(axis=1)
-    right = true == predicted
-    support = np.bincount(true, mass, minlength=n_classes)
-    total = support + np.bincount(predicted, mass, minlength=n_classes)
-    total[total == 0] = 1
-    f1 = 2 * np.bincount(true[right], mass[right], minlength=n_classes) / total
-    occur = (support > 0).sum()
-    psi = mass.sum() / occur * ((2 * right - f1[true]) / total[true] - f1[predicted] / total[predicted])
-    return _score(f1.sum() / occur, psi, met)
-
-
-def _macro_auc(met: Outcomes) -> Score:
-    psi, values = np.zeros(len(met.true)), []
-    for k in range(met.probabilities.shape[1]):
-        value, deviations = _auc(met.probabilities[:, k], met.true == k, met.mass)
-        if np.isfinite(value):
-            values.append(value)
-            psi += deviations
-    return _score(float(np.mean(values)), psi / len(values), met) if values else Score(np.nan, np.nan)
+    return Score.linearised(value, met.by_row(met.mass * psi), float(met.mass.sum()))
 
 
 def _auc(score: Array, positive: Array, mass: Array) -> tuple[float, Array]:
@@ -283,14 +370,6 @@ def _share_below(score: Array, others: Array, mass: Array) -> Array:
     upto = np.append(0, np.cumsum(mass[order]))
     ranks = [np.searchsorted(others[order], score, side) for side in ("left", "right")]
     return np.asarray((upto[ranks[0]] + upto[ranks[1]]) / (2 * upto[-1]))
-
-
-def _calibration_error(right: Array, met: Outcomes) -> Score:
-    confidence = met.probabilities.max(axis=1)
-    bins = _binned(confidence)
-    excess = right - confidence
-    signed = np.sign(np.bincount(bins, met.mass * excess))[bins] * excess
-    return _mean(signed, met)
 
 
 def _binned(confidence: Array) -> Array:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from luce.models.classifier_cv import SoftmaxClassifierCV
-from luce.models.evaluation.held_out import held_out
+from luce.models.evaluation.held_out import cross_validated
 from luce.tables.columns import converted, plan
 from luce.tables.failure import Failure
 from luce.tables.preparation import preparation
@@ -80,7 +80,7 @@ def train(
     named = {"weights_name": "classify__sample_weight"}
     judged = None
     if folds:
-        judged = held_out(choosing or pipeline, features, target, weights, folds, seed, progress.fold, **named)
+        judged = cross_validated(choosing or pipeline, features, target, weights, folds, seed, progress.fold, **named)
     if folds and judged is None:
         notes.append("Every class has a single row: none can be both learnt and held out.")
     fitted = pipeline[-1]

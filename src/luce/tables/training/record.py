@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.evaluation.held_out import HeldOut
-from luce.models.reporting import held_out_facts, no_better
-from luce.report import facts
-from luce.report.facts import Column, Facts
+from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.report.builder import class_names, facts_of, held_out_of
+from luce.report.facts import Column, Data, Facts, Model
+from luce.report.held_out import HeldOut
 from luce.tables.preparation import feature_names
 from luce.tables.roles import Roles
 from luce.tables.training.choice import Choice
 
-__all__ = ["Training", "facts_of"]
+__all__ = ["Training", "training_facts"]
 
 Array = npt.NDArray[Any]
 
@@ -67,7 +67,7 @@ class Training:
     curve: Array
     gradients: Array
     scales: Array | None
-    judged: HeldOut | None
+    judged: HeldOutPredictions | None
     table: pl.DataFrame
     numbers: Array
     choice: Choice | None = None
@@ -75,52 +75,49 @@ class Training:
     streamed: bool = False
 
 
-def facts_of(training: Training) -> Facts:
-    """Return what the reports show."""
+def training_facts(training: Training) -> Facts:
+    """Return the facts that the reports show."""
     classifier, roles = training.pipeline[-1], training.roles
-    classes = [str(label) for label in classifier.classes_.tolist()]
-    notes = list(training.notes)
-    judged = training.judged and _held_out(training, training.judged)
-    if training.judged is not None:
-        notes += no_better(training.judged)
-    errors = getattr(classifier, "standard_errors_", None)
-    return Facts(
+    return facts_of(
+        classifier,
         title=f"{roles.shown} of {roles.source}",
-        data=facts.Data(
+        data=Data(
             roles.source,
             roles.shown,
-            classes,
+            class_names(classifier),
             training.class_counts,
             training.rows,
             training.without_target + training.without_weight,
             training.columns,
         ),
-        model=facts.Model(
-            "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",
-            training.parameters,
-            classifier.solver_ + " on each batch" * training.streamed,
-            training.seconds,
-            len(training.curve) + 1 if training.streamed else len(training.curve) - 1,
-            np.empty(0) if training.streamed else training.curve,
-            training.gradients,
-            None if training.streamed else classifier.gap_,
-            notes,
-        ),
-        coefficients=facts.Coefficients(
-            feature_names(training.pipeline["prepare"]),
-            classifier.coef_,
-            classifier.intercept_,
-            None if errors is None else errors[:, :-1],
-            training.scales,
-        ),
-        held_out=judged,
+        model=_model(training),
+        feature_names=feature_names(training.pipeline["prepare"]),
+        scales=training.scales,
+        held_out=_held_out(training),
     )
 
 
-def _held_out(training: Training, judged: HeldOut) -> facts.HeldOut:
-    weighted = f", weighted by {training.roles.weights!r}" if training.roles.weights else ""
+def _model(training: Training) -> Model:
+    classifier, streamed = training.pipeline[-1], training.streamed
+    return Model(
+        "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",
+        training.parameters,
+        classifier.solver_ + " on each batch" * streamed,
+        training.seconds,
+        len(training.curve) + 1 if streamed else len(training.curve) - 1,
+        np.empty(0) if streamed else training.curve,
+        training.gradients,
+        None if streamed else classifier.gap_,
+        training.notes,
+    )
+
+
+def _held_out(training: Training) -> HeldOut | None:
+    if training.judged is None:
+        return None
     rows = {series.name: _texts(series) for series in training.table}
-    return held_out_facts(judged, training.pipeline[-1].loss, training.numbers, rows, weighted)
+    loss, weights = training.pipeline[-1].loss, training.roles.weights
+    return held_out_of(training.judged, loss, training.numbers, rows, weights or "")
 
 
 def _texts(series: pl.Series) -> Any:

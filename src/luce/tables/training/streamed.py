@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from luce.models.evaluation.held_out import HeldOut
+from luce.models.evaluation.held_out import HeldOutPredictions
 from luce.tables.batches import Batches
 from luce.tables.columns import check_classes, class_values, converted, plan
 from luce.tables.failure import Failure
@@ -99,7 +99,7 @@ def train_stream(
             notes.append(f"{int((~known).sum())} held-out rows have classes that no other row has: not judged.")
         table, held = table.filter(known), held[known]
         features, weights = converted(typed.filter(known), columns, roles.source), roles.weights_of(typed)
-        judged = HeldOut(
+        judged = HeldOutPredictions(
             "drawn at random and not learnt from",
             np.arange(len(table)),
             np.arange(len(table)) % FOLDS,

@@ -1,14 +1,14 @@
-"""The reports of a training run: on the terminal, as a page, as JSON."""
+"""Which reports of a training run are written and printed: the terminal's, the page, JSON."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from luce.cli.as_json import as_json
-from luce.cli.report import print_report
+from luce.cli.reports.as_json import as_json
+from luce.cli.reports.terminal import print_report
 from luce.report.page import write_page
 from luce.tables.output_files import failing
-from luce.tables.training.record import Training, facts_of
+from luce.tables.training.record import Training, training_facts
 
 __all__ = ["publish"]
 
@@ -17,7 +17,7 @@ def publish(training: Training, *, model: Path, page: Path | None, json: bool, q
     """Write the page where one is asked for, and print the report, or its JSON, or nothing."""
     if quiet and not json and page is None:
         return
-    facts = facts_of(training)
+    facts = training_facts(training)
     if page is not None:
         with failing(page):
             write_page(page, facts)

@@ -31,7 +31,7 @@ def curve(values: Sequence[float], *, width: int, height: int, plain: bool = Fal
 
     Examples
     --------
-    >>> from luce.cli.curve import curve
+    >>> from luce.cli.reports.curve import curve
     >>> lines = curve([3.0, 1.0, 0.0], width=8, height=2, plain=True)
     >>> print("\n".join("." + line for line in lines))
     .     3.000 |***

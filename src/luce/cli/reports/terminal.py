@@ -7,19 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from luce import __version__
-from luce.cli.curve import curve
-from luce.models.evaluation.metrics import Outcomes, Score, outcomes, scores
-from luce.report.facts import Column, Facts, HeldOut
+from luce.cli.reports.curve import curve
+from luce.models.evaluation.metrics import Scores
+from luce.models.evaluation.score import Score
+from luce.models.summary import Summary
+from luce.printing.words import count, cut, many
+from luce.report.facts import Column, Facts
+from luce.report.held_out import Confusion, HeldOut
 from luce.tables.training.choice import Choice
 from luce.tables.training.record import Training
 
 __all__ = ["print_report"]
+
+Array = npt.NDArray[Any]
 
 WIDTH = 80
 INDENT = (0, 0, 0, 2)
@@ -39,8 +46,8 @@ def print_report(training: Training, facts: Facts, written: Sequence[Path]) -> N
     _print_training(console, training, facts, plain)
     if training.choice is not None:
         _print_choice(console, training.choice)
-    if facts.coefficients.standard_errors is not None:
-        _print_coefficients(console, training, facts)
+    if facts.summary is not None:
+        _print_coefficients(console, facts.summary, facts.coefficients.feature_names)
     if facts.held_out is not None:
         _print_held_out(console, facts.held_out, facts.data.classes)
     for note in facts.model.notes:
@@ -56,15 +63,15 @@ def _print_data(console: Console, training: Training, facts: Facts) -> None:
     data, labels = facts.data, facts.data.classes
     console.print(Text.assemble(("Luce", "bold"), f" {__version__}, {facts.model.name}"))
     _heading(console, "Data")
-    counts = f"{_many(data.n_rows, 'row')}, {_many(len(training.columns), 'column')}, {_many(len(labels), 'class')}"
+    counts = f"{many(data.n_rows, 'row')}, {many(len(training.columns), 'column')}, {many(len(labels), 'class')}"
     console.print(f"  {data.source}: {counts}", markup=False, soft_wrap=True)
     shown = ", ".join(labels[:6]) + (", …" if len(labels) > 6 else "")
     console.print(Padding(Text(f"Classes of {data.target!r}: {shown}"), INDENT, expand=False))
     if training.without_target:
-        console.print(f"  {_many(training.without_target, 'row')} dropped: no {data.target!r}", markup=False)
+        console.print(f"  {many(training.without_target, 'row')} dropped: no {data.target!r}", markup=False)
     if training.without_weight:
         what = f"{training.roles.weights!r} is 0"
-        console.print(f"  {_many(training.without_weight, 'row')} dropped: {what}", markup=False)
+        console.print(f"  {many(training.without_weight, 'row')} dropped: {what}", markup=False)
     console.print()
     table = _table()
     table.add_column("column", overflow="fold", max_width=30)
@@ -78,7 +85,7 @@ def _print_data(console: Console, training: Training, facts: Facts) -> None:
 def _print_training(console: Console, training: Training, facts: Facts, plain: bool) -> None:
     model = facts.model
     _heading(console, "Training")
-    took = _many(model.n_iter, "batch" if training.streamed else "iteration")
+    took = many(model.n_iter, "batch" if training.streamed else "iteration")
     if model.gap is not None and model.gap < TIGHT * model.loss_curve[-1]:
         bound = f", within {model.gap:.0e} of the minimum"
     else:
@@ -117,8 +124,7 @@ def _print_choice(console: Console, choice: Choice) -> None:
     console.print(Padding(table, INDENT, expand=False))
 
 
-def _print_coefficients(console: Console, training: Training, facts: Facts) -> None:
-    summary = training.pipeline[-1].summary()
+def _print_coefficients(console: Console, summary: Summary, features: Sequence[str]) -> None:
     _heading(console, "Coefficients")
     which = f"log-odds of {summary.classes[0]}" if summary.reference else "of all classes, summing to 0"
     lines = (
@@ -129,7 +135,7 @@ def _print_coefficients(console: Console, training: Training, facts: Facts) -> N
     )
     for line in lines:
         console.print(Padding(Text(line), INDENT, expand=False))
-    terms = [*facts.coefficients.feature_names, "intercept"]
+    terms = [*features, "intercept"]
     z, p = summary.z, summary.p
     rows = [(k, j) for k in range(len(summary.classes)) for j in range(len(terms))]
     if len(rows) > MOST_COEFFICIENTS:
@@ -144,8 +150,8 @@ def _print_coefficients(console: Console, training: Training, facts: Facts) -> N
         table.add_column(name, justify="right", no_wrap=True)
     for k, j in rows:
         table.add_row(
-            Text(_cut(summary.classes[k], 14)),
-            Text(_cut(terms[j], 24)),
+            Text(cut(summary.classes[k], 14)),
+            Text(cut(terms[j], 24)),
             f"{summary.coefficient[k, j]:.4g}",
             f"{summary.standard_error[k, j]:.3g}",
             f"{z[k, j]:.2f}",
@@ -156,48 +162,39 @@ def _print_coefficients(console: Console, training: Training, facts: Facts) -> N
 
 def _print_held_out(console: Console, judged: HeldOut, labels: Sequence[str]) -> None:
     _heading(console, "Held-out rows")
-    console.print(Padding(Text(f"{_many(len(judged.row_numbers), 'row')}, {judged.how}"), INDENT, expand=False))
+    console.print(Padding(Text(f"{many(len(judged.row_numbers), 'row')}, {judged.method}"), INDENT, expand=False))
     console.print()
     table = _table()
     table.add_column("")
     table.add_column("accuracy", justify="right")
     table.add_column("log loss", justify="right")
-    table.add_row("model", *_cells(judged, judged.probabilities), style="bold")
+    table.add_row("model", *_cells(judged.scores["model"]), style="bold")
     if judged.calibrated is not None:
-        table.add_row(f"calibrated, temperature {judged.temperature:.3g}", *_cells(judged, judged.calibrated))
-    table.add_row("class shares (baseline)", *_cells(judged, judged.baseline))
+        table.add_row(f"calibrated, temperature {judged.temperature:.3g}", *_cells(judged.scores["calibrated"]))
+    table.add_row("class shares (baseline)", *_cells(judged.scores["baseline"]))
     console.print(Padding(table, INDENT, expand=False))
     console.print()
-    met = outcomes(judged.true, judged.probabilities, judged.weights)
     if len(labels) <= MATRIX_CLASSES:
-        _print_matrix(console, met, labels)
+        _print_matrix(console, judged.confusion_matrix, labels)
     else:
-        _print_confusions(console, met, labels)
+        _print_confusions(console, judged.confusions[:MOST_CONFUSIONS], labels)
 
 
-def _print_matrix(console: Console, met: Outcomes, labels: Sequence[str]) -> None:
-    matrix = np.zeros((len(labels), len(labels)))
-    np.add.at(matrix, (met.true, met.probabilities.argmax(axis=1)), met.mass)
+def _print_matrix(console: Console, matrix: Array, labels: Sequence[str]) -> None:
     room = (console.width - 28) // len(labels) - 2
-    heads = [_cut(label, max(room, 3)) for label in labels]
+    heads = [cut(label, max(room, 3)) for label in labels]
     table = _table()
     table.add_column("true \\ predicted", max_width=22, no_wrap=True)
     for head in heads:
         table.add_column(Text(head), justify="right", no_wrap=True)
     for k, row in enumerate(matrix):
-        cells = (Text(_count(count) if count else "·", _shade(count, row.sum(), k == j)) for j, count in enumerate(row))
-        table.add_row(Text(_cut(labels[k], 22)), *cells)
+        cells = (Text(count(mass) if mass else "·", _shade(mass, row.sum(), k == j)) for j, mass in enumerate(row))
+        table.add_row(Text(cut(labels[k], 22)), *cells)
     console.print(Padding(table, INDENT, expand=False))
 
 
-def _print_confusions(console: Console, met: Outcomes, labels: Sequence[str]) -> None:
-    predicted = met.probabilities.argmax(axis=1)
-    wrong = met.true != predicted
-    pairs, at = np.unique(np.stack([met.true[wrong], predicted[wrong]]), axis=1, return_inverse=True)
-    counts = np.bincount(at, met.mass[wrong])
-    totals = np.bincount(met.true, met.mass, minlength=len(labels))
-    order = np.argsort(-counts, kind="stable")[:MOST_CONFUSIONS]
-    if not len(order):
+def _print_confusions(console: Console, confusions: Sequence[Confusion], labels: Sequence[str]) -> None:
+    if not confusions:
         console.print("  no confusion at all")
         return
     table = _table()
@@ -205,10 +202,8 @@ def _print_confusions(console: Console, met: Outcomes, labels: Sequence[str]) ->
     table.add_column("taken for", max_width=26, no_wrap=True)
     table.add_column("rows", justify="right")
     table.add_column("of its class", justify="right")
-    for index in order:
-        true, guess = pairs[:, index]
-        share = f"{counts[index] / totals[true]:.0%}"
-        table.add_row(Text(_cut(labels[true], 26)), Text(_cut(labels[guess], 26)), _count(counts[index]), share)
+    for true, predicted, mass, share in confusions:
+        table.add_row(Text(cut(labels[true], 26)), Text(cut(labels[predicted], 26)), count(mass), f"{share:.0%}")
     console.print(Padding(table, INDENT, expand=False))
 
 
@@ -236,25 +231,19 @@ def _treatment(column: Column) -> str:
     return column.done.partition(";")[0] + ("; missing: median and a mark" if ";" in column.done else "")
 
 
-def _cells(judged: HeldOut, probabilities: Any) -> tuple[str, str]:
-    found = scores(judged.true, probabilities, judged.weights)
-
+def _cells(measured: Scores) -> tuple[str, str]:
     def cell(score: Score, form: str) -> str:
         return f"{score.value:{form}} ± {score.error:{form}}"
 
-    return cell(found.accuracy, ".1%"), cell(found.log_loss, ".4f")
+    return cell(measured.accuracy, ".1%"), cell(measured.log_loss, ".4f")
 
 
-def _count(count: float) -> str:
-    return f"{count:,.0f}" if count == round(count) else f"{count:,.1f}"
-
-
-def _shade(count: float, total: float, right: bool) -> str:
-    if not count:
+def _shade(mass: float, total: float, right: bool) -> str:
+    if not mass:
         return "dim"
     if right:
         return "bold green"
-    return "bold red" if count > 0.1 * total else "red"
+    return "bold red" if mass > 0.1 * total else "red"
 
 
 def _table() -> Table:
@@ -264,15 +253,6 @@ def _table() -> Table:
 def _heading(console: Console, text: str) -> None:
     console.print()
     console.print(text, style="bold cyan")
-
-
-def _many(count: int, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith(("s", "h")) else "s")
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _quoted(path: Path) -> str:

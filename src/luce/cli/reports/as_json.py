@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from luce import __version__
-from luce.models.evaluation.metrics import outcomes, per_class, scores
-from luce.report.facts import Coefficients, Facts, HeldOut
+from luce.models.summary import Summary
+from luce.printing.data import plain_data
+from luce.report.facts import Coefficients, Facts
+from luce.report.held_out import HeldOut
 from luce.tables.training.record import Training
 
 __all__ = ["as_json"]
 
-Array = npt.NDArray[Any]
 HARDEST = 20
 
 
@@ -58,13 +54,13 @@ def as_json(training: Training, facts: Facts, written: Mapping[str, Path]) -> st
         },
         "choice": None if choice is None else choice._asdict(),
         "coefficients": _coefficients(facts.coefficients),
-        "statistics": _statistics(training),
+        "statistics": facts.summary and _statistics(facts.summary),
         "held_out": facts.held_out and _held_out(facts.held_out, data.classes),
     }
-    return json.dumps(_plain(content), allow_nan=False, ensure_ascii=False)
+    return json.dumps(plain_data(content), allow_nan=False, ensure_ascii=False)
 
 
-def _coefficients(learnt: Coefficients) -> dict[str, Any]:
+def _coefficients(learnt: Coefficients) -> dict[str, object]:
     return {
         "features": learnt.feature_names,
         "coef": learnt.coef,
@@ -74,57 +70,33 @@ def _coefficients(learnt: Coefficients) -> dict[str, Any]:
     }
 
 
-def _statistics(training: Training) -> dict[str, Any] | None:
-    if training.pipeline[-1].standard_errors is not True:
-        return None
-    summary = training.pipeline[-1].summary()
+def _statistics(summary: Summary) -> dict[str, object]:
     names = ("coefficient", "standard_error", "z", "p", "low", "high", "level", "log_likelihood")
     more = ("null_log_likelihood", "aic", "bic", "mcfadden", "degrees_of_freedom", "observations")
     return {"classes": summary.classes} | {name: getattr(summary, name) for name in names + more}
 
 
-def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
-    true, given, weights = judged.true, judged.probabilities, judged.weights
-    met = outcomes(true, given, weights)
-    confusion = np.zeros((len(classes),) * 2)
-    np.add.at(confusion, (met.true, met.probabilities.argmax(axis=1)), met.mass)
-    stages = {"model": given, "calibrated": judged.calibrated, "baseline": judged.baseline}
-    losses = np.zeros(len(given))
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.take_along_axis(met.probabilities, met.true[:, None], 1)[:, 0])
-    np.add.at(losses, met.row, -met.mass * logs)
-    losses /= 1 if weights is None else weights
+def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, object]:
+    true = judged.true
     return {
-        "how": judged.how,
-        "rows": len(given),
-        "weight": met.mass.sum(),
+        "how": judged.method,
+        "rows": len(judged.row_numbers),
+        "weight": judged.total,
         "temperature": judged.temperature,
         "scores": {
-            name: {measure: score._asdict() for measure, score in scores(true, p, weights)._asdict().items()}
-            for name, p in stages.items()
-            if p is not None
+            stage: {measure: score._asdict() for measure, score in scores._asdict().items()}
+            for stage, scores in judged.scores.items()
         },
-        "classes": per_class(true, given, weights)._asdict(),
-        "confusion": confusion,
+        "classes": judged.by_class._asdict(),
+        "confusion": judged.confusion_matrix,
         "hardest": [
             {
                 "row": judged.row_numbers[i],
                 "true": classes[true[i]] if true.ndim == 1 else true[i],
-                "loss": losses[i],
-                "probabilities": given[i],
+                "loss": judged.losses[i],
+                "probabilities": judged.probabilities[i],
                 "values": {name: values[i] for name, values in (judged.rows or {}).items()},
             }
-            for i in np.argsort(-losses, kind="stable")[:HARDEST].tolist()
+            for i in judged.hardest[:HARDEST].tolist()
         ],
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return the value in JSON's own types."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
