@@ -38,6 +38,7 @@ ROOMS = [
     "luce.printing.data",
     "luce.pages.shell",
     "luce.pages.svg",
+    "luce.pages.recording",
     "luce.models.evaluation.score",
     "luce.models.evaluation.metrics",
     "luce.models.evaluation.cross_validation",

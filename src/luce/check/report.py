@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luce.check.mistakes import Mistake
+from luce.printing.data import plain_data
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,25 +24,6 @@ WIDE = 6
 """Classes that a row of cells shows."""
 
 EXIT = {"correct": 0, "wrong": 1, "not runnable": 2}
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>luce check</title>
-<style>
-body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: {foreground}; background: {background}; }}
-pre {{ font: 0.95rem/1.2 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }}
-{stylesheet}
-</style>
-</head>
-<body>
-<pre>{code}</pre>
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True)
@@ -133,7 +115,7 @@ class Report:
             return {name: getattr(mistake, name) for name in ("name", "kind", "said", "computed", "right", "fix")}
 
         example = self.example and {
-            name: _plain(getattr(self.example, name))
+            name: plain_data(getattr(self.example, name), str)
             for name in ("probe", "row", "logits", "target", "output", "expected", "actual")
         }
         rest = ("reason", "called", "task", "part", "digits", "dtypes", "range")
@@ -155,11 +137,9 @@ class Report:
 
     def to_html(self) -> str:
         """The report as a page that needs nothing else."""
-        from rich.console import Console
+        from luce.pages.recording import recorded_page
 
-        console = Console(record=True, width=100, file=io.StringIO(), color_system="truecolor", force_terminal=True)
-        self.show(console)
-        return console.export_html(code_format=PAGE)
+        return recorded_page("luce check", self.show)
 
     def to_ansi(self) -> str:
         """The report with the terminal's colours, as wide as the terminal."""
@@ -271,14 +251,3 @@ def _shown(example: Example, n_classes: int) -> list[int]:
 
 def _number(value: float) -> str:
     return f"{value:+.6g}" if np.isfinite(value) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """Lists and numbers of an array; what is not finite by its name, as JSON has no such number."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value

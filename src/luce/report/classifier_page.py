@@ -61,7 +61,7 @@ def write_classifier_page(
     """Write the page; `learnt` is (X, y, sample_weight), the rest as `luce.SoftmaxClassifier.report` documents it."""
     if classifier.multilabel_:
         raise ValueError("report: the page is about one label a row; this model has several")
-    X, y, weights = _counted(*learnt)
+    X, y, weights, numbers = _counted(*learnt)
     found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=classifier.classes_)
     if test is not None:
         predictions: HeldOutPredictions | None = _on_test_rows(classifier, found.target, weights, test, seed)
@@ -77,7 +77,8 @@ def write_classifier_page(
     held_out = None
     if predictions is not None:
         texts = _texts(X if test is None else test[0], predictions.rows, names)
-        held_out = held_out_of(predictions, classifier.loss, predictions.rows + 1, texts)
+        numbers = numbers[predictions.rows] if test is None else predictions.rows + 1
+        held_out = held_out_of(predictions, classifier.loss, numbers, texts)
     facts = facts_of(
         classifier,
         title=title,
@@ -90,15 +91,15 @@ def write_classifier_page(
     write_page(Path(path), facts)
 
 
-def _counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Array | None]:
-    """Return the rows of positive weight."""
+def _counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Array | None, Array]:
+    """Return the rows of positive weight, and their numbers from 1 among all rows."""
     if sparse.issparse(X):
         X = X.tocsr()  # type: ignore[attr-defined]
     if sample_weight is None:
-        return X, y, None
+        return X, y, None, np.arange(1, len(y) + 1)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     there = np.flatnonzero(weights > 0)
-    return _safe_indexing(X, there), _safe_indexing(y, there), weights[there]
+    return _safe_indexing(X, there), _safe_indexing(y, there), weights[there], there + 1
 
 
 def _model(classifier: ReportedClassifier) -> Model:
