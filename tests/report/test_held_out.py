@@ -12,6 +12,7 @@ from luce.models.evaluation import metrics
 from luce.report.held_out import Confusion, HeldOut
 from luce.report.page import page
 from reports import facts_of, held
+from subprocesses import output
 
 P = np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.5, 0.3], [0.5, 0.25, 0.25], [0.1, 0.7, 0.2]])
 TRUE = np.array([0, 0, 1, 2, 0])
@@ -116,6 +117,11 @@ def test_a_run_measures_once_for_all_its_reports(monkeypatch, tmp_path, capsys):
     assert main(["fit", "--report", "page.html", "--json"]) in (0, None)
     assert '"held_out"' in capsys.readouterr().out and Path("page.html").exists()
     assert calls["scores"] == 3 and calls["per_class"] == calls["confusion_matrix"] == calls["losses_of_rows"] == 1
+
+
+def test_facts_load_no_more_than_arrays():
+    code = "import sys, luce.report.facts; print(sorted({'scipy', 'sklearn', 'jinja2'} & set(sys.modules)))"
+    assert output(code) == "[]"
 
 
 def test_row_numbers_are_those_of_all_rows_also_where_some_have_no_weight(tmp_path):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from luce.models.summary import Summary
-from luce.report.held_out import HeldOut
 from luce.report.shapes import check_shape
+
+if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what measures
+    from luce.models.summary import Summary
+    from luce.report.held_out import HeldOut
 
 __all__ = ["Coefficients", "Column", "Data", "Facts", "Model"]
 

@@ -109,7 +109,7 @@ def write_page(path: str | PathLike[str], facts: Facts) -> None:
     write_whole(path, page(facts))
 
 
-def _data(data: Data) -> dict[str, Any]:
+def _data(data: Data) -> dict[str, object]:
     counts = np.asarray(data.class_counts)
     order = np.argsort(-counts, kind="stable") if len(counts) > MOST_SHOWN else np.arange(len(counts))
     classes = [
@@ -130,7 +130,7 @@ def _data(data: Data) -> dict[str, Any]:
     }
 
 
-def _training(model: Model) -> dict[str, Any]:
+def _training(model: Model) -> dict[str, object]:
     loss = np.asarray(model.loss_curve, np.float64)
     known = model.gap is not None and math.isfinite(model.gap)
     excess = loss - (loss[-1] - max(model.gap or 0.0, 0.0) if known else loss.min()) if len(loss) else loss
@@ -144,7 +144,7 @@ def _training(model: Model) -> dict[str, Any]:
     }
 
 
-def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any]:
+def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, object]:
     scales = np.ones(len(learnt.feature_names)) if learnt.scales is None else np.asarray(learnt.scales)
     coef = np.asarray(learnt.coef, np.float64) * scales
     half = None if learnt.standard_errors is None else NORMAL_95 * np.asarray(learnt.standard_errors) * scales
@@ -173,7 +173,7 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any
     }
 
 
-def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
+def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, object]:
     headings = {"model": "model", "calibrated": "calibrated", "baseline": "class shares"}
     return {
         "method": judged.method,
@@ -217,7 +217,7 @@ def _reliabilities(judged: HeldOut) -> list[tuple[str, Score, Markup]]:
     ]
 
 
-def _by_class(judged: HeldOut) -> dict[str, Any]:
+def _by_class(judged: HeldOut) -> dict[str, object]:
     """Return the classes in their order where they are few, else the weakest first and the others folded away."""
     table = judged.by_class
     K = len(table.f1)
@@ -232,7 +232,7 @@ def _by_class(judged: HeldOut) -> dict[str, Any]:
     }
 
 
-def _hardest(judged: HeldOut) -> Iterator[dict[str, Any]]:
+def _hardest(judged: HeldOut) -> Iterator[dict[str, object]]:
     """Yield the rows of the largest loss; of soft labels the largest share is shown as a row's own class."""
     true, given = np.asarray(judged.true), judged.stages["model"]
     own = true.argmax(axis=1) if true.ndim == 2 else true

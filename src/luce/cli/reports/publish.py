@@ -6,7 +6,6 @@ from pathlib import Path
 
 from luce.cli.reports.as_json import as_json
 from luce.cli.reports.terminal import print_report
-from luce.report.page import write_page
 from luce.tables.output_files import failing
 from luce.tables.training.record import Training, training_facts
 
@@ -19,6 +18,8 @@ def publish(training: Training, *, model: Path, page: Path | None, json: bool, q
         return
     facts = training_facts(training)
     if page is not None:
+        from luce.report.page import write_page
+
         with failing(page):
             write_page(page, facts)
     written = {"model": model} | ({} if page is None else {"report": page})
