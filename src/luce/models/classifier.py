@@ -89,8 +89,8 @@ class SoftmaxClassifier(LinearClassifier):
         Class labels, sorted; the names of y's columns, or 0 … K−1, where y is a table. A class whose rows all have
         weight 0 is not among them.
     coef_ : (K, D) array, (1, D) for two classes
-        Coefficients, of X's dtype; with the softmax loss and no L1 penalty each column sums to 0 over three and more
-        classes, to rounding.
+        Coefficients, in float64 also where X is float32; with the softmax loss and no L1 penalty each column sums to 0
+        over three and more classes, to rounding.
     intercept_ : (K,) array, (1,) for two classes
         Intercepts; with the softmax loss and three and more classes they sum to 0. Zeros without `fit_intercept`.
     n_iter_ : (1,) int32 array
@@ -234,7 +234,7 @@ class SoftmaxClassifier(LinearClassifier):
         )
         interrupted = solution.last.status == "interrupted"
         statistics = self._statistics(problem, solution) if self.standard_errors and not interrupted else None
-        self._keep(solution, found.classes, multilabel, X.dtype)
+        self._keep(solution, found.classes, multilabel)
         if statistics is not None:
             self._keep_statistics(statistics)
         if interrupted and not self.verbose:
@@ -294,7 +294,7 @@ class SoftmaxClassifier(LinearClassifier):
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
-        self._keep(solution, found.classes, self._several_labels(y), X.dtype)
+        self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
         return self
@@ -359,17 +359,16 @@ class SoftmaxClassifier(LinearClassifier):
         )
         if not fits:
             return None
-        return self.dense_coef().astype(np.float64), self.intercept_.astype(np.float64)
+        return self.dense_coef(), self.intercept_
 
-    def _keep(self, solution: Solution, classes: Array, multilabel: bool, dtype: Any) -> None:
+    def _keep(self, solution: Solution, classes: Array, multilabel: bool) -> None:
         for name in STATISTICS:
             self.__dict__.pop(name, None)
         self._stream = None
         self.classes_ = classes
         self.multilabel_ = multilabel
         self.temperature_ = 1.0
-        self.coef_ = solution.coef.astype(dtype)
-        self.intercept_ = solution.intercept.astype(dtype)
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
         self.n_iter_ = np.array([max(solution.last.iteration, 1)], dtype=np.int32)
         self.loss_curve_ = solution.loss_curve
         self.grad_norm_curve_ = solution.grad_norm_curve
@@ -381,7 +380,7 @@ class SoftmaxClassifier(LinearClassifier):
     def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
             raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
-        return information(solution.last.point, problem.total)
+        return information(problem.in_double(self.C, solution), problem.total)
 
     def _keep_statistics(self, found: Statistics) -> None:
         self.covariance_ = found.covariance

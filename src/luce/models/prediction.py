@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from luce.models.calibration import temperature
+from luce.models.scores import scores
 from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
 from luce.softmax import log_softmax, softmax
@@ -55,18 +56,17 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
-        check_is_fitted(self, "coef_")
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
-        scores = X @ self.coef_.T
-        scores = (scores.toarray() if hasattr(scores, "toarray") else np.asarray(scores)) + self.intercept_
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        found, dtype = self._scores(X)
+        if dtype != found.dtype:
+            found = np.clip(found, *(np.finfo(dtype).min, np.finfo(dtype).max)).astype(dtype)
+        return found[:, 0] if found.shape[1] == 1 else found
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (N,); for several labels a row 0 or 1 for each class, (N, K)."""
-        scores = self.decision_function(X)
+        found, _ = self._scores(X)
         if self.multilabel_:
-            return (scores > 0).astype(np.int64)
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
+            return (found > 0).astype(np.int64)
+        codes = (found[:, 0] > 0).astype(np.intp) if found.shape[1] == 1 else np.argmax(found, axis=1)
         return np.asarray(self.classes_[codes])
 
     def predict_proba(self, X: Any) -> Array:
@@ -75,19 +75,21 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         For ``loss="sigmoid"`` with one label a row the K sigmoids are divided by their sum, as scikit-learn's
         ``OneVsRestClassifier`` does; with several labels a row they are left as they are.
         """
-        logits = self._logits(X)
+        logits, dtype = self._logits(X)
         if not self._sigmoids():
-            return np.asarray(softmax(logits, n_threads=self.n_threads))
-        if self.multilabel_:
-            return np.asarray(expit(logits))
-        return np.exp(self._normalised(logits))
+            found = softmax(logits, n_threads=self.n_threads)
+        else:
+            found = expit(logits) if self.multilabel_ else np.exp(self._normalised(logits))
+        return np.asarray(found).astype(dtype, copy=False)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
-        logits = self._logits(X)
+        logits, dtype = self._logits(X)
         if not self._sigmoids():
-            return np.asarray(log_softmax(logits, n_threads=self.n_threads))
-        return np.asarray(log_expit(logits)) if self.multilabel_ else self._normalised(logits)
+            found = log_softmax(logits, n_threads=self.n_threads)
+        else:
+            found = log_expit(logits) if self.multilabel_ else self._normalised(logits)
+        return np.clip(found, np.finfo(dtype).min, None).astype(dtype, copy=False)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy.
@@ -97,7 +99,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not is_table(y) or self.multilabel_:
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-        logits = self._logits(X)
+        logits, _ = self._logits(X)
         found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
         check_consistent_length(logits, found.target)
         codes = np.argmax(logits, axis=1)
@@ -135,7 +137,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         before = self.temperature_
         self.temperature_ = 1.0
         try:
-            logits = self._logits(X)
+            logits, _ = self._logits(X)
             weights = None
             if sample_weight is not None:
                 weights = _check_sample_weight(sample_weight, logits, dtype=np.float64, ensure_non_negative=True)
@@ -182,7 +184,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 < level < 1:
             raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
         rows, columns = self.coef_.shape
-        coefficients = np.hstack([self.dense_coef(), self.intercept_[:, None]]).astype(np.float64)
+        coefficients = np.hstack([self.dense_coef(), self.intercept_[:, None]])
         labels = [str(label) for label in self.classes_.tolist()]
         covariance, named, against = self.covariance_, labels, None
         if rows == 1:
@@ -313,11 +315,17 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _sigmoids(self) -> bool:
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
-    def _logits(self, X: Any) -> Array:
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.stack([np.zeros_like(scores), scores], axis=1)
-        return scores if self.temperature_ == 1 else scores / scores.dtype.type(self.temperature_)
+    def _scores(self, X: Any) -> tuple[Array, Any]:
+        """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
+        check_is_fitted(self, "coef_")
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
+        return scores(X, self.coef_, self.intercept_), X.dtype
+
+    def _logits(self, X: Any) -> tuple[Array, Any]:
+        found, dtype = self._scores(X)
+        if found.shape[1] == 1:
+            found = np.hstack([np.zeros_like(found), found])
+        return found if self.temperature_ == 1 else found / found.dtype.type(self.temperature_), dtype
 
     def _normalised(self, logits: Array) -> Array:
         return np.asarray(log_softmax(log_expit(logits), n_threads=self.n_threads))

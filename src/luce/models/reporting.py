@@ -61,7 +61,8 @@ def report(
     names = names or [f"x{j}" for j in range(model.n_features_in_)]
     notes = [] if judged is None else no_better(judged)
     errors = getattr(model, "standard_errors_", None)
-    numeric: Any = X if sparse.issparse(X) else np.asarray(X, np.float64)
+    numeric: Any = X if sparse.issparse(X) else np.asarray(X)
+    numeric = numeric if numeric.dtype == np.float32 else numeric.astype(np.float64, copy=False)
     even = np.full(numeric.shape[0], 1 / numeric.shape[0])
     counts = np.bincount(found.target, minlength=len(model.classes_)) if found.target.ndim == 1 else found.target.sum(0)
     page = facts.Facts(

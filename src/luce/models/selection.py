@@ -153,7 +153,7 @@ def softmax_path(
     models = []
     for C, solution in zip(strengths, _walk(problem, strengths, model), strict=True):
         fitted = clone(model).set_params(C=float(C))
-        _keep(fitted, model, problem, solution, found, y, checked.dtype)
+        _keep(fitted, model, problem, solution, found, y)
         models.append(fitted)
     return Path(strengths, models)
 
@@ -398,12 +398,11 @@ def _keep(
     solution: Solution,
     found: Targets,
     y: Any,
-    dtype: Any,
 ) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(fitted, name, getattr(model, name))
-    fitted._keep(solution, found.classes, model._several_labels(y), dtype)
+    fitted._keep(solution, found.classes, model._several_labels(y))
     if model.standard_errors:
         fitted._keep_statistics(fitted._statistics(problem, solution))
     fitted._warn(problem, solution)
@@ -433,7 +432,7 @@ def _judge_fold(
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
     for solution in _walk(problem, strengths, model):
-        fitted._keep(solution, classes, model._several_labels(y), X.dtype)
+        fitted._keep(solution, classes, model._several_labels(y))
         scores.append(float(scorer(fitted, X[test], y[test], **score_params)))
         unfinished += not solution.last.converged
     if saying:
