@@ -800,7 +800,7 @@ def test_an_interrupt_is_not_replaced_by_a_complaint_about_statistics():
         SoftmaxClassifier(C=np.inf, standard_errors=True).fit(X, y, callback=stop)
 
 
-@pytest.mark.parametrize("unit", [1e-45, 1e45])
+@pytest.mark.parametrize("unit", [2.0**-150, 2.0**150])  # powers of 2, so that nothing is rounded otherwise
 def test_units_beyond_single_precision(unit):
     X, y = load_digits(return_X_y=True)
     plain = SoftmaxClassifier(C=np.inf, max_iter=8, solver="newton-cg")

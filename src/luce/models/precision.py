@@ -44,7 +44,8 @@ def numbers_suit_single(X: Any, coef: Vector, intercept: Vector) -> bool:
     """
     if not np.abs(coef).max(initial=0.0) <= LARGEST_COEFFICIENT:
         return False
-    numbers = X.data if sparse.issparse(X) else X
+    stored: bool = sparse.issparse(X)
+    numbers = X.data if stored else X
     largest = max(float(numbers.max(initial=0.0)), -float(numbers.min(initial=0.0)))
     size = np.square(coef).sum(axis=1) * largest**2 + np.square(intercept)
     return bool((size <= LARGEST_PART**2).all())
@@ -54,7 +55,8 @@ def rows_suit_single(X: Any, coef: Vector, intercept: Vector) -> bool:
     """Tell the same from the largest number of each column; X is an array or a CSR matrix."""
     if not np.abs(coef).max(initial=0.0) <= LARGEST_COEFFICIENT:
         return False
-    if sparse.issparse(X):
+    stored: bool = sparse.issparse(X)
+    if stored:
         largest = np.zeros(X.shape[1])
         np.maximum.at(largest, X.indices, np.abs(X.data))
     else:

@@ -89,7 +89,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             found = log_softmax(logits, n_threads=self.n_threads)
         else:
             found = log_expit(logits) if self.multilabel_ else self._normalised(logits)
-        return np.clip(found, np.finfo(dtype).min, None).astype(dtype, copy=False)
+        return np.asarray(np.clip(found, np.finfo(dtype).min, None), dtype)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy.

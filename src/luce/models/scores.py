@@ -69,13 +69,14 @@ def _in_single(X: Any, coef: Array, intercept: Array) -> Array:
 
 
 def _blocks(X: Any) -> Iterator[Any]:
-    X = X.tocsr() if sparse.issparse(X) else X
-    stored = X.nnz // max(X.shape[0], 1) if sparse.issparse(X) else X.shape[1]
-    step = max(1, BLOCK_ENTRIES // max(1, stored))
+    is_sparse: bool = sparse.issparse(X)
+    X = X.tocsr() if is_sparse else X
+    step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
     for first in range(0, X.shape[0], step):
         yield X[first : first + step]
 
 
 def _of(X: Any, coef: Any, intercept: Array) -> Array:
     product = X @ coef.T
-    return np.asarray((product.toarray() if sparse.issparse(product) else np.asarray(product)) + intercept)
+    is_sparse: bool = sparse.issparse(product)
+    return np.asarray((product.toarray() if is_sparse else np.asarray(product)) + intercept)
