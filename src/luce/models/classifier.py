@@ -201,8 +201,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            probabilities that do not sum to 1, negative weights; with `standard_errors`, for collinear columns or
-            separable classes without a penalty.
+            probabilities that do not sum to 1, negative weights; with `standard_errors`, for constant or collinear
+            columns or separable classes without a penalty.
 
         Warns
         -----
@@ -380,7 +380,7 @@ class SoftmaxClassifier(LinearClassifier):
     def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
             raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
-        return information(problem.in_double(self.C, solution), problem.total)
+        return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
         self.covariance_ = found.covariance

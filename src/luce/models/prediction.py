@@ -202,7 +202,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
             named, against = labels[:at] + labels[at + 1 :], labels[at]
         errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
-        terms = [str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(columns)])]
+        terms = self._terms()
         if self.fit_intercept:
             terms.append("intercept")
         else:
@@ -307,6 +307,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, given if hasattr(given, "columns") and is_table(given) else y, weights
+
+    def _terms(self) -> list[str]:
+        """Return the names of the columns, x0, x1, … where they have none."""
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _several_labels(self, y: Any) -> bool:
         """Tell whether each column of y is a label of its own."""

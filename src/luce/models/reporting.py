@@ -57,8 +57,7 @@ def report(
     else:
         judged = None
     table = X if test is None else test[0]
-    names = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    names = names or [f"x{j}" for j in range(model.n_features_in_)]
+    names = model._terms()
     notes = [] if judged is None else no_better(judged)
     errors = getattr(model, "standard_errors_", None)
     numeric: Any = X if sparse.issparse(X) else np.asarray(X)
