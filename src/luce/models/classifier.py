@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
+from luce.models.labels import plain_labels
 from luce.models.prediction import LinearClassifier
 from luce.models.problem import SOLVER_NAMES, Problem, Solution
 from luce.models.progress import LiveLine
@@ -343,8 +344,10 @@ class SoftmaxClassifier(LinearClassifier):
                 raise ValueError("classes must be given at the first call of partial_fit")
             if classes is None:
                 return getattr(self, "classes_", None)
-            return np.asarray(classes) if is_table(y) else np.unique(classes)  # a table's columns have an order
-        if classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
+            return (
+                np.asarray(classes) if is_table(y) else np.unique(plain_labels(classes))
+            )  # a table's columns have an order
+        if classes is not None and not np.array_equal(np.unique(plain_labels(classes)), np.sort(self.classes_)):
             raise ValueError(f"classes: {classes!r} are not those of the first call, {self.classes_!r}")
         known: Array = self.classes_
         return known

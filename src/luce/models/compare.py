@@ -29,6 +29,7 @@ from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
 from luce.cross_entropy import cross_entropy_and_grad
 from luce.models.classifier import SoftmaxClassifier
+from luce.models.labels import plain_labels
 from luce.sigmoid import sigmoid_cross_entropy_and_grad
 
 __all__ = ["Comparison", "Curve", "Row", "Score", "compare"]
@@ -459,7 +460,7 @@ def compare(
     """
     if not (isinstance(C, Real) and 0 < C < np.inf):
         raise ValueError(f"C must be a positive finite number, got {C!r}")
-    X, y = check_X_y(X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
+    X, y = check_X_y(X, plain_labels(y), accept_sparse="csr", dtype=[np.float64, np.float32])
     check_classification_targets(y)
     weights = None
     if sample_weight is not None:

@@ -14,6 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import _safe_indexing
 
 from luce.models.calibration import temperature
+from luce.models.labels import plain_labels
 from luce.models.targets import is_table
 from luce.report.metrics import Score
 from luce.softmax import softmax
@@ -85,7 +86,7 @@ def held_out(
         What the estimator's `fit` calls the weights.
     """
     soft = np.asarray(y, float) if is_table(y) else None
-    labels = np.asarray(y) if soft is None else soft.argmax(axis=1)
+    labels = plain_labels(y) if soft is None else soft.argmax(axis=1)
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     shares = np.eye(len(classes))[codes] if soft is None else soft
     folds = min(folds, int(counts.max()))

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from luce.models.calibration import temperature
+from luce.models.labels import check_kind, plain_labels
 from luce.models.scores import scores
 from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
@@ -97,7 +98,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
         several labels a row, the share of the rows with every label right.
         """
-        if not is_table(y) or self.multilabel_:
+        if self.multilabel_:
+            return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+        if not is_table(y):
+            y = plain_labels(y)
+            check_kind(np.asarray(y), self.classes_)
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
         logits, _ = self._logits(X)
         found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
@@ -296,7 +301,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(
             self,
             X,
-            y,
+            y if is_table(y) else plain_labels(y),
             reset=reset,
             accept_sparse=["csr", "csc"],
             accept_large_sparse=True,

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from luce.models.labels import check_kind, plain_labels
+
 __all__ = ["Targets", "is_table", "targets"]
 
 Array = npt.NDArray[Any]
@@ -102,12 +104,14 @@ def targets(
             table, sample_weight = _weighted(table, sample_weight, class_weight, classes)
         found = Targets(classes, table, sample_weight, rows)
     else:
+        y = plain_labels(y)
         check_classification_targets(y)
         labels = column_or_1d(y, warn=True)
         labels = labels if rows is None else labels[rows]
         if classes is None:
             classes, codes = np.unique(labels, return_inverse=True)
         else:
+            check_kind(labels, classes)
             order = np.argsort(classes)  # the names of a table's columns come in any order
             codes = order[np.searchsorted(classes, labels, sorter=order).clip(0, len(classes) - 1)]
             if not np.array_equal(classes[codes], labels):
