@@ -253,8 +253,10 @@ class SoftmaxClassifier(LinearClassifier):
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
         The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
-        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them. `fit` begins anew,
-        and a first `partial_fit` after `fit` too.
+        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them, if each batch is a
+        fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the right
+        side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit` begins
+        anew, and a first `partial_fit` after `fit` too.
 
         Parameters
         ----------
@@ -284,6 +286,8 @@ class SoftmaxClassifier(LinearClassifier):
         -----
         ConvergenceWarning
             If the tolerance was not reached on this batch.
+        UserWarning
+            Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
@@ -298,6 +302,7 @@ class SoftmaxClassifier(LinearClassifier):
         self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
+        self._warn_of_order(stream.order.forgotten(found.target))
         return self
 
     def _check_parameters(self) -> None:
@@ -396,6 +401,17 @@ class SoftmaxClassifier(LinearClassifier):
         self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
+
+    def _warn_of_order(self, absent: list[int]) -> None:
+        if absent:
+            names = ", ".join(repr(label) for label in self.classes_[absent[:5]].tolist())
+            warnings.warn(
+                f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > 5 else ''},"
+                " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
+                " or mix old ones into each batch.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _warn(self, problem: Problem | None, solution: Solution) -> None:
         last = solution.last
