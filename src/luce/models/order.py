@@ -9,7 +9,7 @@ __all__ = ["ClassOrder"]
 
 Array = npt.NDArray[np.float64]
 
-UNLIKELY = 20.0  # an event of probability e^−20
+UNLIKELY = 16.0  # an event of probability e^−16
 
 
 class ClassOrder:
