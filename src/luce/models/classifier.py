@@ -316,7 +316,12 @@ class SoftmaxClassifier(LinearClassifier):
             raise ValueError(f"loss must be 'softmax' or 'sigmoid', got {self.loss!r}")
         if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
             raise ValueError(f"tol must be a number >= 0, got {self.tol!r}")
-        if not (isinstance(self.max_iter, Integral) and self.max_iter >= 1):
+        for name in ("fit_intercept", "standard_errors", "warm_start"):
+            if not isinstance(value := getattr(self, name), (bool, np.bool_)) and value not in (0, 1):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+        if not isinstance(self.verbose, (Integral, np.bool_)):
+            raise ValueError(f"verbose must be an integer, got {self.verbose!r}")
+        if not (isinstance(self.max_iter, Integral) and not isinstance(self.max_iter, bool) and self.max_iter >= 1):
             raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
         if self.solver not in SOLVER_NAMES:
             raise ValueError(f"solver must be one of {list(SOLVER_NAMES)}, got {self.solver!r}")

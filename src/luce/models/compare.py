@@ -25,11 +25,12 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
 from luce.cross_entropy import cross_entropy_and_grad
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.labels import plain_labels
+from luce.models.rows import checked_weights
 from luce.sigmoid import sigmoid_cross_entropy_and_grad
 
 __all__ = ["Comparison", "Curve", "Row", "Score", "compare"]
@@ -462,9 +463,7 @@ def compare(
         raise ValueError(f"C must be a positive finite number, got {C!r}")
     X, y = check_X_y(X, plain_labels(y), accept_sparse="csr", dtype=[np.float64, np.float32])
     check_classification_targets(y)
-    weights = None
-    if sample_weight is not None:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weights = checked_weights(sample_weight, X)
     counted = np.ones(len(y), bool) if weights is None else weights > 0
     classes = np.unique(y[counted])
     if len(classes) < 2:

@@ -11,15 +11,11 @@ from scipy import sparse
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from luce.models.calibration import temperature
 from luce.models.labels import check_kind, plain_labels
+from luce.models.rows import checked_rows, checked_weights
 from luce.models.scores import scores
 from luce.models.statistics import Summary
 from luce.models.targets import is_table, targets
@@ -143,10 +139,14 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.temperature_ = 1.0
         try:
             logits, _ = self._logits(X)
-            weights = None
-            if sample_weight is not None:
-                weights = _check_sample_weight(sample_weight, logits, dtype=np.float64, ensure_non_negative=True)
-            found = targets(y, weights, None, loss="softmax", dtype=logits.dtype, classes=self.classes_)
+            found = targets(
+                y,
+                checked_weights(sample_weight, logits),
+                None,
+                loss="softmax",
+                dtype=logits.dtype,
+                classes=self.classes_,
+            )
             logits = logits if found.rows is None else logits[found.rows]
             before = temperature(logits, found.target, found.weights)
         finally:
@@ -297,21 +297,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> tuple[Any, Any, Array | None]:
         """Return the data as arrays, a frame of probabilities as it is, and the weights."""
-        given = y
-        X, y = validate_data(
-            self,
-            X,
-            y if is_table(y) else plain_labels(y),
-            reset=reset,
-            accept_sparse=["csr", "csc"],
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            multi_output=is_table(y),
-        )
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return X, given if hasattr(given, "columns") and is_table(given) else y, weights
+        if sparse.issparse(y):
+            y = y.toarray()  # type: ignore[attr-defined]
+        table = is_table(y)
+        given, y = y, y if table else plain_labels(y)
+        X, y = checked_rows(self, X, y, reset=reset, multi_output=table)
+        weights = checked_weights(sample_weight, X)
+        return X, given if hasattr(given, "columns") and table else y, weights
 
     def _terms(self) -> list[str]:
         """Return the names of the columns, x0, x1, … where they have none."""
@@ -328,7 +320,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> tuple[Array, Any]:
         """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
         check_is_fitted(self, "coef_")
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
+        X = checked_rows(self, X, reset=False)
         return scores(X, self.coef_, self.intercept_), X.dtype
 
     def _logits(self, X: Any) -> tuple[Array, Any]:

@@ -31,6 +31,7 @@ FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian
 HESSIAN_WORK = 3e6  # and the multiplications in forming it up to which it does
 ROWS_PER_PARAMETER = 20  # from which on the Hessian of a sample of the rows is close to that of all of them
 SINGLE_ITERATIONS = 30  # of a walk in single precision; a longer one goes on in double
+LARGEST_MASS = 1e307  # of C Σ r, whose inverse is the strength of the penalty
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
@@ -106,7 +107,13 @@ class Problem:
 
     def objective(self, C: float) -> LinearObjective:
         """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
-        strength = 1 / (C * self.total)
+        mass = C * self.total
+        if not (np.inf == C or 1 / LARGEST_MASS <= mass <= LARGEST_MASS):
+            raise ValueError(
+                f"C: {C:g} times {self.total:g}, the sum of the row weights, is {mass:g}; computed with are"
+                f" {1 / LARGEST_MASS:g} to {LARGEST_MASS:g}, and inf for no penalty"
+            )
+        strength = 1 / mass
         return LinearObjective(
             self.design,
             self._loss,

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_sample_weight
 
 from luce.models.design import as_matrix
 from luce.models.held_out import HeldOut, calibrated, gain, held_out
+from luce.models.rows import checked_weights
 from luce.models.targets import targets
 from luce.report import facts
 from luce.report.page import write_page
@@ -44,9 +44,8 @@ def report(
         X = X.tocsr()  # type: ignore[attr-defined]
     if model.multilabel_:
         raise ValueError("report: the page is about one label a row; this model has several")
-    weights = None
-    if sample_weight is not None:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weights = checked_weights(sample_weight, X)
+    if weights is not None:
         there = np.flatnonzero(weights > 0)
         X, y, weights = _safe_indexing(X, there), _safe_indexing(y, there), weights[there]
     found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=model.classes_)

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -279,6 +280,8 @@ class SoftmaxClassifierCV(LinearClassifier):
         if weights is not None:  # rows of weight 0 are not judged
             folds = [(train, np.asarray(test)[weights[test] > 0]) for train, test in folds]
             folds = [(train, test) for train, test in folds if len(test)]
+        if not is_table(y):
+            _warn_of_classes_to_come(table, found.classes, folds)
         work = Parallel(n_jobs=self.n_jobs)
         results = work(
             delayed(_judge_fold)(
@@ -428,16 +431,51 @@ def _judge_fold(
     scorer: Callable[..., float] = _log_likelihood if scoring is None else get_scorer(scoring)
     if not (scoring is None or hasattr(scorer, "_score_func")):  # a plain function: it knows no weights
         score_params = {}
+    if not model._several_labels(y):
+        scorer = _told_of(classes, scorer)
     scores, unfinished = [], 0
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
     for solution in _walk(problem, strengths, model):
         fitted._keep(solution, classes, model._several_labels(y))
-        scores.append(float(scorer(fitted, X[test], y[test], **score_params)))
+        try:
+            scores.append(float(scorer(fitted, X[test], y[test], **score_params)))
+        except ValueError as error:
+            held = np.unique(y[test]).tolist() if y.ndim == 1 else "several labels a row"
+            raise ValueError(
+                f"scoring={scoring!r} fails on held-out rows with the classes {held} of {classes.tolist()}: {error}"
+            ) from error
         unfinished += not solution.last.converged
     if saying:
         print(f"{saying}: best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}", file=sys.stderr)
     return scores, unfinished
+
+
+def _told_of(classes: Array, scorer: Any) -> Any:
+    """Return a scorer of probabilities that knows which classes their columns are, whichever the rows hold."""
+    judge = getattr(scorer, "_score_func", None)
+    if judge is None or scorer._response_method != "predict_proba" or "labels" not in signature(judge).parameters:
+        return scorer
+    options = {"labels": classes, **scorer._kwargs}
+    return make_scorer(judge, response_method="predict_proba", greater_is_better=scorer._sign > 0, **options)
+
+
+def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[tuple[Array, Array]]) -> None:
+    """Say so if folds hold out classes that their training rows lack: the scores judge what could not be learnt."""
+    lacking = {
+        number: there
+        for number, (train, test) in enumerate(folds, 1)
+        if len(there := np.setdiff1d(np.intersect1d(labels[test], classes), labels[train]))
+    }
+    if lacking:
+        number, there = next(iter(lacking.items()))
+        warnings.warn(
+            f"cv: the training rows of {len(lacking)} of {len(folds)} folds lack classes of their held-out rows (fold"
+            f" {number}: {there.tolist()}), which no strength of the penalty can predict; shuffle the rows, or use"
+            " fewer folds",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:

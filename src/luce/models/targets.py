@@ -185,7 +185,10 @@ def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
     strangers = [name for name in class_weight if name not in labels]
     if strangers and any(label not in class_weight for label in labels):
         raise ValueError(f"class_weight names {strangers[0]!r}, which is no class; the classes are {labels}")
-    factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
-    if not (factors > 0).all():
-        raise ValueError(f"class weights must be positive, got {class_weight!r}")
+    try:
+        factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
+    except (TypeError, ValueError):
+        factors = np.zeros(1)
+    if not ((factors > 0) & (factors < np.inf)).all():
+        raise ValueError(f"class_weight: class weights must be positive numbers, got {class_weight!r}")
     return factors
