@@ -50,6 +50,7 @@ def test_a_value_that_no_row_may_have_is_named_with_its_place(table, words):
         lambda: SoftmaxClassifier().partial_fit(table, Y, [0, 1, 2]),
         lambda: SoftmaxClassifierCV(Cs=2, cv=2).fit(table, Y),
         lambda: luce.softmax_path(table, Y, Cs=2),
+        lambda: luce.compare(table, Y),
     ):
         with pytest.raises(ValueError, match=words):
             call()
@@ -102,8 +103,8 @@ def test_weights_of_any_size_inside_the_range(factor):
         ({"verbose": "yes"}, "verbose must be an integer"),
         ({"max_iter": True}, "max_iter must be an integer >= 1, got True"),
         ({"C": 1e-320}, r"C: 9.*e-321 times 150"),
-        ({"class_weight": {0: np.inf}}, "class_weight: class weights must be positive numbers, got {0: inf}"),
-        ({"class_weight": {0: "a"}}, "class_weight: class weights must be positive numbers, got {0: 'a'}"),
+        ({"class_weight": {0: np.inf}}, "class_weight: class weights must be positive, got {0: inf}"),
+        ({"class_weight": {0: "a"}}, "class_weight: class weights must be positive, got {0: 'a'}"),
     ],
 )
 def test_parameters_of_another_type(parameters, words):

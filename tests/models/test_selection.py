@@ -1,5 +1,7 @@
 """The path over C and its choice by cross-validation."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -187,7 +189,8 @@ def test_balanced_weights_where_a_fold_lacks_a_class():
         model = SoftmaxClassifierCV(Cs=[1.0], cv=folds, class_weight="balanced", scoring="accuracy")
         if target.ndim == 2:
             model.set_params(scoring=None)
-        assert np.isfinite(model.fit(X, target).scores_).all()
+        with nullcontext() if target.ndim == 2 else pytest.warns(UserWarning, match=r"lack classes .*fold 1: \[3\]"):
+            assert np.isfinite(model.fit(X, target).scores_).all()
 
 
 def test_scores_that_are_no_numbers_are_not_chosen():

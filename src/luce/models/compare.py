@@ -30,7 +30,7 @@ from sklearn.utils.validation import has_fit_parameter
 from luce.cross_entropy import cross_entropy_and_grad
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.labels import plain_labels
-from luce.models.rows import checked_weights
+from luce.models.rows import checked_weights, placed
 from luce.sigmoid import sigmoid_cross_entropy_and_grad
 
 __all__ = ["Comparison", "Curve", "Row", "Score", "compare"]
@@ -461,7 +461,8 @@ def compare(
     """
     if not (isinstance(C, Real) and 0 < C < np.inf):
         raise ValueError(f"C must be a positive finite number, got {C!r}")
-    X, y = check_X_y(X, plain_labels(y), accept_sparse="csr", dtype=[np.float64, np.float32])
+    with placed(X):
+        X, y = check_X_y(X, plain_labels(y), accept_sparse="csr", dtype=[np.float64, np.float32])
     check_classification_targets(y)
     weights = checked_weights(sample_weight, X)
     counted = np.ones(len(y), bool) if weights is None else weights > 0

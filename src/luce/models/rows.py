@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-__all__ = ["checked_rows", "checked_weights"]
+__all__ = ["checked_rows", "checked_weights", "placed"]
 
 Array = npt.NDArray[Any]
 
@@ -26,15 +28,7 @@ def checked_rows(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -
         For missing, infinite or masked values, text, names that repeat, with the column and the row; and for whatever
         `validate_data` refuses.
     """
-    _refuse_masked("X", X)
-    if y and not sparse.issparse(y[0]):
-        _refuse_masked("y", y[0])
-    names = _names(X)
-    _refuse_nat(X, names)
-    twice = [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"X: the names of columns repeat: {', '.join(twice[:5])}")
-    try:
+    with placed(X, *y):
         return validate_data(
             estimator,
             X,
@@ -45,6 +39,21 @@ def checked_rows(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -
             dtype=FLOATS,
             **options,
         )
+
+
+@contextmanager
+def placed(X: Any, *y: Any) -> Iterator[None]:
+    """Validate X and y inside: what no row may hold is refused with its column and row, before or afterwards."""
+    _refuse_masked("X", X)
+    if y and not sparse.issparse(y[0]):
+        _refuse_masked("y", y[0])
+    names = _names(X)
+    _refuse_nat(X, names)
+    twice = [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"X: the names of columns repeat: {', '.join(twice[:5])}")
+    try:
+        yield
     except ValueError as error:
         place = _place(X, names, str(error))
         if place is None:

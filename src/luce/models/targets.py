@@ -190,5 +190,5 @@ def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
     except (TypeError, ValueError):
         factors = np.zeros(1)
     if not ((factors > 0) & (factors < np.inf)).all():
-        raise ValueError(f"class_weight: class weights must be positive numbers, got {class_weight!r}")
+        raise ValueError(f"class_weight: class weights must be positive, got {class_weight!r}")
     return factors
