@@ -437,9 +437,9 @@ def test_compare_is_the_function():
     [
         ({"y": [1] * 6}, r"y: expected at least two classes .* got \[1\]"),
         ({"y": [1, 2]}, "inconsistent numbers of samples"),
-        ({"X": [[np.nan]] * 6}, "Input X contains NaN"),
+        ({"X": [[np.nan]] * 6}, "X: column 0 holds NaN, a missing value, in row 0"),
         ({"y": [0.5, 0.1, 0.2, 0.3, 0.4, 0.6]}, "Unknown label type: continuous"),
-        ({"y": [0, 1, 0, 1, 0, np.nan]}, "Input y contains NaN"),
+        ({"y": [0, 1, 0, 1, 0, np.nan]}, "y: 1 of .* missing, the first in row .*NaN"),
         ({"models": ["softmax", "svm"]}, r"models: expected names among \['softmax', .*'ridge'\], got 'svm'"),
         ({"models": {"mine": "softmaxx"}}, "got 'softmaxx'"),
         ({"models": []}, "models: expected at least one"),

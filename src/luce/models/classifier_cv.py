@@ -6,13 +6,14 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -157,6 +158,8 @@ class SoftmaxClassifierCV(LinearClassifier):
         folds = [fold for fold in folds if len(fold.test)]
         if not folds:
             raise ValueError("cv: no fold has a held-out row of positive weight")
+        if not is_table(y):
+            _warn_of_classes_to_come(table, found.classes, folds)
         scoring = _Scoring(self.scoring, routed_score)
         judges = [
             partial(_judge_fold, self._model(1.0, float(ratio)), rows, strengths, scoring, bool(self.verbose))
@@ -241,11 +244,13 @@ class _Scoring(NamedTuple):
     scoring: Any
     metadata: Mapping[str, Any]
 
-    def scorer(self, rows: Array) -> Callable[..., float]:
-        """Return a function of model, X and y of some of the rows."""
+    def scorer(self, rows: Array, classes: Array | None) -> Callable[..., float]:
+        """Return a function of model, X and y of some of the rows; `classes` are those of a label a row."""
         chosen: Callable[..., float] = _log_likelihood if self.scoring is None else get_scorer(self.scoring)
         if not (self.scoring is None or hasattr(chosen, "_score_func")):  # a plain function: it knows no weights
             return chosen
+        if classes is not None:
+            chosen = _told_of(classes, chosen)
         given = {name: np.asarray(values)[rows] for name, values in self.metadata.items() if values is not None}
         return partial(chosen, **given)
 
@@ -258,17 +263,52 @@ def _judge_fold(
     X, classes = train.X, rows.classes
     found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
     problem = Problem(X, found, **model._options())
-    score, scores, unfinished = scoring.scorer(fold.test), [], 0
+    several = model._several_labels(rows.y)
+    score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
     for solution in walk(problem, strengths, model):
-        fitted._keep(solution, classes, model._several_labels(rows.y), X.dtype)
-        scores.append(float(score(fitted, test.X, test.y)))
+        fitted._keep(solution, classes, several)
+        try:
+            scores.append(float(score(fitted, test.X, test.y)))
+        except ValueError as error:
+            held = np.unique(test.y).tolist() if test.y.ndim == 1 else "several labels a row"
+            raise ValueError(
+                f"scoring={scoring.scoring!r} fails on held-out rows with the classes {held} of {classes.tolist()}:"
+                f" {error}"
+            ) from error
         unfinished += not solution.last.converged
     if verbose:
         best = f"best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}"
         print(f"fold {fold.number} of {fold.of}, l1_ratio {model.l1_ratio:g}: {best}", file=sys.stderr)
     return scores, unfinished
+
+
+def _told_of(classes: Array, scorer: Any) -> Any:
+    """Return a scorer of probabilities that knows which classes their columns are, whichever the rows hold."""
+    judge = getattr(scorer, "_score_func", None)
+    if judge is None or scorer._response_method != "predict_proba" or "labels" not in signature(judge).parameters:
+        return scorer
+    options = {"labels": classes, **scorer._kwargs}
+    return make_scorer(judge, response_method="predict_proba", greater_is_better=scorer._sign > 0, **options)
+
+
+def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold]) -> None:
+    """Warn if folds hold out classes that their training rows lack: the scores judge what could not be learnt."""
+    lacking = {
+        fold.number: there
+        for fold in folds
+        if len(there := np.setdiff1d(np.intersect1d(labels[fold.test], classes), labels[fold.train]))
+    }
+    if lacking:
+        number, there = next(iter(lacking.items()))
+        warnings.warn(
+            f"cv: the training rows of {len(lacking)} of {len(folds)} folds lack classes of their held-out rows (fold"
+            f" {number}: {there.tolist()}), which no strength of the penalty can predict; shuffle the rows, or use"
+            " fewer folds",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:

@@ -139,7 +139,7 @@ def softmax_path(
     models = []
     for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
         fitted = clone(model).set_params(C=float(C))
-        _keep(fitted, model, problem, solution, found, y, checked.dtype)
+        _keep(fitted, model, problem, solution, found, y)
         models.append(fitted)
     return RegularizationPath(strengths, models)
 
@@ -185,12 +185,11 @@ def _keep(
     solution: Solution,
     found: Targets,
     y: Any,
-    dtype: Any,
 ) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(fitted, name, getattr(model, name))
-    fitted._keep(solution, found.classes, model._several_labels(y), dtype)
+    fitted._keep(solution, found.classes, model._several_labels(y))
     if model.standard_errors:
         fitted._keep_statistics(fitted._statistics(problem, solution))
     fitted._warn(problem, solution)

@@ -54,9 +54,8 @@ class Summary:
 
     @property
     def z(self) -> Vector:
-        """Coefficient over standard error; NaN for a constant column."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.coefficient / self.standard_error)
+        """Coefficient over standard error."""
+        return np.asarray(self.coefficient / self.standard_error)
 
     @property
     def p(self) -> Vector:

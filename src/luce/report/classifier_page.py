@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_sample_weight
 
 from luce.models.design import as_matrix
 from luce.models.evaluation.held_out import HeldOutPredictions, cross_validated
+from luce.models.rows import checked_weights
 from luce.models.targets import targets
 from luce.report.builder import FittedClassifier, class_names, facts_of, held_out_of
 from luce.report.facts import Data, Model
@@ -67,7 +67,8 @@ def write_classifier_page(
         predictions: HeldOutPredictions | None = _on_test_rows(classifier, found.target, weights, test, seed)
     else:
         predictions = cross_validated(clone(classifier), X, y, weights, folds, seed) if folds else None
-    numeric: Any = X if sparse.issparse(X) else np.asarray(X, np.float64)
+    numeric: Any = X if sparse.issparse(X) else np.asarray(X)
+    numeric = numeric if numeric.dtype == np.float32 else numeric.astype(np.float64, copy=False)
     even = np.full(numeric.shape[0], 1 / numeric.shape[0])
     counts = found.target.sum(0)
     if found.target.ndim == 1:
@@ -95,9 +96,9 @@ def _counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Array | None
     """Return the rows of positive weight, and their numbers from 1 among all rows."""
     if sparse.issparse(X):
         X = X.tocsr()  # type: ignore[attr-defined]
-    if sample_weight is None:
+    weights = checked_weights(sample_weight, X)
+    if weights is None:
         return X, y, None, np.arange(1, len(y) + 1)
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     there = np.flatnonzero(weights > 0)
     return _safe_indexing(X, there), _safe_indexing(y, there), weights[there], there + 1
 

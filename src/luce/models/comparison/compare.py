@@ -19,12 +19,14 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
 from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.result import Comparison
 from luce.models.evaluation import metrics
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
+from luce.models.labels import plain_labels
+from luce.models.rows import checked_weights, placed
 
 __all__ = ["compare"]
 
@@ -163,11 +165,10 @@ def compare(
     """
     if not (isinstance(C, Real) and 0 < C < np.inf):
         raise ValueError(f"C must be a positive finite number, got {C!r}")
-    X, y = check_X_y(X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
+    with placed(X):
+        X, y = check_X_y(X, plain_labels(y), accept_sparse="csr", dtype=[np.float64, np.float32])
     check_classification_targets(y)
-    weights = None
-    if sample_weight is not None:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weights = checked_weights(sample_weight, X)
     counted = y if weights is None else y[weights > 0]
     rows = LabelledRows(X, y, weights, np.unique(counted))
     if len(rows.classes) < 2:

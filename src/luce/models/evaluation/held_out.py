@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing
 from luce.models.evaluation.calibration import temperature
 from luce.models.evaluation.cross_validation import Fold, judge_folds, stratified_folds
 from luce.models.evaluation.score import Score
+from luce.models.labels import plain_labels
 from luce.models.targets import is_table
 from luce.softmax import softmax
 
@@ -87,7 +88,7 @@ def cross_validated(
         What the estimator's `fit` calls the weights.
     """
     soft = np.asarray(y, float) if is_table(y) else None
-    labels = np.asarray(y) if soft is None else soft.argmax(axis=1)
+    labels = plain_labels(y) if soft is None else soft.argmax(axis=1)
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     folds = min(folds, int(counts.max()))
     if folds < 2:
