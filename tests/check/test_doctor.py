@@ -9,10 +9,10 @@ import torch
 import luce
 import planted
 import right
-from luce.check.mistakes import BEHAVIOURS, CATALOGUE
+from luce.check.doctor.mistakes import BEHAVIOURS, CATALOGUE
+from luce.check.doctor.steps import walk
+from luce.check.inputs.probes import EXTREME, LAYERS, ORDINARY, SMALL, SOFT, with_options
 from luce.check.oracle import to_float
-from luce.check.probes import EXTREME, LAYERS, ORDINARY, SMALL, SOFT, with_options
-from luce.check.steps import walk
 
 gradient = luce.check.gradient
 

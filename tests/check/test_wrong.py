@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import luce.check
-from luce.check.isolation import _instance
+from luce.check.doctor.isolation import _instance
 
 FILES = sorted((Path(__file__).parent.parent / "wrong").glob("*.py"))
 HEAD = re.compile(r"^# ([\w.]+)\((.*)\): (.*)$", re.M)

@@ -82,7 +82,7 @@ def check(
 
     The exit code is 0 if it is right, 1 if it is wrong, 2 if it can't be run.
     """
-    from luce.check.isolation import check_file
+    from luce.check.doctor.isolation import check_file
     from luce.tables.failure import Failure
     from luce.tables.output_files import check_places, replacing
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from luce.check.scorecard import Comparison
-from luce.check.suite import conformance
+from luce.check.conformance_suite.scorecard import Comparison
+from luce.check.conformance_suite.suite import conformance
 from luce.tables.failure import Failure
 from luce.tables.output_files import check_places, replacing
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check import cases
-from luce.check.oracle import CrossEntropy
+from luce.check.inputs import cases
+from luce.check.truth.oracle import CrossEntropy
 
 __all__ = ["FACTORS", "ROWS", "SIZES", "Problem", "rounded"]
 
@@ -57,7 +57,7 @@ class Problem:
     seed : int
         Of everything that is drawn.
     case, target : str
-        Keys of :data:`luce.check.cases.LOGITS` and :data:`luce.check.cases.TARGETS`.
+        Keys of :data:`luce.check.inputs.cases.LOGITS` and :data:`luce.check.inputs.cases.TARGETS`.
     n_rows, n_classes : int
         The shape of the logits.
     dtype : str

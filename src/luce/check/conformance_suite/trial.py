@@ -19,16 +19,16 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.check.adapters import Implementation
-from luce.check.compare import errors
-from luce.check.frameworks import FRAMEWORKS, Call, Unsupported
-from luce.check.judging import Wrong, deviation, levelled
-from luce.check.oracle import Exact, to_exact
-from luce.check.problems import Problem
-from luce.check.scorecard import Result
+from luce.check.calling.frameworks import FRAMEWORKS, Call, Unsupported
+from luce.check.conformance_suite.adapters import Implementation
+from luce.check.conformance_suite.scorecard import Result
+from luce.check.inputs.problems import Problem
+from luce.check.truth.judging import Wrong, deviation, levelled
+from luce.check.truth.oracle import Exact, to_exact
+from luce.check.truth.tolerance import errors
 
 if TYPE_CHECKING:
-    from luce.check.checks.registry import Check
+    from luce.check.conformance_suite.checks.registry import Check
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 

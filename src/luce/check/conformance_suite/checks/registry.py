@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from luce.check.trial import Trial
+from luce.check.conformance_suite.trial import Trial
 
 __all__ = ["CHECKS", "Check", "check"]
 

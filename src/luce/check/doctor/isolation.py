@@ -39,7 +39,7 @@ def check_file(
     Returns
     -------
     dict
-        What :meth:`luce.check.report.Report.to_dict` gives, with the page under ``"html"`` and the coloured text under
+        What :meth:`luce.check.Report.to_dict` gives, with the page under ``"html"`` and the coloured text under
         ``"text"``.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +47,7 @@ def check_file(
         command = [
             sys.executable,
             "-m",
-            "luce.check.isolation",
+            "luce.check.doctor.isolation",
             str(path),
             function,
             str(answer),
@@ -84,7 +84,7 @@ def check_file(
 
 
 def _not_runnable(function: str, reason: str) -> dict[str, Any]:
-    from luce.check.report import Report
+    from luce.check.doctor.report import Report
 
     return _everything(Report(function, "not runnable", reason=reason))
 
@@ -95,7 +95,7 @@ def _everything(report: Any) -> dict[str, Any]:
 
 def _run(path: str, function: str, answer: str, options: str) -> None:
     """The other process: load the file, check the function, write the answer whole."""
-    from luce.check.doctor import gradient
+    from luce.check.doctor.check_gradient import gradient
 
     place = Path(path).resolve()
     sys.dont_write_bytecode = True

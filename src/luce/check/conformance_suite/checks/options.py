@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from luce.check import cases
-from luce.check.checks.registry import check
-from luce.check.frameworks import Unsupported
-from luce.check.pairs import all_pairs
-from luce.check.trial import DEFAULTS, Trial
+from luce.check.calling.frameworks import Unsupported
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import DEFAULTS, Trial
+from luce.check.inputs import cases
+from luce.check.inputs.pairs import all_pairs
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "weight": [{"weight": "some"}, {"weight": "some", "target": "distribution"}],

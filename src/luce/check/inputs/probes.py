@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
-from luce.check.oracle import softmax as exact_softmax
+from luce.check.truth.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
+from luce.check.truth.oracle import softmax as exact_softmax
 
 __all__ = [
     *("EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD"),
@@ -54,7 +54,7 @@ class Probe:
         return np.where(self.counted, self.target, 0)
 
     def truth(self, name: str) -> Exact:
-        """The right value of an output of :data:`luce.check.steps.OUTPUTS`, from the oracle."""
+        """The right value of an output of :data:`luce.check.doctor.steps.OUTPUTS`, from the oracle."""
         if name == "softmax":
             return exact_softmax(self.logits)
         if name == "vjp":

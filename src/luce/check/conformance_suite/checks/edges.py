@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.checks.registry import check
-from luce.check.frameworks import Unsupported
-from luce.check.oracle import Exact
-from luce.check.problems import Problem
-from luce.check.trial import Trial, gradient_of, problem, with_target
+from luce.check.calling.frameworks import Unsupported
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import Trial, gradient_of, problem, with_target
+from luce.check.inputs.problems import Problem
+from luce.check.truth.oracle import Exact
 
 
 @check("vocabulary tails", "numbers of classes that are no multiple of any tile, up to 4,099")

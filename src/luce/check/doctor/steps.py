@@ -2,7 +2,7 @@
 
 :func:`walk` takes the steps one after another and lets mistakes change what a step has left behind, so that any number
 of them combine as they would in somebody's code. Without a mistake the result is the contract's, in float64, by the
-usual formulas; how right that is, is judged by :mod:`luce.check.oracle` alone.
+usual formulas; how right that is, is judged by :mod:`luce.check.truth.oracle` alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.probes import Probe
+from luce.check.inputs.probes import Probe
 
 __all__ = ["OUTPUTS", "STEPS", "Change", "State", "divide", "one_hot", "softmax", "walk"]
 
@@ -183,7 +183,7 @@ def walk(probe: Probe, mistakes: Iterable[Change] = (), wanted: Collection[str] 
 
     Examples
     --------
-    >>> from luce.check.probes import ORDINARY
+    >>> from luce.check.inputs.probes import ORDINARY
     >>> walk(ORDINARY[0])["gradient"].shape
     (7, 5)
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from luce.check.steps import State, divide, one_hot, softmax
+from luce.check.doctor.steps import State, divide, one_hot, softmax
 
 __all__ = ["BEHAVIOURS", "CATALOGUE", "EPSILONS", "Mistake", "floored"]
 
@@ -51,7 +51,7 @@ class Mistake:
 
 
 CATALOGUE: list[Mistake] = []
-"""All that :func:`luce.check.steps.walk` can make."""
+"""All that :func:`luce.check.doctor.steps.walk` can make."""
 
 
 def known(

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import CATALOGUE, Mistake
-from luce.check.probes import Probe
-from luce.check.readings import readings
-from luce.check.signature import Observed
-from luce.check.steps import walk
+from luce.check.calling.call import Observed
+from luce.check.doctor.mistakes import CATALOGUE, Mistake
+from luce.check.doctor.readings import readings
+from luce.check.doctor.steps import walk
+from luce.check.inputs.probes import Probe
 
 __all__ = ["FAIR", "TIGHT", "Case", "Diagnosis", "agrees", "diagnose", "part"]
 

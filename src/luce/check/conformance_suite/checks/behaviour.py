@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 
-from luce.check.checks.registry import check
-from luce.check.compare import assert_same_bits
-from luce.check.problems import Problem
-from luce.check.trial import Trial, with_target
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import Trial, with_target
+from luce.check.inputs.problems import Problem
+from luce.check.truth.tolerance import assert_same_bits
 
 
 @check("inputs unchanged", "no argument is written to")

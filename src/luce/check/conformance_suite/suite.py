@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from luce.check.adapters import implementation, original
-from luce.check.checks import CHECKS
-from luce.check.doctor import gradient
-from luce.check.scorecard import Scorecard
-from luce.check.trial import Trial
+from luce.check.conformance_suite.adapters import implementation, original
+from luce.check.conformance_suite.checks import CHECKS
+from luce.check.conformance_suite.scorecard import Scorecard
+from luce.check.conformance_suite.trial import Trial
+from luce.check.doctor.check_gradient import gradient
 
 __all__ = ["CHECKS", "assert_conforms", "conformance"]
 

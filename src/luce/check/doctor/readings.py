@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import CATALOGUE, EPSILONS, Mistake, floored
-from luce.check.probes import SPREAD, Probe
-from luce.check.signature import Observed
-from luce.check.steps import State, walk
+from luce.check.calling.call import Observed
+from luce.check.doctor.mistakes import CATALOGUE, EPSILONS, Mistake, floored
+from luce.check.doctor.steps import State, walk
+from luce.check.inputs.probes import SPREAD, Probe
 
 __all__ = ["readings"]
 

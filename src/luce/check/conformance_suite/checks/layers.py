@@ -10,10 +10,10 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.check.checks.registry import check
-from luce.check.frameworks import Call, Unsupported
-from luce.check.oracle import LinearCrossEntropy, to_exact
-from luce.check.trial import Trial, along
+from luce.check.calling.frameworks import Call, Unsupported
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import Trial, along
+from luce.check.truth.oracle import LinearCrossEntropy, to_exact
 
 
 @functools.cache

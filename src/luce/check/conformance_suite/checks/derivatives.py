@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from mpmath import mp
 
-from luce.check.checks.registry import check
-from luce.check.frameworks import TWICE, Call, Unsupported
-from luce.check.oracle import Exact, to_exact
-from luce.check.trial import Trial, gradient_of
+from luce.check.calling.frameworks import TWICE, Call, Unsupported
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import Trial, gradient_of
+from luce.check.truth.oracle import Exact, to_exact
 
 
 @check("loss", "the value for class indices, under each reduction")

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from luce.check.checks.registry import check
-from luce.check.compare import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS
-from luce.check.frameworks import Unsupported
-from luce.check.problems import Problem
-from luce.check.trial import Trial, problem
+from luce.check.calling.frameworks import Unsupported
+from luce.check.conformance_suite.checks.registry import check
+from luce.check.conformance_suite.trial import Trial, problem
+from luce.check.inputs.problems import Problem
+from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS
 
 ACCURATE = ["normal", "tenth", "uniform", "high", "low", "ties", "near tie", "staircase", "hated", "hundredfold"]
 MARGINS = [10.0, 17.0, 40.0, 60.0, 80.0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.mistakes import Mistake
+from luce.check.doctor.mistakes import Mistake
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

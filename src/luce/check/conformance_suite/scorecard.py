@@ -26,7 +26,7 @@ class Result:
     Attributes
     ----------
     check, what : str
-        Its name, a key of :data:`luce.check.suite.CHECKS`, and what it shows.
+        Its name, a key of :data:`luce.check.conformance_suite.suite.CHECKS`, and what it shows.
     status : {"passed", "failed", "unsupported"}
         "unsupported": the implementation does not take the option or does not have the derivative.
     detail : str

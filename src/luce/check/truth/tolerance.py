@@ -9,7 +9,7 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from luce.check.oracle import CrossEntropy, Exact, to_exact
+from luce.check.truth.oracle import CrossEntropy, Exact, to_exact
 
 __all__ = [
     "GRADIENT_EPS",

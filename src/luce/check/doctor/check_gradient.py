@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check import probes
-from luce.check.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
-from luce.check.mistakes import BEHAVIOURS, CATALOGUE, Mistake
-from luce.check.oracle import to_float
-from luce.check.probes import Probe
-from luce.check.report import Example, Report
-from luce.check.signature import TARGETS, TASKS, Call, NotRunnable, calls, where
+from luce.check.calling.call import TARGETS, TASKS, Call, NotRunnable, calls, where
+from luce.check.doctor.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
+from luce.check.doctor.mistakes import BEHAVIOURS, CATALOGUE, Mistake
+from luce.check.doctor.report import Example, Report
+from luce.check.inputs import probes
+from luce.check.inputs.probes import Probe
+from luce.check.truth.oracle import to_float
 
 __all__ = ["assert_gradient", "gradient"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.check.compare import errors, other_kind, precision
-from luce.check.oracle import Exact
+from luce.check.truth.oracle import Exact
+from luce.check.truth.tolerance import errors, other_kind, precision
 
 __all__ = ["RIGHT_EPS", "Wrong", "deviation", "levelled"]
 
