@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.doctor.steps import one_hot
 from luce.check.inputs.probes import Probe
 from luce.check.truth.oracle import to_float
+from luce.derivation import one_hot
 
 __all__ = ["TARGETS", "TASKS", "Call", "NotRunnable", "Observed", "calls", "where"]
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from luce.check.calling.call import TARGETS, TASKS, Call, NotRunnable, calls, where
 from luce.check.doctor.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
-from luce.check.doctor.mistakes import BEHAVIOURS, CATALOGUE, Mistake
+from luce.check.doctor.mistakes import behaviours
+from luce.check.doctor.mistakes.entry import Finding, Mistake
+from luce.check.doctor.mistakes.reduction import gradient_stored_as_integers
 from luce.check.doctor.report import Example, Report
 from luce.check.inputs import probes
 from luce.check.inputs.probes import Probe
@@ -251,7 +253,7 @@ class _Visit:
         self.call, self.descent, self.sizes, self.told = call, descent, sizes, said
         self.said = {**call.defaults, **said}
         base = probes.LAYERS if call.task == "layer" else (*probes.ORDINARY, probes.SMALL)
-        self.behaviours: list[Mistake] = []
+        self.behaviours: list[Finding] = []
         self.notes: list[str] = []
         self.cases: list[Case] = []
         for probe in base:
@@ -275,7 +277,7 @@ class _Visit:
         if not self.behaviours:
             self._with_options()
         if self.cases[0][1].overwritten:
-            self.behaviours.append(BEHAVIOURS["input overwritten"])
+            self.behaviours.append(behaviours.INPUT_OVERWRITTEN)
         self.right = not self.behaviours and all(self._fair(case) for case in self.cases)
         self.diagnosis = Diagnosis(())
         self.searched: dict[tuple[int, bool], Diagnosis] = {}
@@ -306,15 +308,14 @@ class _Visit:
         for name, value in first.outputs.items():
             if name in second and not agrees(value, second[name], TIGHT[first.dtype]):
                 twice = agrees(2 * value, second[name], TIGHT[first.dtype])
-                kept = "gradient accumulated" if twice else "second call returns something else"
-                self.behaviours.append(BEHAVIOURS[kept])
+                self.behaviours.append(behaviours.ACCUMULATED if twice else behaviours.SECOND_CALL_DIFFERS)
                 return True
         return False
 
     def _label_out_of_range(self, probe: Probe, error: Exception) -> None:
         if probe is probes.ORDINARY[2] and self.sizes == (None, None) and isinstance(error, MISUSED):
             self.notes.append(f"with labels from 0 to V − 1 it raises {where(error, self.call.fn)}")
-            self.behaviours.append(BEHAVIOURS["labels one too high"])
+            self.behaviours.append(behaviours.LABELS_ONE_TOO_HIGH)
         else:
             self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
 
@@ -358,7 +359,7 @@ class _Visit:
     def extremes(self) -> list[Case]:
         """What it returns for logits that leave the range of exp."""
         found: list[Case] = []
-        if {b.name for b in self.behaviours} - {"labels one too high"} or self.call.task == "layer":
+        if {*self.behaviours} - {behaviours.LABELS_ONE_TOO_HIGH} or self.call.task == "layer":
             return found
         for probe in probes.EXTREME:
             try:
@@ -398,7 +399,7 @@ class _Visit:
             self.searched[most, coarse] = Diagnosis(None) if nothing else found
         self.diagnosis = self.searched[most, coarse]
         if self.diagnosis.found is None and most > 1 and self._half():
-            self.behaviours.append(BEHAVIOURS["computed in float16"])
+            self.behaviours.append(behaviours.HALF_PRECISION)
             self.diagnosis = Diagnosis(())
         return self.diagnosis.found is not None
 
@@ -414,7 +415,7 @@ class _Visit:
         """Whether the numbers are right to half precision and no further, without having that dtype."""
         dtype = self.cases[0][1].dtype
         worst = max(min(_error(case), 1.0) for case in self.cases if case[0].name != probes.SMALL.name)
-        known = BEHAVIOURS["computed in float16"] in self.behaviours
+        known = behaviours.HALF_PRECISION in self.behaviours
         return dtype in ("float64", "float32") and FAIR[dtype] < worst < FAIR["float16"] and not known
 
     def report(self, name: str) -> Report:
@@ -453,7 +454,7 @@ class _Visit:
         if "softmax" in self.call.roles and mistake.name == "gradient at the probabilities":
             return replace(mistake, kind="convention")
         if mistake.name == "gradient zero" and "gradient" in self.cases[0][1].whole:
-            return next(m for m in CATALOGUE if m.name == "gradient stored as integers")
+            return gradient_stored_as_integers
         return mistake
 
     def _dtypes(self) -> dict[str, str]:

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luce.check.calling.call import Observed
-from luce.check.doctor.mistakes import CATALOGUE, Mistake
+from luce.check.doctor.mistakes.catalogue import CATALOGUE
+from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
-from luce.check.doctor.steps import walk
+from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import Probe
+from luce.derivation.steps import layer, shift
 
 __all__ = ["FAIR", "TIGHT", "Case", "Diagnosis", "agrees", "diagnose", "part"]
 
@@ -125,13 +127,13 @@ def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) ->
     if found or most < 2:
         return found
     unseen = [mistake for mistake in catalogue if mistake not in visible]
-    shifts = [mistake for mistake in unseen if mistake.step == "shift"]
+    shifts = [mistake for mistake in unseen if mistake.step is shift]
     options = [mistake for mistake in visible if mistake.built_in]  # what is done with them shows beside them only
     beside = itertools.chain(itertools.product(shifts, visible), itertools.product(options, unseen))
     for one, other in itertools.chain(itertools.combinations(visible, 2), beside):
         if _explains((one, other), cases):
             found.append((one, other))
-        elif one.step == other.step and _explains((other, one), cases):
+        elif one.step is other.step and _explains((other, one), cases):
             found.append((other, one))
     # of those that give the same numbers, the one whose mistakes alone would show in no more than is wrong
     return sorted(found, key=lambda pair: sum(map(sides.reach, pair))) or list(dict.fromkeys(sides.pairs()))
@@ -220,7 +222,7 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, observed: Ob
 def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
     """Whether the mistake shows in what these cases return."""
     for probe, observed in cases:
-        if mistake.step == "layer" and probe.layer is None:
+        if mistake.step is layer and probe.layer is None:
             continue
         names = _on(side, tuple(observed.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luce.check.calling.call import Observed
-from luce.check.doctor.mistakes import CATALOGUE, EPSILONS, Mistake, floored
-from luce.check.doctor.steps import State, walk
+from luce.check.doctor.mistakes.catalogue import CATALOGUE
+from luce.check.doctor.mistakes.entry import Mistake
+from luce.check.doctor.mistakes.underflow import EPSILONS, floored
+from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import SPREAD, Probe
+from luce.derivation import Quantities
+from luce.derivation.steps import divisor, layer, scores
 
 __all__ = ["readings"]
 
@@ -100,8 +104,8 @@ def _smoothing(cases: Sequence[Case]) -> Iterator[Mistake]:
             )
 
 
-def _smooth(s: State, epsilon: float) -> None:
-    s.epsilon = epsilon
+def _smooth(q: Quantities, epsilon: float) -> None:
+    q.epsilon = epsilon
 
 
 def _temperature(cases: Sequence[Case]) -> Iterator[Mistake]:
@@ -120,19 +124,23 @@ def _temperature(cases: Sequence[Case]) -> Iterator[Mistake]:
             found += _roots(probe, value, np.geomspace(0.02, 50, 60))
     for temperature in _rounded(found):
         if 1e-3 < temperature < 1e3 and abs(temperature - 1) > 1e-6:
-            yield _built_in("temperature", "temperature", temperature, "softmax(z / T)", "softmax(z)", _warm)
+            yield _temperature_of(temperature)
 
 
-def _warm(s: State, temperature: float) -> None:
-    s.T, s.u, s.slope = temperature, s.z / temperature, 1 / temperature
+def _temperature_of(value: float) -> Mistake:
+    """Return a temperature that is built in."""
+    return _built_in("temperature", "temperature", value, "softmax(z / T)", "softmax(z)", _warm)
+
+
+def _warm(q: Quantities, temperature: float) -> None:
+    q.temperature, q.u, q.du_dz = temperature, q.z / temperature, 1 / temperature
 
 
 def _roots(probe: Probe, loss: float, grid: Array) -> list[float]:
     """The temperatures that give a loss, by bisection between the points of a grid."""
 
     def beyond(temperature: float) -> float:
-        warm = Mistake("", "", "", "", "", "logits", change=lambda s: _warm(s, temperature))
-        return float(walk(probe, (warm,), ("loss",))["loss"].mean()) - loss
+        return float(walk(probe, (_temperature_of(temperature),), ("loss",))["loss"].mean()) - loss
 
     found = []
     values = [beyond(temperature) for temperature in grid]
@@ -154,16 +162,16 @@ def _rounded(values: Sequence[float]) -> list[float]:
 
 
 def _built_in(
-    what: str, option: str, value: float, computed: str, right: str, change: Callable[[State, float], None]
+    what: str, option: str, value: float, computed: str, right: str, change: Callable[[Quantities, float], None]
 ) -> Mistake:
     return Mistake(
-        f"{what} of {value:g}",
-        f"A {what} of {value:g} is built in, which was not said.",
-        computed,
-        right,
-        f"if it is meant, say {option}={value:g}",
-        "logits",
-        change=lambda s: change(s, value),
+        name=f"{what} of {value:g}",
+        said=f"A {what} of {value:g} is built in, which was not said.",
+        computed=computed,
+        right=right,
+        fix=f"if it is meant, say {option}={value:g}",
+        step=scores,
+        change=lambda q: change(q, value),
         built_in=True,
     )
 
@@ -198,7 +206,7 @@ def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
         shares = np.array([np.repeat(1 / np.array(cut(n)), cut(n)) / len(cut(n)) for cut in cuts.values()])
         counts = np.array([len(cut(n)) for cut in cuts.values()])
         rows = replace(probe, options={**probe.options, "reduction": "none"})
-        for mistakes in ((), *((mistake,) for mistake in CATALOGUE if mistake.step != "layer")):
+        for mistakes in ((), *((mistake,) for mistake in CATALOGUE if mistake.step is not layer)):
             each = walk(rows, mistakes, ("loss", "gradient"))
             fits = np.zeros(len(cuts), dtype=bool)
             if loss is not None and loss.ndim == 0 and each["loss"].shape == (n,):
@@ -215,20 +223,20 @@ def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
 def _of_means(said: str, cut: Cut, total: bool) -> Mistake:
     """The mean of the chunks' means, or their sum."""
 
-    def change(s: State) -> None:
-        sizes = cut(len(s.R))
+    def change(q: Quantities) -> None:
+        sizes = cut(len(q.R))
         chunk = np.repeat(np.arange(len(sizes)), sizes)
-        mass = np.bincount(chunk, s.R * (s.w[s.y] if s.hard else 1))
-        s.R = s.R * (s.D / mass[chunk] / (1 if total else len(sizes)))
+        mass = np.bincount(chunk, q.R * (q.w[q.y] if q.hard else 1))
+        q.R = q.R * (q.D / mass[chunk] / (1 if total else len(sizes)))
 
     how = "sum" if total else "mean"
     return Mistake(
-        f"{how} of the means of {said}",
-        f"Each micro-batch has its own mean, and the result is their {how}: "
+        name=f"{how} of the means of {said}",
+        said=f"Each micro-batch has its own mean, and the result is their {how}: "
         + ("it grows with the number of chunks." if total else "rows of a shorter chunk count more."),
-        "L = Σ_c mean of chunk c" if total else "L = mean over c of the mean of chunk c",
-        "L = Σ ℓᵢ / N",
-        "sum the losses of every chunk with reduction='sum', and divide by the N of the whole batch",
-        "divisor",
+        computed="L = Σ_c mean of chunk c" if total else "L = mean over c of the mean of chunk c",
+        right="L = Σ ℓᵢ / N",
+        fix="sum the losses of every chunk with reduction='sum', and divide by the N of the whole batch",
+        step=divisor,
         change=change,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.doctor.mistakes import Mistake
+from luce.check.doctor.mistakes.entry import Finding
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -64,10 +64,10 @@ class Report:
     Attributes
     ----------
     verdict : {"correct", "wrong", "not runnable"}
-    diagnosis : tuple of Mistake
+    diagnosis : tuple of Finding
         What reproduces its numbers: mistakes first, then conventions and limits; each has ``name``, ``said``,
         ``computed``, ``right``, ``fix`` and ``kind``. Empty when it is right, or when nothing known explains it.
-    ties : tuple of tuple of Mistake
+    ties : tuple of tuple of Finding
         Other explanations that give the same numbers.
     part : str
         What is wrong in the numbers when no known mistake explains them.
@@ -85,8 +85,8 @@ class Report:
     called: str = ""
     task: str = ""
     checked: tuple[str, ...] = ()
-    diagnosis: tuple[Mistake, ...] = ()
-    ties: tuple[tuple[Mistake, ...], ...] = ()
+    diagnosis: tuple[Finding, ...] = ()
+    ties: tuple[tuple[Finding, ...], ...] = ()
     part: str = ""
     digits: int | None = None
     dtypes: dict[str, str] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, without arrays."""
 
-        def plain(mistake: Mistake) -> dict[str, str]:
+        def plain(mistake: Finding) -> dict[str, str]:
             return {name: getattr(mistake, name) for name in ("name", "kind", "said", "computed", "right", "fix")}
 
         example = self.example and {

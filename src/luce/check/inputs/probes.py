@@ -7,54 +7,30 @@ every floating-point format, so that each dtype is judged by the same truth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.truth.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
 from luce.check.truth.oracle import softmax as exact_softmax
+from luce.derivation.quantities import Array, Given
 
 __all__ = [
     *("EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD"),
     *("Probe", "resized", "with_options"),
 ]
 
-Array = NDArray[Any]
 
-
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """One input: what it is for, its values, and the options that belong to it."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Probe(Given):
+    """One input, with what it is for. An ordinary one has logits that stay in the range of exp."""
 
     name: str
-    logits: Array
-    target: Array
-    options: Mapping[str, Any] = field(default_factory=dict)
-    layer: tuple[Array, Array, Array] | None = None
-    vector: Array | None = None
-    upstream: Array | float | None = None
-    rowwise: bool = False
     ordinary: bool = True
 
-    @property
-    def counted(self) -> Array:
-        """Which rows are not ignored."""
-        if np.ndim(self.target) == 2:
-            return np.ones(len(self.target), dtype=bool)
-        return np.asarray(self.target != self.options.get("ignore_index", -100))
-
-    @property
-    def labels(self) -> Array:
-        """The label of each row, of the likeliest class where there are distributions; 0 in ignored rows."""
-        if np.ndim(self.target) == 2:
-            return np.asarray(self.target.argmax(axis=1))
-        return np.where(self.counted, self.target, 0)
-
     def truth(self, name: str) -> Exact:
-        """The right value of an output of :data:`luce.check.doctor.steps.OUTPUTS`, from the oracle."""
+        """The right value of an output of :data:`luce.derivation.OUTPUTS`, from the oracle."""
         if name == "softmax":
             return exact_softmax(self.logits)
         if name == "vjp":
@@ -80,7 +56,7 @@ class Probe:
 def _probe(name: str, seed: int, n: int, v: int, labels: Array, **more: Any) -> Probe:
     rng = np.random.default_rng(seed)
     z = rng.integers(-48, 49, (n, v)) / 16
-    return Probe(name, z, labels, vector=rng.integers(-32, 33, (n, v)) / 16, **more)
+    return Probe(name=name, logits=z, target=labels, vector=rng.integers(-32, 33, (n, v)) / 16, **more)
 
 
 _A = _probe("7 rows, 5 classes", 1, 7, 5, np.array([1, 3, 2, 3, 1, 3, 2]))
@@ -109,7 +85,11 @@ _RISE = np.linspace(-1000, 1000, 7).round()[:, None]
 _SPREAD = np.array([[0, 1000, 500, -1000, 3], [1000, 2, 0, -999, 1], [-1000, 4, 1000, 500, 0]], np.float64)
 
 SPREAD = Probe(
-    "logits from −1000 to +1000 in a row", _SPREAD, np.array([1, 1, 2]), vector=np.ones((3, 5)), ordinary=False
+    name="logits from −1000 to +1000 in a row",
+    logits=_SPREAD,
+    target=np.array([1, 1, 2]),
+    vector=np.ones((3, 5)),
+    ordinary=False,
 )
 """The second row's target has the probability 0 in any format, the other two have 1."""
 
@@ -142,7 +122,7 @@ SOFT = replace(
 def _layer(name: str, seed: int, n: int, d: int, v: int, labels: list[int]) -> Probe:
     rng = np.random.default_rng(seed)
     x, W, b = (rng.integers(-16, 17, shape) / 8 for shape in ((n, d), (v, d), (v,)))
-    return Probe(name, x @ W.T + b, np.array(labels), layer=(x, W, b))
+    return Probe(name=name, logits=x @ W.T + b, target=np.array(labels), layer=(x, W, b))
 
 
 LAYERS = (
@@ -214,9 +194,9 @@ def resized(probe: Probe, rows: int | None, classes: int | None) -> Probe:
 
 
 SMALLEST = Probe(
-    "2 rows, 3 classes",
-    np.array([[1.0, 2.0, 0.5], [0.25, -1.0, 1.0]]),
-    np.array([1, 1]),
+    name="2 rows, 3 classes",
+    logits=np.array([[1.0, 2.0, 0.5], [0.25, -1.0, 1.0]]),
+    target=np.array([1, 1]),
     vector=np.array([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0]]),
 )
 """For showing what went wrong, not for telling why."""
