@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luce.derivation.quantities import Array, Given, Quantities
+from luce.derivation.quantities import Array, Given, Quantities, legend
 
 __all__ = [
     *("OUTPUTS", "STEPS", "Step", "derive", "divide", "outputs"),
@@ -40,9 +40,8 @@ class Step:
     Attributes
     ----------
     name : str
-    symbol : str
-        What its quantity is called in formulas.
-    formula : str
+    symbol, formula : str
+        What its quantity is called in formulas, and the formula.
     leaves : tuple of str
         The attributes of :class:`~luce.derivation.Quantities` that it sets, the step's own quantity first.
     compute : callable
@@ -58,12 +57,17 @@ class Step:
     compute: Callable[[Quantities], None]
     needs: str = ""
 
+    @property
+    def shape(self) -> str:
+        """The shape of the step's own quantity, in the sizes of the legend."""
+        return legend()[self.leaves[0]].shape
+
     def applies(self, q: Quantities) -> bool:
         """Return whether what the step needs was given."""
         return not self.needs or q.has(self.needs)
 
     def value(self, q: Quantities) -> Array:
-        """Return the step's own quantity, once it has been computed; its shape is in the legend."""
+        """Return the step's own quantity, once it has been computed."""
         return np.asarray(getattr(q, self.leaves[0]))
 
 

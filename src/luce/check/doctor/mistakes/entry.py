@@ -2,8 +2,8 @@
 
 An entry is a function that changes what a step of the derivation has left behind; its docstring is what is said of it::
 
-    @mistake(step=shift, name="shift by the minimum", fix="z.max(axis=1, keepdims=True)")
-    @formulas(computed="exp(z − min z)", right="exp(z − max z)")
+    @mistake(name="shift by the minimum", fix="z.max(axis=1, keepdims=True)")
+    @at(step=shift, computed="exp(z − min z)", right="exp(z − max z)")
     def shift_by_the_minimum(q: Quantities) -> None:
         "The minimum is subtracted, not the maximum: a row with a wide spread overflows."
         q.m = q.u.min(axis=1, keepdims=True)
@@ -17,7 +17,7 @@ from functools import partialmethod
 
 from luce.derivation import Quantities, Step
 
-__all__ = ["Change", "Finding", "Formulas", "Mistake", "Subject", "formulas"]
+__all__ = ["Change", "Deviation", "Finding", "Mistake", "Subject", "at"]
 
 Change = Callable[[Quantities], None]
 
@@ -77,36 +77,37 @@ class Mistake(Finding):
 
 
 @dataclass(frozen=True)
-class Formulas:
-    """A change with what it computes and what would be right."""
+class Deviation:
+    """A change of one step, with what is then computed and what would be right."""
 
     change: Change
+    step: Step
     computed: str
     right: str
 
 
-def formulas(*, computed: str, right: str) -> Callable[[Change], Formulas]:
-    """Say which formula the decorated change computes, and which one is right."""
-    return lambda change: Formulas(change, computed, right)
+def at(*, step: Step, computed: str, right: str) -> Callable[[Change], Deviation]:
+    """Say after which step the decorated change is made, what is then computed, and what would be right."""
+    return lambda change: Deviation(change, step, computed, right)
 
 
 class Subject(list[Mistake]):
     """The mistakes of one subject. Of two that give the same numbers, the one that stands first is the commoner."""
 
-    def _enter(self, kind: str, *, step: Step, name: str, fix: str, unless: str = "") -> Callable[[Formulas], Mistake]:
-        """Enter the decorated change of a step, under its formulas."""
+    def _enter(self, kind: str, *, name: str, fix: str, unless: str = "") -> Callable[[Deviation], Mistake]:
+        """Enter the decorated deviation, which is called so and is mended so."""
 
-        def enter(entry: Formulas) -> Mistake:
-            said = " ".join((entry.change.__doc__ or "").split())
+        def enter(found: Deviation) -> Mistake:
+            said = " ".join((found.change.__doc__ or "").split())
             mistake = Mistake(
                 name=name,
                 said=said,
-                computed=entry.computed,
-                right=entry.right,
+                computed=found.computed,
+                right=found.right,
                 fix=fix,
                 kind=kind,
-                step=step,
-                change=entry.change,
+                step=found.step,
+                change=found.change,
                 unless=unless,
             )
             self.append(mistake)

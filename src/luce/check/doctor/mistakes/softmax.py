@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from luce.check.doctor.mistakes.entry import Mistake, Subject, formulas
+from luce.check.doctor.mistakes.entry import Mistake, Subject, at
 from luce.derivation.quantities import Array, Quantities
 from luce.derivation.steps import exponentials, loss, probabilities, shift
 
@@ -37,54 +37,46 @@ def previous(m: Array) -> Array:
     return np.concatenate([m[:1], m[:-1]])
 
 
-@mistake(step=probabilities, name="softmax applied twice", fix="remove one softmax: the loss takes logits")
-@formulas(computed="p = softmax(softmax(z))", right="p = softmax(z)")
+@mistake(name="softmax applied twice", fix="remove one softmax: the loss takes logits")
+@at(step=probabilities, computed="p = softmax(softmax(z))", right="p = softmax(z)")
 def softmax_applied_twice(q: Quantities) -> None:
     """Probabilities were passed where logits belong: the softmax is taken of a softmax."""
     q.p = softmax(q.p)
     q.log_p = np.log(q.p)
 
 
-@mistake(step=exponentials, name="softmax over the batch axis", fix="softmax(z, axis=-1), keepdims=True")
-@formulas(computed="p = softmax(z, axis=0)", right="p = softmax(z, axis=1)")
+@mistake(name="softmax over the batch axis", fix="softmax(z, axis=-1), keepdims=True")
+@at(step=exponentials, computed="p = softmax(z, axis=0)", right="p = softmax(z, axis=1)")
 def softmax_over_the_batch_axis(q: Quantities) -> None:
     """The softmax runs down the columns: probabilities of a class sum to 1 over the rows."""
     normalise_along(q, 0)
 
 
-@mistake(step=exponentials, name="softmax over the whole array", fix="sum with axis=1, keepdims=True")
-@formulas(computed="p = exp(z) / exp(z).sum()", right="p = exp(z) / exp(z).sum(axis=1)")
+@mistake(name="softmax over the whole array", fix="sum with axis=1, keepdims=True")
+@at(step=exponentials, computed="p = exp(z) / exp(z).sum()", right="p = exp(z) / exp(z).sum(axis=1)")
 def softmax_over_the_whole_array(q: Quantities) -> None:
     """The exponentials are divided by the sum over all rows."""
     normalise_along(q, None)
 
 
-@mistake(
-    step=probabilities,
-    name="sigmoid instead of softmax",
-    fix="use the softmax, or a binary loss for independent labels",
-)
-@formulas(computed="p = 1 / (1 + exp(−z))", right="p = exp(z) / Σ exp(z)")
+@mistake(name="sigmoid instead of softmax", fix="use the softmax, or a binary loss for independent labels")
+@at(step=probabilities, computed="p = 1 / (1 + exp(−z))", right="p = exp(z) / Σ exp(z)")
 def sigmoid_instead_of_softmax(q: Quantities) -> None:
     """Each logit passes through a sigmoid of its own; the rows do not sum to 1."""
     q.p = 1 / (1 + np.exp(-q.u))
     q.log_p = -np.logaddexp(0, -q.u)
 
 
-@mistake(
-    step=loss,
-    name="sigmoid with the binary loss",
-    fix="use the softmax's cross-entropy for classes that exclude each other",
-)
-@formulas(computed="ℓ = −Σ t log σ(z) + (1 − t) log(1 − σ(z))", right="ℓ = −Σ t log softmax(z)")
+@mistake(name="sigmoid with the binary loss", fix="use the softmax's cross-entropy for classes that exclude each other")
+@at(step=loss, computed="ℓ = −Σ t log σ(z) + (1 − t) log(1 − σ(z))", right="ℓ = −Σ t log softmax(z)")
 def sigmoid_with_the_binary_loss(q: Quantities) -> None:
     """The loss is the binary cross-entropy of each class's own sigmoid."""
     q.p = 1 / (1 + np.exp(-q.u))
     q.losses = (q.t * np.logaddexp(0, -q.u) + (1 - q.t) * np.logaddexp(0, q.u)).sum(axis=1)
 
 
-@mistake(step=shift, name="no shift", fix="z = z - z.max(axis=1, keepdims=True) before exp")
-@formulas(computed="exp(z)", right="exp(z − max z)")
+@mistake(name="no shift", fix="z = z - z.max(axis=1, keepdims=True) before exp")
+@at(step=shift, computed="exp(z)", right="exp(z − max z)")
 def no_shift(q: Quantities) -> None:
     """exp is taken of the logits as they are: it overflows at 710 in float64, at 89 in float32, and is 0 for a whole
     row below −745.
@@ -92,134 +84,116 @@ def no_shift(q: Quantities) -> None:
     q.m = 0 * q.row_maximum
 
 
-@mistake(step=shift, name="shift by the maximum of the whole array", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="exp(z − z.max())", right="exp(zᵢ − max zᵢ)")
+@mistake(name="shift by the maximum of the whole array", fix="z.max(axis=1, keepdims=True)")
+@at(step=shift, computed="exp(z − z.max())", right="exp(zᵢ − max zᵢ)")
 def shift_by_the_maximum_of_the_whole_array(q: Quantities) -> None:
     """The largest logit of all rows is subtracted: rows far below it underflow to 0 / 0."""
     q.m = q.u.max() + 0 * q.row_maximum
 
 
-@mistake(step=shift, name="shift by a maximum that never falls", fix="set the maximum to −inf at the start of each row")
-@formulas(computed="m ← max(m, max zᵢ)", right="m = max zᵢ")
+@mistake(name="shift by a maximum that never falls", fix="set the maximum to −inf at the start of each row")
+@at(step=shift, computed="m ← max(m, max zᵢ)", right="m = max zᵢ")
 def shift_by_a_maximum_that_never_falls(q: Quantities) -> None:
     """The maximum is kept from one row to the next: a row far below an earlier one underflows to 0 / 0."""
     q.m = np.maximum.accumulate(q.u.max(axis=1, keepdims=True))
 
 
-@mistake(step=shift, name="shift by max(0, ·)", fix="start the maximum at −inf or at the first logit")
-@formulas(computed="m = max(0, max zᵢ)", right="m = max zᵢ")
+@mistake(name="shift by max(0, ·)", fix="start the maximum at −inf or at the first logit")
+@at(step=shift, computed="m = max(0, max zᵢ)", right="m = max zᵢ")
 def shift_by_max_0(q: Quantities) -> None:
     """The maximum starts from 0, not from −inf: rows far below 0 underflow to 0 / 0."""
     q.m = np.maximum(q.u.max(axis=1, keepdims=True), 0)
 
 
-@mistake(step=shift, name="shift by the mean", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="exp(z − mean z)", right="exp(z − max z)")
+@mistake(name="shift by the mean", fix="z.max(axis=1, keepdims=True)")
+@at(step=shift, computed="exp(z − mean z)", right="exp(z − max z)")
 def shift_by_the_mean(q: Quantities) -> None:
     """The mean is subtracted, not the maximum: a row with a wide spread still overflows."""
     q.m = q.u.mean(axis=1, keepdims=True)
 
 
-@mistake(step=shift, name="shift by the minimum", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="exp(z − min z)", right="exp(z − max z)")
+@mistake(name="shift by the minimum", fix="z.max(axis=1, keepdims=True)")
+@at(step=shift, computed="exp(z − min z)", right="exp(z − max z)")
 def shift_by_the_minimum(q: Quantities) -> None:
     """The minimum is subtracted, not the maximum: a row with a wide spread overflows."""
     q.m = q.u.min(axis=1, keepdims=True)
 
 
-@mistake(step=shift, name="shift by the maximum of the column", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="exp(z − z.max(axis=0))", right="exp(z − z.max(axis=1))")
+@mistake(name="shift by the maximum of the column", fix="z.max(axis=1, keepdims=True)")
+@at(step=shift, computed="exp(z − z.max(axis=0))", right="exp(z − z.max(axis=1))")
 def shift_by_the_maximum_of_the_column(q: Quantities) -> None:
     """Each class has its own maximum subtracted, which changes the probabilities."""
     q.m = np.broadcast_to(q.u.max(axis=0), q.u.shape)
 
 
-@mistake(step=exponentials, name="the column's maximum in the exponentials only", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="exp(z − z.max(axis=0))", right="exp(z − z.max(axis=1))")
+@mistake(name="the column's maximum in the exponentials only", fix="z.max(axis=1, keepdims=True)")
+@at(step=exponentials, computed="exp(z − z.max(axis=0))", right="exp(z − z.max(axis=1))")
 def the_columns_maximum_in_the_exponentials_only(q: Quantities) -> None:
     """Each class has its own maximum subtracted before exp, and not where the logit itself is used."""
     q.e = np.exp(q.u - q.u.max(axis=0))
     q.S = q.e.sum(axis=1, keepdims=True)
 
 
-@mistake(
-    step=exponentials,
-    name="the previous row's maximum",
-    fix="compute the maximum inside the loop over rows, before it is used",
-)
-@formulas(computed="log p = z − m_{i−1} − log Σ exp(z − mᵢ)", right="log p = z − mᵢ − log Σ exp(z − mᵢ)")
+@mistake(name="the previous row's maximum", fix="compute the maximum inside the loop over rows, before it is used")
+@at(step=exponentials, computed="log p = z − m_{i−1} − log Σ exp(z − mᵢ)", right="log p = z − mᵢ − log Σ exp(z − mᵢ)")
 def the_previous_rows_maximum(q: Quantities) -> None:
     """The maximum of the row before is subtracted in one place and the row's own in another."""
     q.S = q.S * np.exp(previous(q.m) - q.m)
 
 
-@mistake(
-    step=probabilities,
-    name="the previous row's maximum in the loss",
-    fix="compute the maximum inside the loop over rows",
-)
-@formulas(computed="ℓ = m_{i−1} + log Σ exp(z − mᵢ) − z_y", right="ℓ = mᵢ + log Σ exp(z − mᵢ) − z_y")
+@mistake(name="the previous row's maximum in the loss", fix="compute the maximum inside the loop over rows")
+@at(step=probabilities, computed="ℓ = m_{i−1} + log Σ exp(z − mᵢ) − z_y", right="ℓ = mᵢ + log Σ exp(z − mᵢ) − z_y")
 def the_previous_rows_maximum_in_the_loss(q: Quantities) -> None:
     """The loss adds back the maximum of the row before."""
     q.log_p = q.log_p + q.m - previous(q.m)
 
 
-@mistake(step=probabilities, name="the first row's maximum in the loss", fix="use each row's own maximum")
-@formulas(computed="ℓ = m₁ + log Σ exp(z − mᵢ) − z_y", right="ℓ = mᵢ + log Σ exp(z − mᵢ) − z_y")
+@mistake(name="the first row's maximum in the loss", fix="use each row's own maximum")
+@at(step=probabilities, computed="ℓ = m₁ + log Σ exp(z − mᵢ) − z_y", right="ℓ = mᵢ + log Σ exp(z − mᵢ) − z_y")
 def the_first_rows_maximum_in_the_loss(q: Quantities) -> None:
     """The loss adds back the maximum of the first row."""
     q.log_p = q.log_p + q.m - q.m[0]
 
 
-@mistake(step=probabilities, name="maximum not added back", fix="add the maximum, or subtract it from z_y too")
-@formulas(computed="ℓ = log Σ exp(z − m) − z_y", right="ℓ = m + log Σ exp(z − m) − z_y")
+@mistake(name="maximum not added back", fix="add the maximum, or subtract it from z_y too")
+@at(step=probabilities, computed="ℓ = log Σ exp(z − m) − z_y", right="ℓ = m + log Σ exp(z − m) − z_y")
 def maximum_not_added_back(q: Quantities) -> None:
     """The log-sum-exp is that of the shifted logits; the maximum is not added back."""
     q.log_p = q.log_p + q.m
 
 
-@mistake(step=probabilities, name="maximum added instead of subtracted", fix="subtract the maximum in both")
-@formulas(computed="log p = z + m − log Σ exp(z − m)", right="log p = z − m − log Σ exp(z − m)")
+@mistake(name="maximum added instead of subtracted", fix="subtract the maximum in both")
+@at(step=probabilities, computed="log p = z + m − log Σ exp(z − m)", right="log p = z − m − log Σ exp(z − m)")
 def maximum_added_instead_of_subtracted(q: Quantities) -> None:
     """The maximum is added to the logits and subtracted in the log-sum-exp, or the other way round."""
     q.log_p = q.log_p + 2 * q.m
 
 
-@mistake(
-    step=exponentials,
-    name="running sum not rescaled",
-    fix="multiply the sum by exp(m_old − m_new) when the maximum grows",
-)
-@formulas(computed="S ← S + exp(z_j − m_j)", right="S ← S·exp(m_old − m_new) + exp(z_j − m_new)")
+@mistake(name="running sum not rescaled", fix="multiply the sum by exp(m_old − m_new) when the maximum grows")
+@at(step=exponentials, computed="S ← S + exp(z_j − m_j)", right="S ← S·exp(m_old − m_new) + exp(z_j − m_new)")
 def running_sum_not_rescaled(q: Quantities) -> None:
     """The maximum is found while summing; what was summed before it grew is not rescaled."""
     q.S = np.exp(q.u - np.maximum.accumulate(q.u, axis=1)).sum(axis=1, keepdims=True)
 
 
-@mistake(
-    step=exponentials,
-    name="shift in the numerator only",
-    fix="shift once, z = z - z.max(axis=1, keepdims=True), and use it in both",
-)
-@formulas(computed="p = exp(z − m) / Σ exp(z)", right="p = exp(z − m) / Σ exp(z − m)")
+@mistake(name="shift in the numerator only", fix="shift once, z = z - z.max(axis=1, keepdims=True), and use it in both")
+@at(step=exponentials, computed="p = exp(z − m) / Σ exp(z)", right="p = exp(z − m) / Σ exp(z − m)")
 def shift_in_the_numerator_only(q: Quantities) -> None:
     """The maximum is subtracted in the numerator; the sum is of exp(z) without it."""
     q.S = np.exp(q.u).sum(axis=q.axis, keepdims=True)
 
 
 @mistake(
-    step=exponentials,
-    name="shift in the denominator only",
-    fix="shift once, z = z - z.max(axis=1, keepdims=True), and use it in both",
+    name="shift in the denominator only", fix="shift once, z = z - z.max(axis=1, keepdims=True), and use it in both"
 )
-@formulas(computed="p = exp(z) / Σ exp(z − m)", right="p = exp(z − m) / Σ exp(z − m)")
+@at(step=exponentials, computed="p = exp(z) / Σ exp(z − m)", right="p = exp(z − m) / Σ exp(z − m)")
 def shift_in_the_denominator_only(q: Quantities) -> None:
     """The maximum is subtracted in the sum; the numerator is exp(z) without it."""
     q.e, q.m = np.exp(q.u), 0 * q.row_maximum
 
 
-@mistake(step=exponentials, name="row sums without keepdims", fix="e.sum(axis=1, keepdims=True)")
-@formulas(computed="p_ij = e_ij / S_j", right="p_ij = e_ij / S_i")
+@mistake(name="row sums without keepdims", fix="e.sum(axis=1, keepdims=True)")
+@at(step=exponentials, computed="p_ij = e_ij / S_j", right="p_ij = e_ij / S_i")
 def row_sums_without_keepdims(q: Quantities) -> None:
     """The sums of the rows are divided out along the classes: with another number of rows than of classes it does not
     run.
@@ -228,8 +202,8 @@ def row_sums_without_keepdims(q: Quantities) -> None:
         q.S = q.S.T
 
 
-@mistake(step=shift, name="row maxima without keepdims", fix="z.max(axis=1, keepdims=True)")
-@formulas(computed="z_ij − m_j", right="z_ij − m_i")
+@mistake(name="row maxima without keepdims", fix="z.max(axis=1, keepdims=True)")
+@at(step=shift, computed="z_ij − m_j", right="z_ij − m_i")
 def row_maxima_without_keepdims(q: Quantities) -> None:
     """The maxima of the rows are subtracted along the classes: with another number of rows than of classes it does not
     run.
@@ -238,30 +212,30 @@ def row_maxima_without_keepdims(q: Quantities) -> None:
         q.m = q.m.T
 
 
-@mistake(step=exponentials, name="the mean of the exponentials instead of their sum", fix="sum, not mean")
-@formulas(computed="p = e / mean(e)", right="p = e / Σ e")
+@mistake(name="the mean of the exponentials instead of their sum", fix="sum, not mean")
+@at(step=exponentials, computed="p = e / mean(e)", right="p = e / Σ e")
 def the_mean_of_the_exponentials_instead_of_their_sum(q: Quantities) -> None:
     """The exponentials are divided by their mean: the rows sum to V."""
     q.S = q.S / q.V
 
 
-@mistake(step=exponentials, name="powers of 2 instead of e", fix="np.exp, or multiply the logits by log₂ e first")
-@formulas(computed="2^z", right="e^z")
+@mistake(name="powers of 2 instead of e", fix="np.exp, or multiply the logits by log₂ e first")
+@at(step=exponentials, computed="2^z", right="e^z")
 def powers_of_2_instead_of_e(q: Quantities) -> None:
     """The exponentials are powers of 2."""
     q.e = np.exp2(q.u - q.m)
     q.S = q.e.sum(axis=q.axis, keepdims=True)
 
 
-@mistake(step=exponentials, name="the sum leaves out the last class", fix="range(V), not range(V - 1)")
-@formulas(computed="Σ_{j<V−1} exp(z_j)", right="Σ_j exp(z_j)")
+@mistake(name="the sum leaves out the last class", fix="range(V), not range(V - 1)")
+@at(step=exponentials, computed="Σ_{j<V−1} exp(z_j)", right="Σ_j exp(z_j)")
 def the_sum_leaves_out_the_last_class(q: Quantities) -> None:
     """The loop over the classes ends one too early."""
     q.S = q.e[:, :-1].sum(axis=1, keepdims=True)
 
 
-@mistake(step=exponentials, name="the sum leaves out the first class", fix="range(V), not range(1, V)")
-@formulas(computed="Σ_{j>0} exp(z_j)", right="Σ_j exp(z_j)")
+@mistake(name="the sum leaves out the first class", fix="range(V), not range(1, V)")
+@at(step=exponentials, computed="Σ_{j>0} exp(z_j)", right="Σ_j exp(z_j)")
 def the_sum_leaves_out_the_first_class(q: Quantities) -> None:
     """The loop over the classes begins one too late."""
     q.S = q.e[:, 1:].sum(axis=1, keepdims=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from luce.check.doctor.mistakes.entry import Mistake, Subject, formulas
+from luce.check.doctor.mistakes.entry import Mistake, Subject, at
 from luce.derivation.quantities import Quantities
 from luce.derivation.steps import gradient, loss, probabilities
 
@@ -41,15 +41,15 @@ def floored(epsilon: float, clip: bool) -> Mistake:
 SUBJECT += [floored(epsilon, clip) for epsilon in EPSILONS for clip in (False, True)]
 
 
-@limit(step=probabilities, name="logarithm of a softmax that underflowed", fix=LOG_P)
-@formulas(computed="ℓ = −log(softmax(z)_y)", right="ℓ = m + log Σ exp(z − m) − z_y")
+@limit(name="logarithm of a softmax that underflowed", fix=LOG_P)
+@at(step=probabilities, computed="ℓ = −log(softmax(z)_y)", right="ℓ = m + log Σ exp(z − m) − z_y")
 def logarithm_of_a_softmax_that_underflowed(q: Quantities) -> None:
     """The logarithm is taken of the finished softmax: where p rounds to 0 the loss is infinite."""
     q.log_p = np.log(q.p)
 
 
-@limit(step=loss, name="0 · log 0 of a softmax that underflowed", fix=LOG_P)
-@formulas(computed="ℓ = −Σ t log(softmax(z))", right="ℓ = −Σ t (z − m − log Σ exp(z − m))")
+@limit(name="0 · log 0 of a softmax that underflowed", fix=LOG_P)
+@at(step=loss, computed="ℓ = −Σ t log(softmax(z))", right="ℓ = −Σ t (z − m − log Σ exp(z − m))")
 def _0_log_0_of_a_softmax_that_underflowed(q: Quantities) -> None:
     """The target is multiplied by the logarithm of the finished softmax: where p rounds to 0 in another class, 0 ·
     (−∞) is NaN.
@@ -57,19 +57,15 @@ def _0_log_0_of_a_softmax_that_underflowed(q: Quantities) -> None:
     q.losses = q.losses + (0 * np.log(q.p)).sum(axis=1)
 
 
-@limit(step=gradient, name="division by a probability that underflowed", fix="grad = p - t, which divides by nothing")
-@formulas(computed="(−t / p) · p …", right="p − t")
+@limit(name="division by a probability that underflowed", fix="grad = p - t, which divides by nothing")
+@at(step=gradient, computed="(−t / p) · p …", right="p − t")
 def division_by_a_probability_that_underflowed(q: Quantities) -> None:
     """The gradient divides by p, which rounds to 0 for a class far below the largest: 0 / 0."""
     q.dl_du = q.dl_du + 0 * q.t / q.p
 
 
-@limit(
-    step=gradient,
-    name="division by the target's probability where it underflowed",
-    fix="grad = p - t, which divides by nothing",
-)
-@formulas(computed="(−1 / p_y) · p_y …", right="p − t")
+@limit(name="division by the target's probability where it underflowed", fix="grad = p - t, which divides by nothing")
+@at(step=gradient, computed="(−1 / p_y) · p_y …", right="p − t")
 def division_by_the_targets_probability_where_it_underflowed(q: Quantities) -> None:
     """The gradient divides by the target's p, which rounds to 0 where its logit is far below the largest."""
     q.dl_du = q.dl_du + np.where(q.t > 0, 0 * q.t / q.p, 0)
