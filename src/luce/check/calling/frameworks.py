@@ -1,45 +1,45 @@
-"""What value, gradient and products are in NumPy, PyTorch and JAX: one class each, with the same methods.
+"""Values, gradients and products of functions in NumPy, PyTorch and JAX: one class each, with the same methods.
 
-Results are arrays of NumPy's; those of bfloat16, which NumPy lacks, in float32. Every method differentiates with
+Results are arrays of NumPy's; those of bfloat16, which NumPy lacks, are in float32. Every method differentiates with
 respect to all of the ``primals``; as far as derivatives go, a value that is an array stands for the sum of its entries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-__all__ = ["FRAMEWORKS", "TWICE", "Call", "Framework", "Unsupported"]
+from luce.check.calling.arrays import Native, UserFunction, in_64_bits, to_native, to_numpy
+from luce.check.calling.errors import Unsupported
+from luce.derivation.quantities import Array
 
-Arrays = list[NDArray[Any]]
+__all__ = ["FRAMEWORKS", "TWICE", "Differentiable", "Framework"]
+
+Arrays = list[Array]
 
 TWICE = 1.5
 """What a value is multiplied by before two backward passes: a buffer that is scaled in place would be scaled twice."""
 
 
-class Unsupported(Exception):
-    """What an implementation does not do, which is listed and not held against it."""
-
-
 @dataclass(frozen=True)
-class Call:
+class Differentiable:
     """A loss as a function of its differentiable arguments, and its derivatives where it brings them itself.
 
     ``gradient(*primals)`` and ``product(*primals, *vectors)`` return a list, one array for each primal.
     """
 
-    function: Callable[..., Any]
-    gradient: Callable[..., Any] | None = None
-    product: Callable[..., Any] | None = None
+    function: UserFunction
+    gradient: UserFunction | None = None
+    product: UserFunction | None = None
 
 
-def _one(found: Any) -> Any:
-    """What a function returned, if that is a number or an array."""
+def _one(found: Native) -> Native:
+    """Return what a function returned, if that is a number or an array."""
     if found is None or isinstance(found, tuple | list | dict):
         raise Unsupported(f"returns {type(found).__name__}, where the value alone is wanted")
     return found
@@ -53,34 +53,34 @@ class Framework(Protocol):
 
     flushes: bool
 
-    def array(self, values: Any, dtype: str | None = None) -> Any:
+    def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
         """Copy NumPy's array into the framework's."""
 
-    def numbers(self, found: Any) -> NDArray[Any]:
+    def numbers(self, found: Native) -> Array:
         """Return what the framework's array holds."""
 
-    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+    def value(self, call: Differentiable, primals: Sequence[Native]) -> Array:
         """Return the value."""
 
-    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+    def gradient(self, call: Differentiable, primals: Sequence[Native], upstream: Native = None) -> Arrays:
         """Return the gradient, or the vector-Jacobian product of an upstream gradient."""
 
-    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+    def forward(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Array:
         """Return the derivative of the value along the vectors, in forward mode."""
 
-    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+    def product(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Arrays:
         """Return the Hessian times the vectors."""
 
-    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+    def twice(self, call: Differentiable, primals: Sequence[Native]) -> tuple[Arrays, Arrays]:
         """Return what a first and a second backward pass through one evaluation of 1.5 · value give."""
 
-    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def penalised(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         """Return the gradient of value + ½‖gradient‖²."""
 
-    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def afterwards(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         """Return what the arguments hold after value and gradient were computed."""
 
-    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+    def layouts(self, values: Array) -> dict[str, Native]:
         """Return arrays of the same numbers, laid out in memory in other ways."""
 
     def threads(self, n: int) -> AbstractContextManager[None]:
@@ -92,45 +92,45 @@ class NumPy:
 
     flushes = False
 
-    def array(self, values: Any, dtype: str | None = None) -> Any:
+    def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
         if dtype == "bfloat16":
             raise Unsupported("NumPy has no bfloat16")
-        return np.array(values, dtype=dtype)
+        return to_native(values, "numpy", dtype)
 
-    def numbers(self, found: Any) -> NDArray[Any]:
+    def numbers(self, found: Native) -> Array:
         return np.asarray(_one(found))
 
-    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+    def value(self, call: Differentiable, primals: Sequence[Native]) -> Array:
         return self.numbers(call.function(*primals))
 
-    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+    def gradient(self, call: Differentiable, primals: Sequence[Native], upstream: Native = None) -> Arrays:
         if call.gradient is None:
             raise Unsupported("returns no gradient")
         if upstream is not None:
             raise Unsupported("takes no upstream gradient")
         return [self.numbers(part) for part in call.gradient(*primals)]
 
-    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+    def forward(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Array:
         raise Unsupported("NumPy has no forward mode")
 
-    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+    def product(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Arrays:
         if call.product is None:
             raise Unsupported("returns no second derivative")
         return [self.numbers(part) for part in call.product(*primals, *vectors)]
 
-    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+    def twice(self, call: Differentiable, primals: Sequence[Native]) -> tuple[Arrays, Arrays]:
         raise Unsupported("NumPy has no backward pass")
 
-    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def penalised(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         raise Unsupported("NumPy has no backward pass")
 
-    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def afterwards(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         self.value(call, primals)
         if call.gradient is not None:
             call.gradient(*primals)
         return list(primals)
 
-    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+    def layouts(self, values: Array) -> dict[str, Native]:
         frozen = values.copy()
         frozen.flags.writeable = False
         return {
@@ -154,51 +154,50 @@ class PyTorch:
 
         self.torch = torch
 
-    def array(self, values: Any, dtype: str | None = None) -> Any:
-        return self.torch.tensor(np.asarray(values), dtype=None if dtype is None else getattr(self.torch, dtype))
+    def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
+        return to_native(values, "torch", dtype)
 
-    def numbers(self, found: Any) -> NDArray[Any]:
-        found = self.torch.as_tensor(_one(found)).detach()
-        return np.array((found.float() if found.dtype == self.torch.bfloat16 else found).numpy())
+    def numbers(self, found: Native) -> Array:
+        return np.array(to_numpy(self.torch.as_tensor(_one(found)))[0])
 
-    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
+    def value(self, call: Differentiable, primals: Sequence[Native]) -> Array:
         return self.numbers(call.function(*primals))
 
-    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
+    def gradient(self, call: Differentiable, primals: Sequence[Native], upstream: Native = None) -> Arrays:
         leaves, arguments = self._leaves(primals)
         value = call.function(*arguments)
         upstream = self.torch.ones_like(value) if upstream is None else upstream
         return self._all(self.torch.autograd.grad(value, leaves, upstream))
 
-    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
+    def forward(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Array:
         return self.numbers(self.torch.func.jvp(call.function, tuple(primals), tuple(vectors))[1])
 
-    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
+    def product(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Arrays:
         leaves, arguments = self._leaves(primals)
         gradient = self.torch.autograd.grad(call.function(*arguments).sum(), leaves, create_graph=True)
         return self._all(self.torch.autograd.grad(gradient, leaves, list(vectors)))
 
-    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
+    def twice(self, call: Differentiable, primals: Sequence[Native]) -> tuple[Arrays, Arrays]:
         leaves, arguments = self._leaves(primals)
         value = call.function(*arguments).sum() * TWICE
         first = self._all(self.torch.autograd.grad(value, leaves, retain_graph=True))
         return first, self._all(self.torch.autograd.grad(value, leaves))
 
-    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def penalised(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         leaves, arguments = self._leaves(primals)
         value = call.function(*arguments).sum()
         gradient = self.torch.autograd.grad(value, leaves, create_graph=True)
         total = value + sum(part.square().sum() for part in gradient) / 2
         return self._all(self.torch.autograd.grad(total, leaves))
 
-    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def afterwards(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         leaves, arguments = self._leaves(primals)
         value = call.function(*arguments)
         if value.requires_grad:
             self.torch.autograd.grad(value.sum(), leaves)
         return self._all(arguments)
 
-    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+    def layouts(self, values: Array) -> dict[str, Native]:
         tensor = self.array(values)
         return {
             "transposed": tensor.t().contiguous().t(),
@@ -215,12 +214,12 @@ class PyTorch:
         finally:
             self.torch.set_num_threads(before)
 
-    def _leaves(self, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def _leaves(self, primals: Sequence[Native]) -> tuple[list[Native], list[Native]]:
         """Leaves, and the same numbers one step further, which a function may overwrite without autograd's protest."""
         leaves = [part.detach().clone().requires_grad_() for part in primals]
         return leaves, [leaf.clone() for leaf in leaves]  # in the leaf's own layout
 
-    def _all(self, parts: Sequence[Any]) -> Arrays:
+    def _all(self, parts: Sequence[Native]) -> Arrays:
         return [self.numbers(part) for part in parts]
 
 
@@ -234,62 +233,60 @@ class JAX:
 
         self.jax = jax
 
-    def array(self, values: Any, dtype: str | None = None) -> Any:
-        with self.jax.enable_x64(True):
-            return self.jax.numpy.array(values, dtype=dtype)
+    def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
+        return to_native(values, "jax", dtype)
 
-    def numbers(self, found: Any) -> NDArray[Any]:
-        wide = found.astype("float32") if getattr(found, "dtype", None) == self.jax.numpy.bfloat16 else found
-        return np.asarray(_one(wide))
+    def numbers(self, found: Native) -> Array:
+        return to_numpy(_one(found))[0]
 
-    def value(self, call: Call, primals: Sequence[Any]) -> NDArray[Any]:
-        with self.jax.enable_x64(True):
+    def value(self, call: Differentiable, primals: Sequence[Native]) -> Array:
+        with in_64_bits("jax"):
             return self.numbers(call.function(*primals))
 
-    def gradient(self, call: Call, primals: Sequence[Any], upstream: Any = None) -> Arrays:
-        with self.jax.enable_x64(True):
+    def gradient(self, call: Differentiable, primals: Sequence[Native], upstream: Native = None) -> Arrays:
+        with in_64_bits("jax"):
             value, pull = self.jax.vjp(call.function, *primals)
             return self._all(pull(self.jax.numpy.ones_like(value) if upstream is None else upstream))
 
-    def forward(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> NDArray[Any]:
-        with self.jax.enable_x64(True):
+    def forward(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Array:
+        with in_64_bits("jax"):
             return self.numbers(self.jax.jvp(call.function, tuple(primals), tuple(vectors))[1])
 
-    def product(self, call: Call, primals: Sequence[Any], vectors: Sequence[Any]) -> Arrays:
-        with self.jax.enable_x64(True):
+    def product(self, call: Differentiable, primals: Sequence[Native], vectors: Sequence[Native]) -> Arrays:
+        with in_64_bits("jax"):
             return self._all(self.jax.vjp(self._gradient(call, primals), *primals)[1](tuple(vectors)))
 
-    def twice(self, call: Call, primals: Sequence[Any]) -> tuple[Arrays, Arrays]:
-        with self.jax.enable_x64(True):
+    def twice(self, call: Differentiable, primals: Sequence[Native]) -> tuple[Arrays, Arrays]:
+        with in_64_bits("jax"):
             value, pull = self.jax.vjp(call.function, *primals)
             upstream = self.jax.numpy.full_like(value, TWICE)
             return self._all(pull(upstream)), self._all(pull(upstream))
 
-    def penalised(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def penalised(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         gradient = self._gradient(call, primals)
 
-        def total(*primals: Any) -> Any:
+        def total(*primals: Native) -> Native:
             return call.function(*primals).sum() + sum((part**2).sum() for part in gradient(*primals)) / 2
 
-        with self.jax.enable_x64(True):
+        with in_64_bits("jax"):
             return self._all(self.jax.grad(total, tuple(range(len(primals))))(*primals))
 
-    def afterwards(self, call: Call, primals: Sequence[Any]) -> Arrays:
+    def afterwards(self, call: Differentiable, primals: Sequence[Native]) -> Arrays:
         self.gradient(call, primals)
         return self._all(primals)
 
-    def layouts(self, values: NDArray[Any]) -> dict[str, Any]:
+    def layouts(self, values: Array) -> dict[str, Native]:
         raise Unsupported("JAX lays its arrays out itself")
 
     def threads(self, n: int) -> AbstractContextManager[None]:
         raise Unsupported("XLA counts the processors itself, once")
 
-    def _gradient(self, call: Call, primals: Sequence[Any]) -> Callable[..., Any]:
+    def _gradient(self, call: Differentiable, primals: Sequence[Native]) -> UserFunction:
         places = tuple(range(len(primals)))
-        gradient: Callable[..., Any] = self.jax.grad(lambda *primals: call.function(*primals).sum(), places)
+        gradient: UserFunction = self.jax.grad(lambda *primals: call.function(*primals).sum(), places)
         return gradient
 
-    def _all(self, parts: Sequence[Any]) -> Arrays:
+    def _all(self, parts: Sequence[Native]) -> Arrays:
         return [self.numbers(part) for part in parts]
 
 

@@ -7,21 +7,20 @@ is read off its signature; whether it works is found out by the checks.
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.metadata
 import inspect
 import sys
-import traceback
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from luce.check.calling.frameworks import FRAMEWORKS, Unsupported
+from luce.check.calling.detection import likeliest_framework
+from luce.check.calling.errors import Unsupported
+from luce.check.calling.frameworks import FRAMEWORKS
+from luce.check.calling.resolve import resolve
 
 __all__ = ["ADAPTERS", "Implementation", "implementation", "original"]
 
@@ -105,12 +104,12 @@ def implementation(
     if isinstance(fn, str):
         if fn in ADAPTERS:
             return ADAPTERS[fn](fn)
-        name, fn = name or fn, _imported(fn)
+        name, fn = name or fn, resolve(fn)
     for key, adapter in ADAPTERS.items():
         module, _, attribute = key.partition(":")
         if module in sys.modules and getattr(sys.modules[module], attribute, None) is fn:
             return adapter(name or key)
-    framework = framework or _framework_of(fn)
+    framework = framework or likeliest_framework(fn)
     if framework not in FRAMEWORKS:
         raise ValueError(f"framework: expected {', '.join(FRAMEWORKS)}, got {framework!r}")
     name = name or f"{getattr(fn, '__module__', '')}:{getattr(fn, '__qualname__', repr(fn))}"
@@ -129,7 +128,7 @@ def original(fn: Any) -> Any:
     if isinstance(fn, Implementation):
         return fn.function
     if isinstance(fn, str):
-        return ADAPTERS[fn](fn).function if fn in ADAPTERS else _imported(fn)
+        return ADAPTERS[fn](fn).function if fn in ADAPTERS else resolve(fn)
     return fn
 
 
@@ -138,56 +137,6 @@ def _is_installed(package: str) -> bool:
         return bool(importlib.metadata.version(package))
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return False
-
-
-def _imported(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    if not attribute:
-        known = "a key of luce.check.adapters.ADAPTERS"
-        raise ValueError(f"{target!r}: expected module:function, FILE.py:function, or {known}")
-    found: Any = _loaded(Path(module)) if module.endswith(".py") else importlib.import_module(module)
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise ValueError(f"{target!r}: {module} has no {attribute}")
-        found = getattr(found, part)
-    return found
-
-
-def _loaded(file: Path) -> Any:
-    """The module of a file, beside whose own folder it is run, under a name that no other module has."""
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file")
-    module = types.ModuleType(f"{file.stem} of luce check")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module
-    folder = str(file.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-        line = lines[-1] if lines else getattr(error, "lineno", 1)
-        raise ValueError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _framework_of(fn: Any) -> str:
-    """The framework of a function's module, else what the function names, else what its module has."""
-    roots = {"torch": "torch", "jax": "jax", "optax": "jax", "flax": "jax", "numpy": "numpy", "scipy": "numpy"}
-    module = getattr(fn, "__module__", None) or type(fn).__module__
-    if module.split(".")[0] in roots:
-        return roots[module.split(".")[0]]
-    named: dict[str, Any] = {}
-    if inspect.isfunction(fn):
-        names = inspect.getclosurevars(fn)
-        named = {**names.globals, **names.nonlocals}
-    for seen in (named, vars(sys.modules.get(module, object))):
-        used = {getattr(value, "__name__", "").split(".")[0] for value in seen.values() if inspect.ismodule(value)}
-        found = next((roots[root] for root in roots if root in used), None)
-        if found:
-            return found
-    return "numpy"
 
 
 def _called_with_options(cls: Any) -> Callable[..., Any]:
@@ -259,7 +208,7 @@ def _renamed(
     """Adapt a function that has other names for the contract's options, of which its version may lack some."""
 
     def adapter(name: str) -> Implementation:
-        theirs = _imported(target)
+        theirs = resolve(target)
         known = inspect.signature(theirs).parameters
         taken = {option: other for option, other in names.items() if other in known}
 
@@ -293,7 +242,7 @@ def _jitted(package: str, target: str | Callable[..., Any], *, layer: bool = Fal
     def adapter(name: str) -> Implementation:
         import jax
 
-        function = jax.jit(_imported(target) if isinstance(target, str) else target)
+        function = jax.jit(resolve(target) if isinstance(target, str) else target)
         return Implementation(name, "jax", function, layer, packages=tuple(dict.fromkeys((package, "jax"))))
 
     return adapter

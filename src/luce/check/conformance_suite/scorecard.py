@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -122,6 +122,20 @@ class Scorecard:
             if result["worst"] is not None and not math.isfinite(result["worst"]):
                 result["worst"] = "inf"
         return {"name": self.name, "versions": self.versions, "passed": self.passed, "results": results}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Scorecard:
+        """Make the card again of what :meth:`to_dict` gave.
+
+        Examples
+        --------
+        >>> card = Scorecard("mine", {}, (Result("loss", "failed", worst=math.inf),))
+        >>> Scorecard.from_dict(card.to_dict()) == card
+        True
+        """
+        worst = [None if result["worst"] is None else float(result["worst"]) for result in data["results"]]
+        results = (Result(**{**r, "worst": error}) for r, error in zip(data["results"], worst, strict=True))
+        return cls(data["name"], dict(data["versions"]), tuple(results))
 
     def to_json(self) -> str:
         """The same as JSON."""

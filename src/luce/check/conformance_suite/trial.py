@@ -19,7 +19,8 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.check.calling.frameworks import FRAMEWORKS, Call, Unsupported
+from luce.check.calling.errors import Unsupported
+from luce.check.calling.frameworks import FRAMEWORKS, Differentiable
 from luce.check.conformance_suite.adapters import Implementation
 from luce.check.conformance_suite.scorecard import Result
 from luce.check.inputs.problems import Problem
@@ -141,7 +142,7 @@ class Trial:
         """Build a problem in the base dtype, with a reduction that the implementation has."""
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
-    def bind(self, problem: Problem, logits: Any = None, arguments: Any = None) -> tuple[Call, list[Any]]:
+    def bind(self, problem: Problem, logits: Any = None, arguments: Any = None) -> tuple[Differentiable, list[Any]]:
         """The implementation as a function of the logits, and these; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
@@ -180,7 +181,7 @@ class Trial:
                 vector = (*vector, None)
             return of_logits(self.called(product, *before_target(z), t, vector, **options))
 
-        call = Call(
+        call = Differentiable(
             lambda z: self.called(it.function, *before_target(z), t, **options),
             own_gradient if gradient else None,
             own_product if product else None,
@@ -215,11 +216,11 @@ class Trial:
         return array(target), options
 
     def called(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Call the implementation; an exception is a refusal."""
+        """Differentiable the implementation; an exception is a refusal."""
         return refused(lambda: function(*arguments, **options))
 
     def derived(self, method: str, *arguments: Any) -> Any:
-        """Call the framework; an exception is a refusal."""
+        """Differentiable the framework; an exception is a refusal."""
         return refused(lambda: getattr(self.framework, method)(*arguments))
 
     def value(self, problem: Problem, **bound: Any) -> NDArray[Any]:

@@ -12,7 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.calling.call import TARGETS, TASKS, Call, NotRunnable, calls, where
+from luce.check.calling.call import Call
+from luce.check.calling.errors import NotRunnable, place_of
+from luce.check.calling.roles import TARGETS, TASKS
+from luce.check.calling.ways import ways_of_calling
 from luce.check.doctor.diagnosis import FAIR, TIGHT, Case, Diagnosis, agrees, diagnose, part
 from luce.check.doctor.mistakes import behaviours
 from luce.check.doctor.mistakes.entry import Finding, Mistake
@@ -170,7 +173,7 @@ def _visits(
     visits: list[_Visit] = []
     failure = ""
     try:
-        for call in calls(fn, fixed=fixed, **how):
+        for call in ways_of_calling(fn, fixed=fixed, **how):
             if visits and (call.framework, call.derives) != (visits[0].call.framework, visits[0].call.derives):
                 break
             try:
@@ -181,7 +184,7 @@ def _visits(
                 if error.final:
                     break
             except Exception as error:
-                failure = failure or where(error, fn)
+                failure = failure or place_of(error, fn)
             else:
                 visits.append(visit)
                 if visit.right and call.usual:
@@ -293,13 +296,13 @@ class _Visit:
         if "ignore_index" in self.said and probe.target.ndim == 1 and "ignore_index" not in probe.options:
             target = np.where(np.arange(len(target)) == len(target) // 2, self.said["ignore_index"], target)
         probe = replace(probe, options=options, target=target, rowwise=call.rowwise)
-        observed = call(probe)
-        each = np.shape(observed.outputs.get("loss", 0.0)) == (len(probe.logits),)
+        returned = call(probe)
+        each = np.shape(returned.outputs.get("loss", 0.0)) == (len(probe.logits),)
         if call.task == "loss" and each and "reduction" not in self.said:
             probe = replace(probe, options={**options, "reduction": "none"})
-        if self.descent and "gradient" in observed.outputs:
-            observed.outputs["gradient"] = -observed.outputs["gradient"]
-        return probe, observed
+        if self.descent and "gradient" in returned.outputs:
+            returned.outputs["gradient"] = -returned.outputs["gradient"]
+        return probe, returned
 
     def _keeps_state(self, case: Case) -> bool:
         """Whether a second call with the same input gives something else; the mistake is noted."""
@@ -314,10 +317,10 @@ class _Visit:
 
     def _label_out_of_range(self, probe: Probe, error: Exception) -> None:
         if probe is probes.ORDINARY[2] and self.sizes == (None, None) and isinstance(error, MISUSED):
-            self.notes.append(f"with labels from 0 to V − 1 it raises {where(error, self.call.fn)}")
+            self.notes.append(f"with labels from 0 to V − 1 it raises {place_of(error, self.call.fn)}")
             self.behaviours.append(behaviours.LABELS_ONE_TOO_HIGH)
         else:
-            self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+            self.notes.append(f"{probe.name}: {place_of(error, self.call.fn)}")
 
     def _with_options(self) -> None:
         if self.call.task != "loss":
@@ -339,7 +342,7 @@ class _Visit:
             try:
                 self.cases.append(self._case(probe))
             except Exception as error:
-                self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+                self.notes.append(f"{probe.name}: {place_of(error, self.call.fn)}")
         if self.call.target == "one-hot":
             self._soft()
 
@@ -365,7 +368,7 @@ class _Visit:
             try:
                 found.append(self._case(probe))
             except Exception as error:
-                self.notes.append(f"{probe.name}: {where(error, self.call.fn)}")
+                self.notes.append(f"{probe.name}: {place_of(error, self.call.fn)}")
         return found
 
     def _impossible_class(self) -> None:
@@ -382,7 +385,7 @@ class _Visit:
 
     def telling(self) -> bool:
         """Whether it returns more than zeros, as a loss does that finds one class only."""
-        return any(value.any() for _, observed in self.cases for value in observed.outputs.values())
+        return any(value.any() for _, returned in self.cases for value in returned.outputs.values())
 
     def explained(self, most: int, coarse: bool = False) -> bool:
         """Look for at most so many mistakes that explain everything; whether some were found."""
@@ -392,7 +395,7 @@ class _Visit:
         if self.right and not all(_error(case) <= TIGHT[case[1].dtype] for case in self.cases):
             worst = max(_error(case) for case in self.cases)
             narrow = "float32" if worst < TIGHT["float32"] else self.cases[0][1].dtype
-            cases = [(probe, replace(observed, dtype=narrow)) for probe, observed in cases]
+            cases = [(probe, replace(returned, dtype=narrow)) for probe, returned in cases]
         if (most, coarse) not in self.searched:
             found = diagnose(cases, most=most)
             nothing = "softmax" in self.call.roles and "softmax applied twice" in _names(found)  # it took no logits
@@ -481,12 +484,12 @@ class _Visit:
                 broken = [smallest]
         if not broken:
             return None
-        probe, observed = min(broken, key=lambda case: case[0].logits.size)
-        if not observed.outputs:
+        probe, returned = min(broken, key=lambda case: case[0].logits.size)
+        if not returned.outputs:
             return Example(probe.name, probe.logits[0], probe.target[0], "", None, None, 0)
-        names = list(observed.outputs)[::-1]
-        name = max(names, key=lambda n: _distance(probe, n, observed.outputs[n]) > FAIR[observed.dtype])
-        right, value = _truth(probe, name), observed.outputs[name]
+        names = list(returned.outputs)[::-1]
+        name = max(names, key=lambda n: _distance(probe, n, returned.outputs[n]) > FAIR[returned.dtype])
+        right, value = _truth(probe, name), returned.outputs[name]
         row = 0
         if right.shape == value.shape and value.ndim and len(value) == len(probe.logits):
             off = np.abs(np.where(np.isfinite(value), value, 1e300) - right).reshape(len(value), -1).max(axis=1)
@@ -501,10 +504,10 @@ def _names(diagnosis: Diagnosis) -> list[str]:
 
 def _error(case: Case) -> float:
     """The largest error of an output, relative to its largest entry; infinite where one is not finite or misshapen."""
-    probe, observed = case
-    if observed.arithmetic:
+    probe, returned = case
+    if returned.arithmetic:
         return np.inf
-    return max(_distance(probe, name, value) for name, value in observed.outputs.items())
+    return max(_distance(probe, name, value) for name, value in returned.outputs.items())
 
 
 def _distance(probe: Probe, name: str, value: Array) -> float:

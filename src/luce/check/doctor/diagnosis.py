@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.calling.call import Observed
+from luce.check.calling.outputs import Returned
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
@@ -26,7 +26,7 @@ from luce.derivation.steps import layer, shift
 __all__ = ["FAIR", "TIGHT", "Case", "Diagnosis", "agrees", "diagnose", "part"]
 
 Array = NDArray[Any]
-Case = tuple[Probe, Observed]
+Case = tuple[Probe, Returned]
 
 TIGHT = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 """The error, relative to the largest entry, up to which numbers are the same numbers: some thousands of roundings."""
@@ -70,7 +70,7 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
 
     Parameters
     ----------
-    cases : sequence of (Probe, Observed)
+    cases : sequence of (Probe, Returned)
         What was passed and what came back.
     most : int
         How many mistakes are combined at most on ordinary probes; the extreme ones may add two.
@@ -81,7 +81,7 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     """
     ordinary = [case for case in cases if case[0].ordinary]
     extreme = [case for case in cases if not case[0].ordinary]
-    if not any(np.isfinite(value).all() for _, observed in ordinary for value in observed.outputs.values()):
+    if not any(np.isfinite(value).all() for _, returned in ordinary for value in returned.outputs.values()):
         return Diagnosis(None)
     catalogue = [*CATALOGUE, *readings(cases)]
     found = _smallest(ordinary, most, catalogue)
@@ -89,7 +89,7 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     if whole:
         return Diagnosis(whole[0], tuple(whole[1:]))
     likely = [m for m in sorted(catalogue, key=lambda m: m.kind != "limit") if _changes(m, extreme)]
-    beside = not any(observed.derived for _, observed in ordinary)  # what autograd derives shows the loss's alone
+    beside = not any(returned.derived for _, returned in ordinary)  # what autograd derives shows the loss's alone
     silent = [m for m in likely if not _changes(m, ordinary)]
     hidden = [
         [*silent, *(m for m in likely if beside and m not in silent and _explains((*mistakes, m), ordinary))]
@@ -110,9 +110,9 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
 def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
     """Whether the same numbers are NaN, and not infinite; implementations of one mistake may differ in that."""
     return all(
-        np.array_equal(np.isnan(walk(probe, mistakes, observed.outputs)[name]), np.isnan(value))
-        for probe, observed in cases
-        for name, value in observed.outputs.items()
+        np.array_equal(np.isnan(walk(probe, mistakes, returned.outputs)[name]), np.isnan(value))
+        for probe, returned in cases
+        for name, value in returned.outputs.items()
     )
 
 
@@ -177,7 +177,7 @@ class _Sides:
 
 
 def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case], side: str = "") -> bool:
-    return all(_explains_case(mistakes, probe, observed, side) for probe, observed in cases)
+    return all(_explains_case(mistakes, probe, returned, side) for probe, returned in cases)
 
 
 def _on(side: str, names: Iterable[str]) -> list[str]:
@@ -185,63 +185,63 @@ def _on(side: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if not side or (name == "loss") == (side == "loss")]
 
 
-def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observed, side: str = "") -> bool:
-    predicted = walk(probe, mistakes, observed.outputs)
-    tolerance = TIGHT[observed.dtype]
-    if observed.arithmetic:
+def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned, side: str = "") -> bool:
+    predicted = walk(probe, mistakes, returned.outputs)
+    tolerance = TIGHT[returned.dtype]
+    if returned.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
-        return all(broken) if observed.arithmetic == "OverflowError" else any(broken)
-    right = walk(probe, (), observed.outputs)
+        return all(broken) if returned.arithmetic == "OverflowError" else any(broken)
+    right = walk(probe, (), returned.outputs)
     wrong = []
-    for name in _on(side, observed.outputs):
+    for name in _on(side, returned.outputs):
         least = 1e-3 * float(np.abs(right[name]).max(initial=0.0))
-        if not agrees(predicted[name], observed.outputs[name], tolerance, least):
+        if not agrees(predicted[name], returned.outputs[name], tolerance, least):
             wrong.append(name)
-    if wrong and observed.derived and "loss" in observed.outputs and "loss" not in wrong and mistakes:
-        return _is_its_derivative(mistakes, probe, observed)
+    if wrong and returned.derived and "loss" in returned.outputs and "loss" not in wrong and mistakes:
+        return _is_its_derivative(mistakes, probe, returned)
     return not wrong
 
 
-def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, observed: Observed) -> bool:
+def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned) -> bool:
     """Whether autograd's gradient is that of the loss with the mistakes: then they are in the loss alone."""
-    if not np.isfinite(observed.outputs["loss"]).all():
+    if not np.isfinite(returned.outputs["loss"]).all():
         return True
-    if "gradient" not in observed.outputs:
-        return not agrees(walk(probe)["loss"], observed.outputs["loss"], TIGHT[observed.dtype])
-    gradient, h = observed.outputs["gradient"], 1e-5
+    if "gradient" not in returned.outputs:
+        return not agrees(walk(probe)["loss"], returned.outputs["loss"], TIGHT[returned.dtype])
+    gradient, h = returned.outputs["gradient"], 1e-5
     above = 1.0 if probe.upstream is None else probe.upstream
     for direction in np.random.default_rng(0).normal(size=(3, *gradient.shape)):
         ends = (replace(probe, logits=probe.logits + step * direction) for step in (h, -h))
         up, down = (np.sum(above * walk(end, mistakes, ("loss",))["loss"]) for end in ends)
         size = float(np.abs(gradient).max() * np.abs(direction).sum())
-        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, TIGHT[observed.dtype]) * size:
+        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, TIGHT[returned.dtype]) * size:
             return False
     return True
 
 
 def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
     """Whether the mistake shows in what these cases return."""
-    for probe, observed in cases:
+    for probe, returned in cases:
         if mistake.step is layer and probe.layer is None:
             continue
-        names = _on(side, tuple(observed.outputs) or ("loss", "gradient"))
+        names = _on(side, tuple(returned.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)
-        if any(name in right and not agrees(right[name], wrong[name], TIGHT[observed.dtype]) for name in names):
+        if any(name in right and not agrees(right[name], wrong[name], TIGHT[returned.dtype]) for name in names):
             return True
     return False
 
 
-def part(probe: Probe, observed: Observed) -> str:
+def part(probe: Probe, returned: Returned) -> str:
     """Where the numbers differ from the truth, in words, when no known mistake gives them."""
-    right = walk(probe, (), observed.outputs)
-    tolerance = TIGHT[observed.dtype]
-    wrong = [name for name in observed.outputs if not agrees(right[name], observed.outputs[name], tolerance)]
+    right = walk(probe, (), returned.outputs)
+    tolerance = TIGHT[returned.dtype]
+    wrong = [name for name in returned.outputs if not agrees(right[name], returned.outputs[name], tolerance)]
     said = []
-    kept = [name for name in observed.outputs if name not in wrong]
+    kept = [name for name in returned.outputs if name not in wrong]
     if kept:
         said.append(f"{' and '.join(kept)} {'is' if len(kept) == 1 else 'are'} right")
     for name in wrong:
-        said.append(f"{name}: {_where(probe, name, observed.outputs[name], right[name], tolerance)}")
+        said.append(f"{name}: {_where(probe, name, returned.outputs[name], right[name], tolerance)}")
     return "; ".join(said)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.calling.call import Observed
+from luce.check.calling.outputs import Returned
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.mistakes.underflow import EPSILONS, floored
@@ -26,7 +26,7 @@ from luce.derivation.steps import divisor, layer, scores
 __all__ = ["readings"]
 
 Array = NDArray[Any]
-Case = tuple[Probe, Observed]
+Case = tuple[Probe, Returned]
 Cut = Callable[[int], list[int]]
 
 
@@ -35,7 +35,7 @@ def readings(cases: Sequence[Case]) -> list[Mistake]:
 
     Parameters
     ----------
-    cases : sequence of (Probe, Observed)
+    cases : sequence of (Probe, Returned)
 
     Returns
     -------
@@ -49,8 +49,8 @@ def readings(cases: Sequence[Case]) -> list[Mistake]:
 
 def _floor(cases: Sequence[Case]) -> Iterator[Mistake]:
     """The floor under the probability that the loss of a target of probability 0 shows, where it is no usual one."""
-    for probe, observed in cases:
-        loss = observed.outputs.get("loss")
+    for probe, returned in cases:
+        loss = returned.outputs.get("loss")
         if probe.name == SPREAD.name and loss is not None and np.isfinite(loss).all():
             total = float(loss.sum() if loss.ndim else loss * len(probe.logits))
             epsilon = math.exp(-max(total, 0.0))
@@ -63,16 +63,16 @@ def _floor(cases: Sequence[Case]) -> Iterator[Mistake]:
 
 def _first(cases: Sequence[Case], option: str) -> tuple[Probe, Array | None, float | None] | None:
     """The first probe on which an option is not in use, the gradient there, and the mean loss."""
-    for probe, observed in cases:
-        if probe.ordinary and probe.layer is None and option not in probe.options and observed.outputs:
-            loss = observed.outputs.get("loss")
-            return probe, _gradient(probe, observed), None if loss is None else float(loss.mean())
+    for probe, returned in cases:
+        if probe.ordinary and probe.layer is None and option not in probe.options and returned.outputs:
+            loss = returned.outputs.get("loss")
+            return probe, _gradient(probe, returned), None if loss is None else float(loss.mean())
     return None
 
 
-def _gradient(probe: Probe, observed: Observed) -> Array | None:
+def _gradient(probe: Probe, returned: Returned) -> Array | None:
     """The gradient at the logits, if there is one in numbers."""
-    gradient = observed.outputs.get("gradient")
+    gradient = returned.outputs.get("gradient")
     usable = gradient is not None and gradient.shape == probe.logits.shape and np.isfinite(gradient).all()
     return gradient if usable else None
 
@@ -198,10 +198,10 @@ CUTS: dict[str, Cut] = {
 
 def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
     """Ways of cutting the batch in which rows count as the numbers say, perhaps beside another known mistake."""
-    for probe, observed in cases:
+    for probe, returned in cases:
         if not probe.ordinary or probe.rowwise or probe.options.get("reduction", "mean") != "mean":
             continue
-        loss, gradient, n = observed.outputs.get("loss"), _gradient(probe, observed), len(probe.logits)
+        loss, gradient, n = returned.outputs.get("loss"), _gradient(probe, returned), len(probe.logits)
         cuts = {said: cut for said, cut in CUTS.items() if len({*cut(n)}) > 1}
         shares = np.array([np.repeat(1 / np.array(cut(n)), cut(n)) / len(cut(n)) for cut in cuts.values()])
         counts = np.array([len(cut(n)) for cut in cuts.values()])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from luce.check.calling.frameworks import Unsupported
+from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, problem
 from luce.check.inputs.problems import Problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from mpmath import mp
 
-from luce.check.calling.frameworks import TWICE, Call, Unsupported
+from luce.check.calling.errors import Unsupported
+from luce.check.calling.frameworks import TWICE, Differentiable
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, gradient_of
 from luce.check.truth.oracle import Exact, to_exact
@@ -86,6 +87,6 @@ def _target_gradient(t: Trial) -> None:
                 raise Unsupported("returns no gradient in the target")
             found = t.framework.numbers(t.called(t.it.target_gradient, z, target, **options))
         else:
-            call = Call(lambda target: t.bind(p, arguments=(target, options))[0].function(z))
+            call = Differentiable(lambda target: t.bind(p, arguments=(target, options))[0].function(z))
             found = t.derived("gradient", call, [target])[0]
         t.judge("target gradient", found, p.exact.target_gradient(), p.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luce.check.calling.frameworks import Unsupported
+from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, gradient_of, problem, with_target
 from luce.check.inputs.problems import Problem

@@ -10,7 +10,8 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.check.calling.frameworks import Call, Unsupported
+from luce.check.calling.errors import Unsupported
+from luce.check.calling.frameworks import Differentiable
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, along
 from luce.check.truth.oracle import LinearCrossEntropy, to_exact
@@ -27,7 +28,7 @@ def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[NDArray[Any]], 
     return parts, target, exact
 
 
-def _of_layer(t: Trial, bias: bool) -> tuple[Call, list[Any], list[NDArray[Any]], LinearCrossEntropy]:
+def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Any], list[NDArray[Any]], LinearCrossEntropy]:
     """A layer as a function of its two or three parts."""
     if not t.it.layer:
         raise Unsupported("takes logits")
@@ -55,7 +56,7 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Call, list[Any], list[NDArray[Any]]
         plain, named = arguments(given[: len(parts)])
         return t.called(own_product, *plain, given[len(parts) :], **named)
 
-    call = Call(function, gradient if own_gradient else None, product if own_product else None)
+    call = Differentiable(function, gradient if own_gradient else None, product if own_product else None)
     return call, [t.framework.array(part) for part in parts], parts, exact
 
 
