@@ -10,12 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.calling.outputs import Returned
+from luce.check.doctor.closeness import SAME, Case, agrees
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
@@ -23,21 +22,12 @@ from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import Probe
 from luce.derivation.steps import layer, shift
 
-__all__ = ["FAIR", "TIGHT", "Case", "Diagnosis", "agrees", "diagnose", "part"]
+__all__ = ["Diagnosis", "diagnose"]
 
-Array = NDArray[Any]
-Case = tuple[Probe, Returned]
-
-TIGHT = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
-"""The error, relative to the largest entry, up to which numbers are the same numbers: some thousands of roundings."""
-
-FAIR = {"float64": 1e-5, "float32": 2e-4, "float16": 2e-2, "bfloat16": 1e-1}
-"""Up to which a function is called right, to the digits that it has; in float64, the error of float32 arithmetic."""
-
-LARGEST = 2
+MOST_MISTAKES = 2
 """Mistakes in combination that are searched."""
 
-FEW = 5
+MOST_EXTENDED = 5
 """Explanations of ordinary numbers to which a mistake is added that only extreme logits show."""
 
 
@@ -48,24 +38,13 @@ class Diagnosis:
     found: tuple[Mistake, ...] | None
     ties: tuple[tuple[Mistake, ...], ...] = ()
 
-
-def agrees(predicted: Array, value: Array, tolerance: float = 1e-10, least: float = 1e-30) -> bool:
-    """Whether these are the same numbers, relative to the largest or to ``least``, where there is only rounding.
-
-    A result that is not finite anywhere agrees with any such result.
-    """
-    if predicted.shape != value.shape:
-        return False
-    if least > 1e-30 and not predicted.any():
-        return not value.any()
-    finite = np.isfinite(predicted).all(), np.isfinite(value).all()
-    if not all(finite):
-        return not any(finite)
-    size = float(np.abs(predicted).max(initial=0.0))
-    return bool(np.abs(predicted - value).max(initial=0.0) <= tolerance * max(size, least))
+    @property
+    def names(self) -> list[str]:
+        """The names of the mistakes that were found."""
+        return [mistake.name for mistake in self.found or ()]
 
 
-def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
+def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
     """The smallest set of known mistakes that reproduces all cases.
 
     Parameters
@@ -93,7 +72,7 @@ def diagnose(cases: Sequence[Case], *, most: int = LARGEST) -> Diagnosis:
     silent = [m for m in likely if not _changes(m, ordinary)]
     hidden = [
         [*silent, *(m for m in likely if beside and m not in silent and _explains((*mistakes, m), ordinary))]
-        for mistakes in found[:FEW]
+        for mistakes in found[:MOST_EXTENDED]
     ]
     for size in (1, 2):
         sets = (
@@ -187,7 +166,7 @@ def _on(side: str, names: Iterable[str]) -> list[str]:
 
 def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned, side: str = "") -> bool:
     predicted = walk(probe, mistakes, returned.outputs)
-    tolerance = TIGHT[returned.dtype]
+    tolerance = SAME[returned.dtype]
     if returned.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if returned.arithmetic == "OverflowError" else any(broken)
@@ -207,14 +186,14 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Re
     if not np.isfinite(returned.outputs["loss"]).all():
         return True
     if "gradient" not in returned.outputs:
-        return not agrees(walk(probe)["loss"], returned.outputs["loss"], TIGHT[returned.dtype])
+        return not agrees(walk(probe)["loss"], returned.outputs["loss"], SAME[returned.dtype])
     gradient, h = returned.outputs["gradient"], 1e-5
     above = 1.0 if probe.upstream is None else probe.upstream
     for direction in np.random.default_rng(0).normal(size=(3, *gradient.shape)):
         ends = (replace(probe, logits=probe.logits + step * direction) for step in (h, -h))
         up, down = (np.sum(above * walk(end, mistakes, ("loss",))["loss"]) for end in ends)
         size = float(np.abs(gradient).max() * np.abs(direction).sum())
-        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, TIGHT[returned.dtype]) * size:
+        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, SAME[returned.dtype]) * size:
             return False
     return True
 
@@ -226,60 +205,6 @@ def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
             continue
         names = _on(side, tuple(returned.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)
-        if any(name in right and not agrees(right[name], wrong[name], TIGHT[returned.dtype]) for name in names):
+        if any(name in right and not agrees(right[name], wrong[name], SAME[returned.dtype]) for name in names):
             return True
     return False
-
-
-def part(probe: Probe, returned: Returned) -> str:
-    """Where the numbers differ from the truth, in words, when no known mistake gives them."""
-    right = walk(probe, (), returned.outputs)
-    tolerance = TIGHT[returned.dtype]
-    wrong = [name for name in returned.outputs if not agrees(right[name], returned.outputs[name], tolerance)]
-    said = []
-    kept = [name for name in returned.outputs if name not in wrong]
-    if kept:
-        said.append(f"{' and '.join(kept)} {'is' if len(kept) == 1 else 'are'} right")
-    for name in wrong:
-        said.append(f"{name}: {_where(probe, name, returned.outputs[name], right[name], tolerance)}")
-    return "; ".join(said)
-
-
-def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float) -> str:
-    if value.shape != right.shape:
-        return f"shape {value.shape}, expected {right.shape}"
-    if not np.isfinite(value).all():
-        return "not finite"
-    factor = float((value * right).sum() / (right * right).sum())
-    if agrees(factor * right, value, 10 * tolerance):
-        return f"{factor:.6g} times the right one"
-    for decimals in range(8):
-        if value.any() and agrees(np.round(right, decimals), value):
-            return f"the right one rounded to {decimals} decimals"
-    if right.ndim != 2:
-        return f"{np.ravel(value)[0]:.6g}, expected {np.ravel(right)[0]:.6g}" if right.ndim == 0 else "entries differ"
-    off = np.abs(value - right) > tolerance * np.abs(right).max()
-    if name == "gradient":
-        own = np.arange(right.shape[1]) == probe.labels[:, None]
-        if not off[~own].any():
-            return "only the target's entries are wrong"
-        if not off[own].any():
-            return "the target's entries are right, the others are wrong"
-    if off.any(axis=1).sum() < len(off):
-        return f"only rows {', '.join(map(str, np.flatnonzero(off.any(axis=1))))} are wrong"
-    if off.any(axis=0).sum() < off.shape[1]:
-        return f"only classes {', '.join(map(str, np.flatnonzero(off.any(axis=0))))} are wrong"
-    if name == "gradient":
-        truth = walk(probe)
-        terms = {"p": truth["softmax"], "t": own * 1.0, "1": np.ones_like(right), "z": probe.logits}
-        terms |= {"p²": truth["softmax"] ** 2, "p·t": truth["softmax"] * own}
-        design = np.stack([term.ravel() for term in terms.values()], axis=1) / len(right)
-        weights = np.linalg.lstsq(design, value.ravel(), rcond=None)[0]
-        if agrees((design @ weights).reshape(right.shape), value, 1e-6):
-            parts = [f"{weight:+.4g}·{term}" for term, weight in zip(terms, weights, strict=True) if abs(weight) > 1e-6]
-            return f"it is ({' '.join(parts)}) / N; the right one is (p − t) / N"
-        for axis, sums in (("rows", value.sum(axis=1)), ("columns", value.sum(axis=0))):
-            if np.abs(sums).max() < 10 * tolerance * np.abs(value).max():
-                return f"every entry is wrong; the {axis} sum to 0"
-        return "every entry is wrong, and its rows do not sum to 0"
-    return "every entry is wrong"

@@ -9,24 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.calling.outputs import Returned
+from luce.check.doctor.closeness import Case
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.mistakes.underflow import EPSILONS, floored
 from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import SPREAD, Probe
 from luce.derivation import Quantities
+from luce.derivation.quantities import Array
 from luce.derivation.steps import divisor, layer, scores
 
 __all__ = ["readings"]
 
-Array = NDArray[Any]
-Case = tuple[Probe, Returned]
 Cut = Callable[[int], list[int]]
 
 
