@@ -38,8 +38,8 @@ def recorded_page(title: str, show: Callable[[Console], None], *, width: int = 1
     Examples
     --------
     >>> from luce.pages.recording import recorded_page
-    >>> page = recorded_page("found", lambda console: console.print("1 < 2", style="bold red"))
-    >>> "1 &lt; 2</span>" in page, "color: var(--red)" in page
+    >>> page = recorded_page("found", lambda console: console.print("a < b", style="bold red"))
+    >>> "a &lt; b</span>" in page, "color: var(--red)" in page
     (True, True)
     """
     console = Console(record=True, width=width, file=io.StringIO(), color_system="truecolor", force_terminal=True)
