@@ -60,22 +60,28 @@ def main():
 
 def _run_speed(names, arguments):
     measured = {}
+    forced = f", {os.environ['LUCE_ISA']}" if os.environ.get("LUCE_ISA") else ""
     for name in names:
-        print(f"{name} …", flush=True)
+        print(f"{name}{forced} …", flush=True)
         lines = []
         with threadpool_limits(machine.THREADS):
             for line in SECTIONS[name].run(arguments.quick):
                 lines.append(line)
                 print(f"  {line['case']}  {line['against']}: {line['ratio']:.2f} {line['ratio_is']}", flush=True)
-        measured[name] = {"machine": machine.description(), "lines": lines}
+        measured[name + forced] = {"machine": machine.description(), "lines": lines}
     if not arguments.quick:
         known = {**report.load(), **measured}
-        measured = {name: known[name] for name in SECTIONS if name in known}
+        measured = {name: known[name] for name in sorted(known, key=_place)}
         report.write("speed", measured, report.markdown(measured))
         picture.draw(measured)
         if arguments.readme:
             report.fill_readme(measured)
     print("\n" + report.markdown(measured))
+
+
+def _place(name):
+    """Sections in their order, each before itself on a forced level."""
+    return list(SECTIONS).index(name.partition(",")[0]), name
 
 
 def _run_classifier(arguments):

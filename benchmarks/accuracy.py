@@ -1,6 +1,6 @@
 """The largest componentwise errors of losses and gradients, per dtype and instruction-set level, in eps of the dtype.
 
-Runs every case of ``luce.check.cases`` at many widths and every pair of options against the multi-precision
+Runs every case of ``luce.check.inputs.cases`` at many widths and every pair of options against the multi-precision
 oracle, with the suite's own comparison functions, and writes ``results/accuracy.md`` and ``results/accuracy.json``.
 
     python benchmarks/accuracy.py
@@ -15,10 +15,10 @@ import numpy as np
 
 import luce
 from luce import _core
-from luce.check import cases
-from luce.check.compare import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS, assert_same_kind, errors
-from luce.check.pairs import all_pairs
-from luce.check.problems import FACTORS, SIZES, Problem
+from luce.check.inputs import cases
+from luce.check.inputs.pairs import all_pairs
+from luce.check.inputs.problems import FACTORS, SIZES, Problem
+from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS, assert_same_kind, errors
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))

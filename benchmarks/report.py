@@ -11,7 +11,9 @@ from benchmarks.machine import CLASSIFIERS, PEERS
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 README = HERE.parent / "README.md"
-PEERS_IN_COLUMNS = ("loss and gradient", "torch logits")  # sections of logits: a table a type, a row a shape
+LOGITS = "loss and gradient"
+PEERS_IN_COLUMNS = (LOGITS, "torch logits")  # sections of logits: a table a type, a row a shape
+IN_README = ("PyTorch eager", "torch.compile", "JAX", "SciPy", "scikit-learn")
 BLOCK = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", re.S)
 
 
@@ -29,15 +31,36 @@ def write(name, results, text):
 
 
 def fill_readme(sections):
-    """Put the table of the first section, and what the others promise, between the README's marks."""
-    figures = [_shapes(sections["loss and gradient"]["lines"], "float32"), ""]
-    for name in ("in place", "one row", "linear layer"):
-        if name in sections:
-            promised = [line for line in sections[name]["lines"] if line["target"] is not None]
-            figures += [_lines(promised), ""]
-    figures.append(_provenance(sections["loss and gradient"]["machine"]))
-    text = "\n".join(figures)
+    """Put one table between the README's marks: how many times as long as ours the others take, on both levels."""
+    levels = [sections[name] for name in (LOGITS, f"{LOGITS}, avx2") if name in sections]
+    found = [_by_shape_and_peer(section["lines"], "float32") for section in levels]
+    head = ["rows × classes, float32", "luce", *IN_README]
+    rows = [
+        [
+            f"{shape[0]} × {shape[1]}",
+            " / ".join(_time(one[(*shape, IN_README[0])]["ours_seconds"]) for one in found),
+            *(_both([one.get((*shape, peer)) for one in found]) for peer in IN_README),
+        ]
+        for shape in dict.fromkeys((rows, classes) for rows, classes, _ in found[0])
+    ]
+    names = " / ".join(
+        {"avx512": "AVX-512", "avx2": "AVX2"}.get(s["machine"]["isa"], s["machine"]["isa"]) for s in levels
+    )
+    text = f"{_table(head, rows)}\n\n{names}. {_provenance(levels[0]['machine'])}"
     README.write_text(BLOCK.sub(lambda found: found[1] + "\n" + text + "\n" + found[2], README.read_text()))
+
+
+def _by_shape_and_peer(lines, dtype):
+    """(rows, classes, peer) -> line."""
+    return {
+        (line["case"]["N"], line["case"]["V"], line["against"]): line
+        for line in lines
+        if line["case"]["dtype"] == dtype
+    }
+
+
+def _both(lines):
+    return " / ".join(f"{line['ratio']:.1f}×" for line in lines if line) or "–"
 
 
 def markdown(sections):
@@ -46,7 +69,7 @@ def markdown(sections):
     for name, section in sections.items():
         lines = section["lines"]
         parts += ["", f"## {name[0].upper()}{name[1:]}", ""]
-        if name in PEERS_IN_COLUMNS:
+        if name.partition(",")[0] in PEERS_IN_COLUMNS:
             for dtype, what in dict.fromkeys((line["case"]["dtype"], line["case"].get("what")) for line in lines):
                 title = ", ".join(filter(None, [dtype, what]))
                 parts += [

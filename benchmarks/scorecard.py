@@ -14,8 +14,8 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 if importlib.util.find_spec("triton"):
     import benchmarks.interpreter  # noqa: F401
 
-from luce.check.scorecard import Comparison
-from luce.check.suite import CHECKS, conformance
+from luce.check.conformance_suite.scorecard import Comparison
+from luce.check.conformance_suite.suite import CHECKS, conformance
 
 PAGE = Path(__file__).parent.parent / "docs" / "scorecard.md"
 SECTIONS = {

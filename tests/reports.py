@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from luce.report.facts import Coefficients, Column, Data, Facts, HeldOut, Model
+from luce.report.facts import Coefficients, Column, Data, Facts, Model
+from luce.report.held_out import HeldOut
 
 EVIL = "<script>alert('&amp;')</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 NAMES = [

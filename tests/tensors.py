@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from mpmath import mp
 from torch import Tensor
 
 import luce.torch
-from luce.check.compare import (
+from luce.check.inputs.problems import Problem
+from luce.check.oracle import Exact
+from luce.check.truth.tolerance import (
     GRADIENT_EPS,
     assert_contraction,
     assert_gradient,
@@ -15,8 +18,6 @@ from luce.check.compare import (
     assert_product,
     assert_same_bits,
 )
-from luce.check.oracle import Exact, mp
-from luce.check.problems import Problem
 from luce.torch import kernels
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mp
 
 import luce
 from levels import at_every_level
-from luce.check import cases
-from luce.check.compare import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
-from luce.check.oracle import CrossEntropy, Exact, mp, to_float
-from luce.check.pairs import all_pairs
-from luce.check.problems import FACTORS, ROWS, SIZES, Problem
+from luce.check.inputs import cases
+from luce.check.inputs.pairs import all_pairs
+from luce.check.inputs.problems import FACTORS, ROWS, SIZES, Problem
+from luce.check.oracle import CrossEntropy, Exact, to_float
+from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
 
 PAIRS = all_pairs(FACTORS)
 

@@ -8,8 +8,8 @@ import pytest
 import luce
 from levels import at_every_level, forced
 from luce import _core
-from luce.check.compare import assert_gradient, assert_loss
-from luce.check.problems import Problem
+from luce.check.inputs.problems import Problem
+from luce.check.truth.tolerance import assert_gradient, assert_loss
 from subprocesses import output, python
 
 LEVELS = _core.isa_levels()

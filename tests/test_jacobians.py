@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import sparse
 
 import luce
 from luce import jacobians
-from luce.check import cases, oracle
-from luce.check.compare import assert_product, assert_within
-from luce.check.oracle import CrossEntropy, Exact, mp, to_exact
+from luce.check.inputs import cases
+from luce.check.oracle import CrossEntropy, Exact, to_exact
+from luce.check.truth import oracle
+from luce.check.truth.tolerance import assert_product, assert_within
 
 
 def exact_jacobian(z):

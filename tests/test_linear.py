@@ -4,13 +4,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 import luce
 from levels import at_every_level
-from luce.check import cases
-from luce.check.compare import assert_contraction, assert_loss, assert_same_bits, assert_within
-from luce.check.oracle import Exact, LinearCrossEntropy, mp, to_exact, to_float
-from luce.check.pairs import all_pairs
+from luce.check.inputs import cases
+from luce.check.inputs.pairs import all_pairs
+from luce.check.oracle import Exact, LinearCrossEntropy, to_exact, to_float
+from luce.check.truth.tolerance import assert_contraction, assert_loss, assert_same_bits, assert_within
 
 FACTORS = {
     "target": list(cases.TARGETS),

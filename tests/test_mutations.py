@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import luce
-from luce.check.compare import assert_contraction, assert_gradient, assert_loss, assert_product
+from luce.check.inputs.problems import Problem
 from luce.check.oracle import CrossEntropy, LinearCrossEntropy
-from luce.check.problems import Problem
+from luce.check.truth.tolerance import assert_contraction, assert_gradient, assert_loss, assert_product
 
 PROBLEM = Problem(
     n_rows=6, n_classes=5, target="ignored", weight="some", sample_weight="some", label_smoothing=0.1, seed=11

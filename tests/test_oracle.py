@@ -4,10 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import special
 
-from luce.check import cases, oracle
-from luce.check.oracle import CrossEntropy, LinearCrossEntropy, SigmoidCrossEntropy, mp, to_exact
+from luce.check.inputs import cases
+from luce.check.oracle import CrossEntropy, LinearCrossEntropy, SigmoidCrossEntropy, to_exact
+from luce.check.truth import oracle
 
 STEP = mp.mpf(10) ** -25  # a central difference is off by its square, 1e-50
 ALL_OPTIONS = {

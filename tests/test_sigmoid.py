@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 import luce
 from levels import at_every_level
-from luce.check.compare import assert_gradient, assert_loss, assert_same_bits
-from luce.check.oracle import SigmoidCrossEntropy, mp
-from luce.check.pairs import all_pairs
+from luce.check.inputs.pairs import all_pairs
+from luce.check.oracle import SigmoidCrossEntropy
+from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_same_bits
 
 VALUES = {
     "normal": lambda rng, shape: 3 * rng.standard_normal(shape),

@@ -5,9 +5,9 @@ import pytest
 
 from levels import at_every_level
 from luce import _core
-from luce.check import cases
-from luce.check.compare import assert_same_bits
-from luce.check.problems import Problem
+from luce.check.inputs import cases
+from luce.check.inputs.problems import Problem
+from luce.check.truth.tolerance import assert_same_bits
 from luce.contract import prepare
 
 HALVES = ["bfloat16", "float16"]

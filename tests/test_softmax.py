@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 import luce
 from levels import at_every_level
-from luce.check import cases, oracle
-from luce.check.compare import assert_gradient, assert_product, assert_same_bits, assert_within
-from luce.check.problems import SIZES
+from luce.check.inputs import cases
+from luce.check.inputs.problems import SIZES
+from luce.check.truth import oracle
+from luce.check.truth.tolerance import assert_gradient, assert_product, assert_same_bits, assert_within
 
 FAMILY = ("softmax", "log_softmax", "logsumexp")
 LIMITS = {"softmax": 8, "log_softmax": 4, "logsumexp": 4}  # eps of the entry; of |max| + log Σ for the log-sum-exp

@@ -5,10 +5,10 @@ import pytest
 
 from levels import at_every_level
 from luce import _core
-from luce.check import cases
-from luce.check.compare import assert_same_bits, assert_within
+from luce.check.inputs import cases
+from luce.check.inputs.problems import SIZES, Problem
 from luce.check.oracle import CrossEntropy
-from luce.check.problems import SIZES, Problem
+from luce.check.truth.tolerance import assert_same_bits, assert_within
 from luce.contract import prepare
 
 

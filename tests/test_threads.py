@@ -10,8 +10,8 @@ import pytest
 
 import luce
 from levels import at_every_level
-from luce.check import cases
-from luce.check.compare import assert_same_bits
+from luce.check.inputs import cases
+from luce.check.truth.tolerance import assert_same_bits
 from subprocesses import OURS, output
 
 SHAPES = [(20000, 10), (3000, 100), (700, 1000), (40, 32000), (1, 200000)]

@@ -27,8 +27,9 @@ from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_v
 
 if TYPE_CHECKING:
     from luce.models.classifier import SoftmaxClassifier
-    from luce.models.compare import compare
-    from luce.models.selection import SoftmaxClassifierCV, softmax_path
+    from luce.models.classifier_cv import SoftmaxClassifierCV
+    from luce.models.comparison.compare import compare
+    from luce.models.path import softmax_path
 
 __version__ = "0.1.0"
 
@@ -60,10 +61,10 @@ __all__ = [
 # name: (module, the extra that brings what it needs)
 _LAZY = {
     "SoftmaxClassifier": ("luce.models.classifier", "models"),
-    "SoftmaxClassifierCV": ("luce.models.selection", "models"),
-    "softmax_path": ("luce.models.selection", "models"),
+    "SoftmaxClassifierCV": ("luce.models.classifier_cv", "models"),
+    "softmax_path": ("luce.models.path", "models"),
     "check": ("luce.check", "check"),
-    "compare": ("luce.models.compare", "models"),
+    "compare": ("luce.models.comparison.compare", "models"),
 }
 
 

@@ -14,9 +14,9 @@ from rich.console import Console
 import luce.check
 import luce.torch
 from luce.check.adapters import implementation
-from luce.check.compare import errors
+from luce.check.conformance_suite.scorecard import Comparison
 from luce.check.oracle import Exact
-from luce.check.scorecard import Comparison
+from luce.check.truth.tolerance import errors
 
 F = torch.nn.functional
 OURS = [

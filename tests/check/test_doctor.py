@@ -9,10 +9,11 @@ import torch
 import luce
 import planted
 import right
-from luce.check.mistakes import BEHAVIOURS, CATALOGUE
+from luce.check.doctor.mistakes.behaviours import BEHAVIOURS
+from luce.check.doctor.mistakes.catalogue import CATALOGUE
+from luce.check.doctor.walk import walk
+from luce.check.inputs.probes import EXTREME, LAYERS, ORDINARY, SMALL, SOFT, with_options
 from luce.check.oracle import to_float
-from luce.check.probes import EXTREME, LAYERS, ORDINARY, SMALL, SOFT, with_options
-from luce.check.steps import walk
 
 gradient = luce.check.gradient
 
@@ -58,7 +59,11 @@ def test_enough_mistakes_are_planted():
     assert len({name for name, _, _ in CASES}) >= 130
     for name in {name for name, _, _ in CASES}:
         assert {form.split(",")[0] for other, form, _ in CASES if other == name} == {"numpy", "torch", "loops"}
-        assert name in BEHAVIOURS or "chunks of" in name or any(name == mistake.name for mistake in CATALOGUE)
+        assert (
+            name in {each.name for each in BEHAVIOURS}
+            or "chunks of" in name
+            or any(name == mistake.name for mistake in CATALOGUE)
+        )
 
 
 @pytest.mark.parametrize(("name", "form", "build"), CASES, ids=[f"{name}-{form}" for name, form, _ in CASES])

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import torch  # noqa: F401
 
-import luce.check.doctor
-import luce.check.suite  # noqa: F401
 from subprocesses import output
 
 pytest_plugins = "pytester"  # runs in this process, which has loaded once what can't be loaded twice

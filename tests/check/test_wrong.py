@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import luce.check
-from luce.check.isolation import _instance
+from luce.check.calling.resolve import member
 
 FILES = sorted((Path(__file__).parent.parent / "wrong").glob("*.py"))
 HEAD = re.compile(r"^# ([\w.]+)\((.*)\): (.*)$", re.M)
@@ -25,7 +25,7 @@ def test_what_was_done_is_named(path, function, options, expected):
     with contextlib.redirect_stdout(None):
         specification.loader.exec_module(fn)
     for name in function.split("."):
-        fn = getattr(_instance(fn, name), name)
+        fn = member(fn, name)
     said = {word.arg: ast.literal_eval(word.value) for word in ast.parse(f"f({options})").body[0].value.keywords}
     report = luce.check.gradient(fn, **said)
     found = [mistake.name for mistake in report.diagnosis if mistake.kind != "limit"]

@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from luce.models.calibration import temperature
-from luce.models.held_out import HeldOut, calibrated, gain
+from luce.models.evaluation.calibration import temperature
+from luce.models.evaluation.held_out import HeldOutPredictions, calibrated, gain_over_shares
 from luce.softmax import softmax
 from luce.tables.model_file import load_model
 
@@ -113,7 +113,7 @@ def test_the_temperature_of_a_row_does_not_know_the_row():
     fold = np.arange(90) % 3
     true = rng.integers(0, 3, 90)
     logs = np.log(softmax(rng.normal(size=(90, 3)) * 3 + 2 * np.eye(3)[true]))
-    judged = HeldOut("", np.arange(90), fold, true, None, logs, np.full((90, 3), 1 / 3))
+    judged = HeldOutPredictions("", np.arange(90), fold, true, None, logs, np.full((90, 3), 1 / 3))
     after, overall = calibrated(judged)
     assert overall == temperature(logs, true, None)
     for k in range(3):
@@ -125,7 +125,9 @@ def test_the_temperature_of_a_row_does_not_know_the_row():
 
 def test_a_temperature_without_a_minimum_is_one():
     logs = np.log(np.full((10, 2), 0.1) + 0.8 * np.eye(2)[np.arange(10) % 2])
-    judged = HeldOut("", np.arange(10), np.arange(10) % 5, np.arange(10) % 2, None, logs, np.full((10, 2), 0.5))
+    judged = HeldOutPredictions(
+        "", np.arange(10), np.arange(10) % 5, np.arange(10) % 2, None, logs, np.full((10, 2), 0.5)
+    )
     after, overall = calibrated(judged)
     assert overall == 1
     np.testing.assert_allclose(after, np.exp(logs))
@@ -133,11 +135,11 @@ def test_a_temperature_without_a_minimum_is_one():
 
 def test_gain_is_paired_by_row():
     logs, baseline = np.log([[0.5, 0.5], [0.8, 0.2]]), np.full((2, 2), 0.25)
-    judged = HeldOut("", np.arange(2), np.zeros(2), np.array([0, 1]), np.array([1.0, 3.0]), logs, baseline)
+    judged = HeldOutPredictions("", np.arange(2), np.zeros(2), np.array([0, 1]), np.array([1.0, 3.0]), logs, baseline)
     by_row = np.log([2.0, 0.8])
-    assert gain(judged).value == pytest.approx((by_row[0] + 3 * by_row[1]) / 4)
+    assert gain_over_shares(judged).value == pytest.approx((by_row[0] + 3 * by_row[1]) / 4)
     shares = judged._replace(true=np.eye(2))
-    assert gain(shares) == pytest.approx(gain(judged))
+    assert gain_over_shares(shares) == pytest.approx(gain_over_shares(judged))
 
 
 def test_a_model_that_learnt_nothing_is_told(luce):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
-from luce.cli.curve import curve
-from luce.models.held_out import held_out
+from luce.cli.reports.curve import curve
+from luce.models.evaluation.held_out import cross_validated
 from luce.tables.reading import read_table
 
 
@@ -49,13 +49,13 @@ def test_every_fold_learns_every_class_and_every_row_is_held_out_once(sizes, fol
     finished = []
     table = pl.DataFrame({"x": np.arange(len(codes))})
     spy, each = Spy(strategy="prior"), lambda done, of: finished.append((done, of))
-    judged = held_out(spy, table, codes, None, folds, seed, each)
+    judged = cross_validated(spy, table, codes, None, folds, seed, each)
     if max(sizes) == 1:
         assert judged is None
         return
     assert all(learnt == set(range(len(sizes))) for learnt in seen)
     assert judged.rows.tolist() == [row for row, code in enumerate(codes) if sizes[code] > 1]
-    assert (f"{sizes.count(1)} class" in judged.how) == (1 in sizes)
+    assert (f"{sizes.count(1)} class" in judged.method) == (1 in sizes)
     assert finished[-1][0] == finished[-1][1] == len(set(judged.fold))
     assert judged.true.tolist() == codes[judged.rows].tolist()
     np.testing.assert_allclose(np.exp(judged.log_probabilities), judged.baseline)  # the prior is the baseline

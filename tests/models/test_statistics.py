@@ -4,6 +4,7 @@ import re
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import sparse
@@ -157,15 +158,63 @@ def test_sigmoids_have_the_errors_of_separate_fits():
         np.testing.assert_allclose(together.standard_errors_[k], alone.standard_errors_[0], rtol=1e-6)
 
 
-def test_constant_columns_have_no_error_and_no_degree_of_freedom():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_constant_columns_without_a_penalty_are_named(form, dtype):
     X, y = binary()
-    plain = fitted(X, y)
-    wide = fitted(np.insert(X, 1, 3.0, axis=1), y)
-    assert (wide.standard_errors_[:, 1] == 0).all()
-    np.testing.assert_allclose(np.delete(wide.standard_errors_, 1, axis=1), plain.standard_errors_, rtol=1e-7)
-    assert wide.degrees_of_freedom_ == pytest.approx(plain.degrees_of_freedom_)
-    assert np.isnan(wide.summary().z[0, 1]) and np.isnan(wide.summary().p[0, 1])
-    assert "nan" in str(wide.summary())
+    wide = np.insert(X, 1, 3.0, axis=1).astype(dtype)
+    with pytest.raises(
+        ValueError, match=r"column 'x1' of X is constant, as the intercept is; drop it or set a finite C"
+    ):
+        fitted(form(wide), y)
+    with pytest.raises(ValueError, match=r"columns 'x1', 'x2' of X are constant"):
+        fitted(form(np.insert(wide, 1, 0.0, axis=1)), y)
+    with pytest.raises(ValueError, match=r"column 'x1' of X is 0 in every row; drop it"):
+        fitted(form(np.insert(X, 1, 0.0, axis=1).astype(dtype)), y, fit_intercept=False)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("constant", [3.0, -1e6, 0.0])
+def test_a_constant_column_with_a_penalty_has_the_variance_of_its_prior(constant, classes):
+    """Against the dense inverse of information and penalty over (W, b), in which the constant is a column as any."""
+    X, y = load_iris(return_X_y=True)
+    X, y = np.insert(X[:, :2], 1, constant, axis=1)[y >= 3 - classes], y[y >= 3 - classes]
+    model = fitted(X, y, C=2.0)
+    assert (model.coef_[:, 1] == 0).all()
+    expected = np.sqrt(2.0) if classes == 2 else np.sqrt(2.0 * (1 - 1 / 3))
+    np.testing.assert_allclose(model.standard_errors_[:, 1], expected, rtol=1e-12)
+    rows = np.hstack([X, np.ones((len(X), 1))])
+    p = model.predict_proba(X)
+    H = sum(np.kron(np.diag(q) - np.outer(q, q), np.outer(x, x)) for q, x in zip(p, rows, strict=True))
+    basis = np.array([[0.0], [1.0]]) if classes == 2 else np.linalg.svd(np.ones((1, 3)))[2][1:].T
+    wide = np.kron(basis, np.eye(4))
+    inner = wide.T @ H @ wide + np.kron(np.eye(classes - 1), np.diag([0.5, 0.5, 0.5, 0.0]))
+    found = wide @ np.linalg.inv(inner) @ wide.T
+    found = found[4:, 4:] if classes == 2 else found
+    if abs(constant) < 10:
+        np.testing.assert_allclose(model.covariance_, found, rtol=1e-6, atol=1e-8)
+    assert np.isfinite(model.standard_errors_).all() and (model.standard_errors_ > 0).all()
+    assert (model.summary().z[:, 1] == 0).all() and "nan" not in str(model.summary())
+
+
+def test_unidentified_columns_are_named_by_their_frame():
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 3, 300)
+    frame = pd.DataFrame({"age": rng.normal(size=300), **{f"is_{k}": (level == k) * 1.0 for k in range(3)}})
+    y = (frame.age + level + rng.normal(size=300) * 2 > 1).astype(int)
+    with pytest.raises(
+        ValueError, match=r"the columns 'is_0', 'is_1', 'is_2' of X are collinear \(a combination of them is constant"
+    ):
+        fitted(frame, y)
+    assert np.isfinite(fitted(frame, y, fit_intercept=False).standard_errors_).all()
+    assert np.isfinite(fitted(frame, y, C=1.0).standard_errors_).all()
+    assert np.isfinite(fitted(frame.drop(columns="is_0"), y).standard_errors_).all()
+    twice = frame.assign(years=12 * frame.age + 3).drop(columns="is_0")
+    for table in (twice, twice.astype(np.float32)):
+        with pytest.raises(ValueError, match=r"the columns 'age', 'years' of X are collinear"):
+            fitted(table.assign(years=table.age * 4), y)
+    with pytest.raises(ValueError, match=r"'age', 'years' of X are collinear \(a combination of them is 0\)"):
+        fitted(twice.assign(years=2 * twice.age), y, fit_intercept=False)
 
 
 def test_sparse_and_single_precision():

@@ -1,6 +1,7 @@
 """Batches that are seen once, against all rows at once."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from luce.models.classifier import SoftmaxClassifier
+from luce.models.order import ClassOrder
 
 FORMS = {"whole": {}, "blocks": {"WHOLE": 0}, "diagonal": {"WHOLE": 0, "BLOCKS": 0}}
 
@@ -141,6 +143,7 @@ def test_a_column_that_is_constant_at_first_is_learned_later(form):
     np.testing.assert_allclose(model.coef_[:, 1], whole.coef_[:, 1], atol=share * np.abs(whole.coef_[:, 1]).max())
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit. the rows seem to be sorted")  # with two missing, they are
 @pytest.mark.parametrize("missing", [1, 2])
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 def test_labels_that_the_first_batch_has_none_of(form, missing, loss):
@@ -217,3 +220,39 @@ def test_later_calls_keep_to_the_first():
     with pytest.raises(ValueError, match="features"):
         model.partial_fit(X[:, :2], y)
     np.testing.assert_array_equal(model.coef_, before)
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_rows_sorted_by_class_are_warned_of_once(loss, table):
+    X, y = drawn(600)
+    order = np.argsort(y, kind="stable")
+    model, told = SoftmaxClassifier(loss=loss), []
+    for rows in np.array_split(order, 12):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.partial_fit(X[rows], np.eye(3)[y[rows]] if table else y[rows], [0, 1, 2])
+        told += [str(warning.message) for warning in caught if "sorted by class" in str(warning.message)]
+    assert len(told) == 1 and "sorted by class: 0, frequent before" in told[0] and "shuffle" in told[0]
+
+
+def test_small_batches_of_other_classes_are_noticed_together():
+    X = np.array([[8, 9], [20, 22], [80, 189], [76, 89], [345, 0]], float)
+    y = np.arange(1, 6)
+    model = SoftmaxClassifier(C=100.0)
+    for _ in range(20):
+        model.partial_fit(X[:2], y[:2], classes=y)
+    with pytest.warns(UserWarning, match="sorted by class: 1, 2, frequent before, came no more"):
+        for _ in range(20):
+            model.partial_fit(X[2:], y[2:])
+
+
+@pytest.mark.parametrize("size", [1, 10, 100])
+@pytest.mark.parametrize("shares", [[0.98, 0.01, 0.01], [0.4, 0.3, 0.3]])
+def test_rows_in_random_order_are_never_suspected(size, shares):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        order = ClassOrder(3)
+        y = rng.choice(3, 20_000, p=shares)
+        for first in range(0, 20_000, size):
+            assert order.forgotten(y[first : first + size]) == []

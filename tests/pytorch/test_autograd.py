@@ -13,8 +13,8 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check.compare import assert_gradient, assert_same_bits
 from luce.check.oracle import CrossEntropy
+from luce.check.truth.tolerance import assert_gradient, assert_same_bits
 from tensors import array
 
 N, V, D = 4, 3, 2

@@ -5,14 +5,15 @@ import re
 import numpy as np
 import pytest
 import torch
+from mpmath import mp
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check import cases
-from luce.check.compare import assert_gradient, assert_loss, assert_same_bits, assert_within
-from luce.check.oracle import CrossEntropy, Exact, mp
-from luce.check.pairs import all_pairs
-from luce.check.problems import FACTORS, Problem
+from luce.check.inputs import cases
+from luce.check.inputs.pairs import all_pairs
+from luce.check.inputs.problems import FACTORS, Problem
+from luce.check.oracle import CrossEntropy, Exact
+from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_same_bits, assert_within
 from tensors import Call, array, check_all, elsewhere
 
 PAIRS = all_pairs({**FACTORS, "dtype": ["float32", "float64"]})

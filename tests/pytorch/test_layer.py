@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check.compare import assert_loss, assert_same_bits
+from luce.check.truth.tolerance import assert_loss, assert_same_bits
 from luce.torch import passes
 from tensors import LayerCall, array, assert_parts, check_layer, elsewhere
 from test_linear import PAIRS, Layer

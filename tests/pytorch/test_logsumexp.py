@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import luce.torch
-from luce.check.compare import assert_loss
 from luce.check.oracle import logsumexp
+from luce.check.truth.tolerance import assert_loss
 from tensors import array
 
 

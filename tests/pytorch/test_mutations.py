@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from luce.check.problems import Problem
+from luce.check.inputs.problems import Problem
 from luce.torch import formulas, kernels
 from tensors import check_all, check_layer
 from test_linear import Layer

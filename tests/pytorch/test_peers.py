@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from mpmath import mp
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check.compare import assert_gradient, assert_loss, assert_product
-from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy, mp
-from luce.check.problems import Problem
+from luce.check.inputs.problems import Problem
+from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy
+from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product
 from luce.torch import passes
 from tensors import array, check_all, elsewhere
 

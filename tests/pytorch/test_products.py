@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 import luce.torch
-from luce.check.compare import assert_same_bits
+from luce.check.truth.tolerance import assert_same_bits
 from luce.torch import products
 from luce.torch.threads import threads
 from tensors import array

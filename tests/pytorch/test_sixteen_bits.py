@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check import cases
+from luce.check.inputs import cases
+from luce.check.inputs.problems import Problem
 from luce.check.oracle import CrossEntropy, to_float
-from luce.check.problems import Problem
 from tensors import DTYPES, array, elsewhere, of_operations
 
 HALVES = ["bfloat16", "float16"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from luce import __version__
-from luce.report.facts import Coefficients, Data, HeldOut
+from luce.report.facts import Coefficients, Data
+from luce.report.held_out import HeldOut
 from luce.report.page import page, write_page
 from reports import EVIL, NAMES, Reading, facts_of, held
 
@@ -58,7 +59,7 @@ def test_names_are_text_and_never_markup():
     plain, evil = facts_of(K=8, D=8), facts_of(K=8, D=8, labels=NAMES, features=NAMES[::-1])
     evil = replace(evil, title=EVIL, model=replace(evil.model, name=EVIL, notes=[EVIL], parameters={EVIL: EVIL}))
     evil = replace(evil, data=replace(evil.data, source=EVIL, target=EVIL, columns=[(EVIL, EVIL, EVIL, False)] * 3))
-    evil = held(evil, how=EVIL, rows={EVIL: [EVIL] * 120})
+    evil = held(evil, method=EVIL, rows={EVIL: [EVIL] * 120})
     found = reading(evil)
     kinds = set(reading(plain).tags) | {"wbr"}
     assert set(found.tags) <= kinds

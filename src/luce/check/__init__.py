@@ -1,4 +1,4 @@
-"""Checking: the gradient doctor, the multi-precision oracle, and the suite of inputs that break implementations."""
+"""Checking: the gradient doctor, the conformance suite and the multi-precision oracle behind both."""
 
 from __future__ import annotations
 
@@ -6,27 +6,47 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from luce.check.doctor import assert_gradient, gradient
-    from luce.check.report import Report
-    from luce.check.suite import CHECKS, assert_conforms, conformance
+    from luce.check.conformance_suite.scorecard import Comparison, Result, Scorecard
+    from luce.check.conformance_suite.suite import CHECKS, assert_conforms, conformance
+    from luce.check.doctor.check_gradient import assert_gradient, gradient
+    from luce.check.doctor.report import Report
 
-__all__ = ["CHECKS", "Report", "assert_conforms", "assert_gradient", "conformance", "gradient"]
+__all__ = [
+    "CHECKS",
+    "Comparison",
+    "Report",
+    "Result",
+    "Scorecard",
+    "assert_conforms",
+    "assert_gradient",
+    "conformance",
+    "gradient",
+]
 
-_LAZY = {
-    "CHECKS": "suite",
-    "Report": "report",
-    "assert_conforms": "suite",
-    "assert_gradient": "doctor",
-    "conformance": "suite",
-    "gradient": "doctor",
+_HOMES = {
+    "CHECKS": "conformance_suite.suite",
+    "Comparison": "conformance_suite.scorecard",
+    "Report": "doctor.report",
+    "Result": "conformance_suite.scorecard",
+    "Scorecard": "conformance_suite.scorecard",
+    "assert_conforms": "conformance_suite.suite",
+    "assert_gradient": "doctor.check_gradient",
+    "conformance": "conformance_suite.suite",
+    "gradient": "doctor.check_gradient",
 }
+"""The room of each public name, loaded when the name is first used."""
+
+_MODULES = ("adapters", "oracle", "plugin")
+"""The public modules."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _MODULES:
+        return importlib.import_module(f"luce.check.{name}")
+    if name not in _HOMES:
         raise AttributeError(f"module 'luce.check' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"luce.check.{_LAZY[name]}"), name)
+    return getattr(importlib.import_module(f"luce.check.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_HOMES, *_MODULES})

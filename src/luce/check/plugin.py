@@ -21,7 +21,7 @@ __all__ = ["conforms", "pytest_generate_tests"]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each check."""
     if "conforms" in metafunc.fixturenames:
-        from luce.check.suite import CHECKS
+        from luce.check.conformance_suite.suite import CHECKS
 
         metafunc.parametrize("conforms", list(CHECKS), indirect=True)
 
@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def conforms(request: pytest.FixtureRequest) -> Callable[..., None]:
     """:func:`luce.check.assert_conforms` for the check whose turn it is."""
-    from luce.check.suite import assert_conforms
+    from luce.check.conformance_suite.suite import assert_conforms
 
     def run(fn: Any, framework: str | None = None, **options: Any) -> None:
         __tracebackhide__ = True

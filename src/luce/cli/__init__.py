@@ -1,4 +1,4 @@
-"""The command line: `luce fit`, `predict`, `check`, `show-config`; this door is light and says what is missing."""
+"""The command line: `luce fit`, `predict`, `check`, `conform`, `show-config`; its door is light."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from luce.cli.check import check
+from luce.cli.conform import conform
 from luce.cli.fit import fit
 from luce.cli.predict import predict
 from luce.cli.show_config import show_config
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command()(predict)
 app.command()(check)
+app.command()(conform)
 app.command("show-config")(show_config)
 
 

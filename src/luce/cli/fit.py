@@ -121,7 +121,7 @@ def fit(
 
     from luce.cli.options import check_options, check_reading
     from luce.cli.progress import Progress
-    from luce.cli.reporting import publish
+    from luce.cli.reports.publish import publish
     from luce.models.classifier import SoftmaxClassifier
     from luce.tables.batches import Batches
     from luce.tables.files import stem_of

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
+from luce.models.labels import plain_labels
 from luce.models.prediction import LinearClassifier
 from luce.models.problem import SOLVER_NAMES, Problem, Solution
 from luce.models.progress import LiveLine
@@ -89,8 +90,8 @@ class SoftmaxClassifier(LinearClassifier):
         Class labels, sorted; the names of y's columns, or 0 … K−1, where y is a table. A class whose rows all have
         weight 0 is not among them.
     coef_ : (K, D) array, (1, D) for two classes
-        Coefficients, of X's dtype; with the softmax loss and no L1 penalty each column sums to 0 over three and more
-        classes, to rounding.
+        Coefficients, in float64 also where X is float32; with the softmax loss and no L1 penalty each column sums to 0
+        over three and more classes, to rounding.
     intercept_ : (K,) array, (1,) for two classes
         Intercepts; with the softmax loss and three and more classes they sum to 0. Zeros without `fit_intercept`.
     n_iter_ : (1,) int32 array
@@ -201,8 +202,8 @@ class SoftmaxClassifier(LinearClassifier):
         ------
         ValueError
             For parameters out of range, NaN or infinity in X, labels that are no classes, fewer than two classes,
-            probabilities that do not sum to 1, negative weights; with `standard_errors`, for collinear columns or
-            separable classes without a penalty.
+            probabilities that do not sum to 1, negative weights; with `standard_errors`, for constant or collinear
+            columns or separable classes without a penalty.
 
         Warns
         -----
@@ -234,7 +235,7 @@ class SoftmaxClassifier(LinearClassifier):
         )
         interrupted = solution.last.status == "interrupted"
         statistics = self._statistics(problem, solution) if self.standard_errors and not interrupted else None
-        self._keep(solution, found.classes, multilabel, X.dtype)
+        self._keep(solution, found.classes, multilabel)
         if statistics is not None:
             self._keep_statistics(statistics)
         if interrupted and not self.verbose:
@@ -252,8 +253,10 @@ class SoftmaxClassifier(LinearClassifier):
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
         The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
-        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them. `fit` begins anew,
-        and a first `partial_fit` after `fit` too.
+        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them, if each batch is a
+        fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the right
+        side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit` begins
+        anew, and a first `partial_fit` after `fit` too.
 
         Parameters
         ----------
@@ -283,6 +286,8 @@ class SoftmaxClassifier(LinearClassifier):
         -----
         ConvergenceWarning
             If the tolerance was not reached on this batch.
+        UserWarning
+            Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
         self._check_parameters()
         first = getattr(self, "_stream", None) is None
@@ -294,9 +299,10 @@ class SoftmaxClassifier(LinearClassifier):
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
         solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
-        self._keep(solution, found.classes, self._several_labels(y), X.dtype)
+        self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
+        self._warn_of_order(stream.order.forgotten(found.target))
         return self
 
     def _check_parameters(self) -> None:
@@ -310,7 +316,12 @@ class SoftmaxClassifier(LinearClassifier):
             raise ValueError(f"loss must be 'softmax' or 'sigmoid', got {self.loss!r}")
         if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
             raise ValueError(f"tol must be a number >= 0, got {self.tol!r}")
-        if not (isinstance(self.max_iter, Integral) and self.max_iter >= 1):
+        for name in ("fit_intercept", "standard_errors", "warm_start"):
+            if not isinstance(value := getattr(self, name), (bool, np.bool_)) and value not in (0, 1):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+        if not isinstance(self.verbose, (Integral, np.bool_)):
+            raise ValueError(f"verbose must be an integer, got {self.verbose!r}")
+        if not (isinstance(self.max_iter, Integral) and not isinstance(self.max_iter, bool) and self.max_iter >= 1):
             raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
         if self.solver not in SOLVER_NAMES:
             raise ValueError(f"solver must be one of {list(SOLVER_NAMES)}, got {self.solver!r}")
@@ -343,8 +354,10 @@ class SoftmaxClassifier(LinearClassifier):
                 raise ValueError("classes must be given at the first call of partial_fit")
             if classes is None:
                 return getattr(self, "classes_", None)
-            return np.asarray(classes) if is_table(y) else np.unique(classes)  # a table's columns have an order
-        if classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
+            return (
+                np.asarray(classes) if is_table(y) else np.unique(plain_labels(classes))
+            )  # a table's columns have an order
+        if classes is not None and not np.array_equal(np.unique(plain_labels(classes)), np.sort(self.classes_)):
             raise ValueError(f"classes: {classes!r} are not those of the first call, {self.classes_!r}")
         known: Array = self.classes_
         return known
@@ -359,17 +372,16 @@ class SoftmaxClassifier(LinearClassifier):
         )
         if not fits:
             return None
-        return self.dense_coef().astype(np.float64), self.intercept_.astype(np.float64)
+        return self.dense_coef(), self.intercept_
 
-    def _keep(self, solution: Solution, classes: Array, multilabel: bool, dtype: Any) -> None:
+    def _keep(self, solution: Solution, classes: Array, multilabel: bool) -> None:
         for name in STATISTICS:
             self.__dict__.pop(name, None)
         self._stream = None
         self.classes_ = classes
         self.multilabel_ = multilabel
         self.temperature_ = 1.0
-        self.coef_ = solution.coef.astype(dtype)
-        self.intercept_ = solution.intercept.astype(dtype)
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
         self.n_iter_ = np.array([max(solution.last.iteration, 1)], dtype=np.int32)
         self.loss_curve_ = solution.loss_curve
         self.grad_norm_curve_ = solution.grad_norm_curve
@@ -381,7 +393,7 @@ class SoftmaxClassifier(LinearClassifier):
     def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
             raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
-        return information(solution.last.point, problem.total)
+        return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
         self.covariance_ = found.covariance
@@ -394,6 +406,17 @@ class SoftmaxClassifier(LinearClassifier):
         self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
+
+    def _warn_of_order(self, absent: list[int]) -> None:
+        if absent:
+            names = ", ".join(repr(label) for label in self.classes_[absent[:5]].tolist())
+            warnings.warn(
+                f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > 5 else ''},"
+                " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
+                " or mix old ones into each batch.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _warn(self, problem: Problem | None, solution: Solution) -> None:
         last = solution.last

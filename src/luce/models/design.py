@@ -18,6 +18,7 @@ from scipy import sparse
 
 from luce import _core
 from luce.blas import shared_out
+from luce.models.precision import columns_suit_single
 from luce.models.sparse import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
@@ -39,11 +40,13 @@ class Matrix(Protocol):
     """What the design asks of the data; rows come as slices (no copy) or as indices (a copy of those rows)."""
 
     shape: tuple[int, int]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any]  # of the products
+    n_stored: int  # numbers that the data hold
+    converts: bool  # whether that is another than the data's, so that blocks are converted as they are read
     n_threads: int | None
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
-        """Return X coefᵀ + intercept for a block of rows, (n, K), with coef (K, D) of X's dtype."""
+        """Return X coefᵀ + intercept for a block of rows, (n, K), with coef (K, D) of this dtype."""
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows, (K, D)."""
@@ -54,26 +57,42 @@ class Matrix(Protocol):
     def take(self, rows: Indices) -> Matrix:
         """Return a matrix of these rows."""
 
+    def widened(self) -> Matrix:
+        """Return the same data with products in float64."""
+
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return the weighted means (0 unless centred) and the root mean squares of the deviations from them."""
 
 
 class DenseMatrix:
-    """A float32 or float64 array in either memory order.
+    """A float32 or float64 array in either memory order, with products in its own dtype or a wider one.
 
     Row by row and with few classes the compiled products read X at the speed of memory; a BLAS, made for square
     matrices, takes two to three times as long.
     """
 
-    def __init__(self, X: Array, n_threads: int | None = None) -> None:
+    def __init__(self, X: Array, n_threads: int | None = None, dtype: Any = None) -> None:
         self.X, self.n_threads = X, n_threads
-        self._by_rows = X.flags.c_contiguous
         self.shape: tuple[int, int] = X.shape
-        self.dtype = X.dtype
+        self.dtype = np.dtype(X.dtype if dtype is None else dtype)
+        self.converts = self.dtype != X.dtype
+        self.n_stored = X.size
+        self._by_rows = self.converts or X.flags.c_contiguous
+
+    def widened(self) -> DenseMatrix:
+        """Return the same data with products in float64, to which blocks of rows are converted as they are read."""
+        return DenseMatrix(self.X, self.n_threads, np.float64)
+
+    def single(self) -> DenseMatrix:
+        """Return the same data in float32."""
+        return DenseMatrix(self.X.astype(np.float32, copy=False), self.n_threads)
+
+    def _block(self, rows: slice | Indices) -> Array:
+        return self.X[rows].astype(self.dtype, order="C") if self.converts else self.X[rows]
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ + intercept for a block of rows."""
-        X = self.X[rows]
+        X = self._block(rows)
         if not self._by_rows or len(coef) > NARROW:
             scores = np.asarray(np.matmul(X, coef.T, out=out))
             scores += intercept
@@ -86,7 +105,7 @@ class DenseMatrix:
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
-        X = self.X[rows]
+        X = self._block(rows)
         if not self._by_rows or piece.shape[1] > NARROW:
             return np.asarray(piece.T @ X)
         total = np.empty((piece.shape[1], X.shape[1]))
@@ -96,11 +115,11 @@ class DenseMatrix:
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them."""
         X = self.X[rows]
-        return np.asarray(X if columns is None else X[:, columns])
+        return np.asarray(X if columns is None else X[:, columns], self.dtype)
 
     def take(self, rows: Indices) -> DenseMatrix:
         """Return a matrix of these rows."""
-        return DenseMatrix(self.X[rows], self.n_threads)
+        return DenseMatrix(self.X[rows], self.n_threads, self.dtype)
 
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return means and deviations in one pass, from sums about a first guess of the means."""
@@ -128,7 +147,7 @@ class DenseMatrix:
         step = max(1, MOMENT_ENTRIES // max(1, len(guess)))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for start in range(0, self.shape[0], step):
-                weights = share[start : start + step].astype(np.float64)
+                weights = share[start : start + step]
                 deviation = self.X[start : start + step] - guess
                 first += weights @ deviation
                 second += weights @ np.square(deviation, out=deviation)
@@ -144,35 +163,48 @@ class DenseMatrix:
                 f"X: column {columns[worst]} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most"
             )
         inverse = np.divide(1, largest, out=np.zeros_like(largest), where=largest > 1 / LARGEST_DEVIATION)
-        return np.asarray(np.sqrt(share.astype(np.float64) @ np.square(deviation * inverse)) * largest)
+        return np.asarray(np.sqrt(share @ np.square(deviation * inverse)) * largest)
 
 
 class SparseMatrix:
-    """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense as a whole."""
+    """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense, nor converted, as a whole."""
 
-    def __init__(self, X: Any, n_threads: int | None = None) -> None:
+    def __init__(self, X: Any, n_threads: int | None = None, dtype: Any = None) -> None:
         self.X = sparse.csr_array(X)
         if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
             self.X = self.X.copy()
             self.X.sum_duplicates()
         self.shape: tuple[int, int] = X.shape
-        self.dtype = X.dtype
+        self.dtype = np.dtype(X.dtype if dtype is None else dtype)
+        self.converts = self.dtype != X.dtype
+        self.n_stored = self.X.nnz
         self.n_threads = n_threads
         self._products = SparseRows(self.X, n_threads=n_threads)
 
+    def widened(self) -> SparseMatrix:
+        """Return the same data with products in float64, to which blocks of rows are converted as they are read."""
+        return SparseMatrix(self.X, self.n_threads, np.float64)
+
+    def _block(self, rows: slice) -> tuple[SparseRows, slice]:
+        if not self.converts:
+            return self._products, rows
+        return SparseRows(self.X[rows].astype(self.dtype), n_threads=self.n_threads), slice(0, rows.stop - rows.start)
+
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ + intercept for a block of rows."""
-        return self._products.scores(np.ascontiguousarray(coef.T), np.ascontiguousarray(intercept), rows=rows, out=out)
+        products, part = self._block(rows)
+        return products.scores(np.ascontiguousarray(coef.T), np.ascontiguousarray(intercept), rows=part, out=out)
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
-        return self._products.pull_back(np.ascontiguousarray(piece, self.dtype), rows=rows).T
+        products, part = self._block(rows)
+        return products.pull_back(np.ascontiguousarray(piece, self.dtype), rows=part).T
 
     def pull_back_squares(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ (X ∘ X) for a block of rows."""
         whole = rows.start == 0 and rows.stop == self.shape[0]
         X = self.X if whole else self.X[rows]
-        squares = sparse.csr_array((np.square(X.data), X.indices, X.indptr), X.shape)
+        squares = sparse.csr_array((np.square(X.data, dtype=self.dtype), X.indices, X.indptr), X.shape)
         return np.asarray((squares.T @ piece).T)
 
     def between(
@@ -188,31 +220,44 @@ class SparseMatrix:
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:
         """Return the rows, or some columns of them, as a dense array."""
         X = self.X[rows]
-        return np.asarray((X if columns is None else X[:, columns]).toarray())
+        return np.asarray((X if columns is None else X[:, columns]).toarray(), self.dtype)
 
     def take(self, rows: Indices) -> SparseMatrix:
         """Return a matrix of these rows."""
-        return SparseMatrix(self.X[rows], self.n_threads)
+        return SparseMatrix(self.X[rows], self.n_threads, self.dtype)
 
     def moments(self, share: Array, centred: bool) -> tuple[Vector, Vector]:
         """Return means and deviations from the entries that are there, the absent ones in closed form."""
-        X, columns = self.X, self.shape[1]
-        weights = np.repeat(share.astype(np.float64), np.diff(X.indptr))
-        centre: Vector = np.zeros(columns)
-        if centred:
-            centre = np.bincount(X.indices, weights * X.data, columns).astype(np.float64)
-        full = np.bincount(X.indices, minlength=columns) == len(share)
-        absent = np.where(full, 0, np.maximum(1 - np.bincount(X.indices, weights, columns), 0))
-        deviation = X.data - centre[X.indices]
-        largest = np.zeros(columns)
-        np.maximum.at(largest, X.indices, np.abs(deviation))
-        np.maximum(largest, np.where(full, 0, np.abs(centre)), out=largest)
+        columns = self.shape[1]
+        centre, present, mass = np.zeros(columns), np.zeros(columns, np.int64), np.zeros(columns)
+        for data, indices, weights in self._parts(share):
+            centre += np.bincount(indices, weights * data, columns)
+            present += np.bincount(indices, minlength=columns)
+            mass += np.bincount(indices, weights, columns)
+        if not centred:
+            centre[:] = 0
+        full = present == self.shape[0]
+        absent = np.where(full, 0, np.maximum(1 - mass, 0))
+        largest = np.where(full, 0, np.abs(centre))
+        for data, indices, _ in self._parts(share):
+            np.maximum.at(largest, indices, np.abs(data - centre[indices]))
         if largest.max(initial=0.0) > LARGEST_DEVIATION:
             worst = int(np.argmax(largest))
             raise ValueError(f"X: column {worst} spans {largest[worst]:.2g}; {LARGEST_DEVIATION:g} is the most")
         inverse = np.divide(1, largest, out=np.zeros(columns), where=largest > 1 / LARGEST_DEVIATION)
-        square = np.bincount(X.indices, weights * np.square(deviation * inverse[X.indices]), columns)
-        return centre, np.sqrt(square + absent * np.square(centre * inverse)) * largest
+        square = absent * np.square(centre * inverse)
+        for data, indices, weights in self._parts(share):
+            square += np.bincount(indices, weights * np.square((data - centre[indices]) * inverse[indices]), columns)
+        return centre, np.sqrt(square) * largest
+
+    def _parts(self, share: Vector) -> Iterator[tuple[Array, Array, Vector]]:
+        """Yield entries, their columns and the shares of their rows, some rows at a time."""
+        X = self.X
+        step = max(1, WRITTEN_ENTRIES * self.shape[0] // max(1, X.nnz))
+        for first in range(0, self.shape[0], step):
+            starts = X.indptr[first : first + step + 1]
+            inside = slice(starts[0], starts[-1])
+            yield X.data[inside], X.indices[inside], np.repeat(share[first : first + step], np.diff(starts))
 
 
 def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
@@ -238,12 +283,14 @@ class Design:
     ----------
     n_rows, n_columns : int
         Size of x̃', the intercept's column included.
-    share : (N,) array of X's dtype
+    matrix : Matrix
+        The data; with products in float64 where float32 is not enough for them (`luce.models.precision`).
+    share : (N,) array of the products' dtype
         r/S, which sums to 1.
     centre, scale, unit : (D,) float64 arrays
         μ, σ and 1/σ (0 where σ is 0).
     resolution : float
-        Relative rounding error to expect of a score: (8 + max |μ/σ|) ε, ε that of X's dtype.
+        Relative rounding error to expect of a score: (8 + max |μ/σ|) ε, ε that of the products' dtype.
     """
 
     def __init__(
@@ -253,15 +300,23 @@ class Design:
         fit_intercept: bool,
         scaling: tuple[Vector, Vector] | None = None,
     ) -> None:
-        self.matrix, self.fit_intercept = matrix, fit_intercept
+        self.fit_intercept = fit_intercept
         self.n_rows, self.n_features = matrix.shape
         self.n_columns = self.n_features + int(fit_intercept)
         weights = np.ones(self.n_rows) if sample_weight is None else np.asarray(sample_weight, np.float64)
-        self.share: Array = (weights / weights.sum()).astype(matrix.dtype)
-        self.centre, self.scale = matrix.moments(self.share, fit_intercept) if scaling is None else scaling
-        rounding = 8 * np.sqrt(self.n_rows) * np.finfo(np.float64).eps + 2 * float(np.finfo(matrix.dtype).eps)
+        share = weights / weights.sum()
+        self.centre, self.scale = matrix.moments(share, fit_intercept) if scaling is None else scaling
+        rounding = (8 * np.sqrt(self.n_rows) + 2) * float(np.finfo(np.float64).eps)
         self.scale = np.where(self.scale <= rounding * np.abs(self.centre), 0.0, self.scale)
         self.unit = np.divide(1, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
+        # rows of a scaling given beforehand may lie anywhere
+        narrow = matrix.dtype == np.float64 or (scaling is None and columns_suit_single(self.centre, self.scale))
+        self._take(matrix if narrow else matrix.widened(), share)
+
+    def _take(self, matrix: Matrix, share: Vector) -> None:
+        """Hold the data and what depends on the dtype of the products."""
+        self.matrix = matrix
+        self.share: Array = share.astype(matrix.dtype)
         # scores are x·W − μ·W + a: a column far from 0 for its width cancels that many digits
         cancelled = np.max(np.abs(self.centre) * self.unit, initial=0.0)
         self.resolution = float(np.finfo(matrix.dtype).eps * (8 + cancelled))
@@ -278,10 +333,22 @@ class Design:
         part.share = (weights / weights.sum()).astype(self.matrix.dtype)
         return part
 
+    def widened(self) -> Design:
+        """Return the same design with products in float64."""
+        part: Design = object.__new__(Design)
+        part.__dict__.update(self.__dict__)
+        part.__dict__.pop("single", None)
+        part._weighted = self._weighted[:0]
+        share = self.share.astype(np.float64)
+        part._take(self.matrix.widened(), share / share.sum())
+        return part
+
     def blocks(self, n_scores: int) -> Iterator[slice]:
         """Yield the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
         width = n_scores + (self.n_columns if isinstance(self.matrix, DenseMatrix) else 0)
         step = max(128, BLOCK_ENTRIES // width)
+        if self.matrix.converts:
+            step = max(128, min(step, WRITTEN_ENTRIES * self.n_rows // max(1, self.matrix.n_stored)))
         for first in range(0, self.n_rows, step):
             yield slice(first, min(first + step, self.n_rows))
 
@@ -300,7 +367,7 @@ class Design:
         return inner
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
-        """Return W x + b for a block of rows; (W, b) already has X's dtype."""
+        """Return W x + b for a block of rows; (W, b) already has the products' dtype."""
         return self.matrix.scores(rows, coef, intercept, out)
 
     def pull_back(self, pieces: Iterator[tuple[slice, Array]], n_scores: int) -> Vector:
@@ -341,7 +408,7 @@ class Design:
         return total
 
     def standardised(self, rows: slice | Indices, dtype: Any = None, columns: Indices | None = None) -> Array:
-        """Return rows x̃' as a dense array, of X's dtype by default; all columns, or some, in ascending order."""
+        """Return rows x̃' as a dense array, in the products' dtype by default; all columns, or some, ascending."""
         if columns is None:
             width, features, centre, unit = self.n_columns, None, self.centre, self.unit
         else:
@@ -387,7 +454,8 @@ class Design:
         """A copy in single precision, which takes half the time in a wide product."""
         part: Design = object.__new__(Design)
         part.__dict__.update(self.__dict__)
-        part.matrix = DenseMatrix(self.matrix.dense(slice(0, self.n_rows)).astype(np.float32))
+        assert isinstance(self.matrix, DenseMatrix)
+        part.matrix = self.matrix.single()
         part.share = self.share.astype(np.float32)
         return part
 

@@ -73,6 +73,8 @@ class LinearObjective:
         λ₁/σ for each parameter, 0 for intercepts.
     resolution : float
         Relative rounding error to expect of a value.
+    l2 : float
+        λ₂.
 
     Examples
     --------
@@ -93,7 +95,7 @@ class LinearObjective:
     ) -> None:
         self.design, self.loss, self.coordinates = design, loss, coordinates
         self.size = coordinates.n_rows * design.n_columns
-        self.resolution = design.resolution
+        self.resolution, self.l2 = design.resolution, l2
         self.ridge: Vector = np.zeros(design.n_columns)
         self.ridge[: design.n_features] = l2 * design.unit**2
         lasso: Vector = np.zeros(design.n_columns)

@@ -11,16 +11,14 @@ from scipy import sparse
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from luce.models.calibration import temperature
+from luce.models.evaluation.calibration import temperature
+from luce.models.labels import check_kind, plain_labels
 from luce.models.probabilities import as_logits, log_probabilities, probabilities
-from luce.models.statistics import Summary
+from luce.models.rows import checked_rows, checked_weights
+from luce.models.scores import scores
+from luce.models.summary import Summary
 from luce.models.targets import is_table, targets
 
 __all__ = ["LinearClassifier"]
@@ -55,18 +53,17 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
-        check_is_fitted(self, "coef_")
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], reset=False)
-        scores = X @ self.coef_.T
-        scores = (scores.toarray() if hasattr(scores, "toarray") else np.asarray(scores)) + self.intercept_
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        found, dtype = self._scores(X)
+        if dtype != found.dtype:
+            found = np.clip(found, *(np.finfo(dtype).min, np.finfo(dtype).max)).astype(dtype)
+        return found[:, 0] if found.shape[1] == 1 else found
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (N,); for several labels a row 0 or 1 for each class, (N, K)."""
-        scores = self.decision_function(X)
+        found, _ = self._scores(X)
         if self.multilabel_:
-            return (scores > 0).astype(np.int64)
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else np.argmax(scores, axis=1)
+            return (found > 0).astype(np.int64)
+        codes = (found[:, 0] > 0).astype(np.intp) if found.shape[1] == 1 else np.argmax(found, axis=1)
         return np.asarray(self.classes_[codes])
 
     def predict_proba(self, X: Any) -> Array:
@@ -75,17 +72,21 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         For ``loss="sigmoid"`` with one label a row the K sigmoids are divided by their sum, as scikit-learn's
         ``OneVsRestClassifier`` does; with several labels a row they are left as they are.
         """
-        logits = self._logits(X)
+        logits, dtype = self._logits(X)
         if self.multilabel_:
-            return np.asarray(expit(logits))
-        return probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
+            found = np.asarray(expit(logits))
+        else:
+            found = probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
+        return found.astype(dtype, copy=False)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
-        logits = self._logits(X)
+        logits, dtype = self._logits(X)
         if self.multilabel_:
-            return np.asarray(log_expit(logits))
-        return log_probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
+            found = np.asarray(log_expit(logits))
+        else:
+            found = log_probabilities(logits, sigmoids=self._sigmoids(), n_threads=self.n_threads)
+        return np.asarray(np.clip(found, np.finfo(dtype).min, None), dtype)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy.
@@ -93,9 +94,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
         several labels a row, the share of the rows with every label right.
         """
-        if not is_table(y) or self.multilabel_:
+        if self.multilabel_:
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-        logits = self._logits(X)
+        if not is_table(y):
+            y = plain_labels(y)
+            check_kind(np.asarray(y), self.classes_)
+            return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+        logits, _ = self._logits(X)
         found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
         check_consistent_length(logits, found.target)
         codes = np.argmax(logits, axis=1)
@@ -133,11 +138,15 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         before = self.temperature_
         self.temperature_ = 1.0
         try:
-            logits = self._logits(X)
-            weights = None
-            if sample_weight is not None:
-                weights = _check_sample_weight(sample_weight, logits, dtype=np.float64, ensure_non_negative=True)
-            found = targets(y, weights, None, loss="softmax", dtype=logits.dtype, classes=self.classes_)
+            logits, _ = self._logits(X)
+            found = targets(
+                y,
+                checked_weights(sample_weight, logits),
+                None,
+                loss="softmax",
+                dtype=logits.dtype,
+                classes=self.classes_,
+            )
             logits = logits if found.rows is None else logits[found.rows]
             before = temperature(logits, found.target, found.weights)
         finally:
@@ -180,7 +189,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 < level < 1:
             raise ValueError(f"level must be a probability between 0 and 1, got {level!r}")
         rows, columns = self.coef_.shape
-        coefficients = np.hstack([self.dense_coef(), self.intercept_[:, None]]).astype(np.float64)
+        coefficients = np.hstack([self.dense_coef(), self.intercept_[:, None]])
         labels = [str(label) for label in self.classes_.tolist()]
         covariance, named, against = self.covariance_, labels, None
         if rows == 1:
@@ -198,7 +207,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
             named, against = labels[:at] + labels[at + 1 :], labels[at]
         errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
-        terms = [str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(columns)])]
+        terms = self._terms()
         if self.fit_intercept:
             terms.append("intercept")
         else:
@@ -257,9 +266,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If the file cannot be written.
         """
         check_is_fitted(self, "coef_")
-        from luce.models.reporting import report
-
-        report(self, path, X, y, sample_weight, test, folds, seed, title)
+        try:
+            from luce.report.classifier_page import write_classifier_page
+        except ModuleNotFoundError as error:
+            raise ImportError(f"report needs {error.name}: pip install 'luce[report]'") from error
+        write_classifier_page(self, path, (X, y, sample_weight), test=test, folds=folds, seed=seed, title=title)
 
     def sparsify(self: Self) -> Self:
         """Turn `coef_` into a sparse matrix, which saves memory and time where L1 left few coefficients."""
@@ -286,21 +297,18 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> tuple[Any, Any, Array | None]:
         """Return the data as arrays, a frame of probabilities as it is, and the weights."""
-        given = y
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse=["csr", "csc"],
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            multi_output=is_table(y),
-        )
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return X, given if hasattr(given, "columns") and is_table(given) else y, weights
+        if sparse.issparse(y):
+            y = y.toarray()  # type: ignore[attr-defined]
+        table = is_table(y)
+        given, y = y, y if table else plain_labels(y)
+        X, y = checked_rows(self, X, y, reset=reset, multi_output=table)
+        weights = checked_weights(sample_weight, X)
+        return X, given if hasattr(given, "columns") and table else y, weights
+
+    def _terms(self) -> list[str]:
+        """Return the names of the columns, x0, x1, … where they have none."""
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _several_labels(self, y: Any) -> bool:
         """Tell whether each column of y is a label of its own."""
@@ -309,6 +317,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _sigmoids(self) -> bool:
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
-    def _logits(self, X: Any) -> Array:
-        scores = as_logits(self.decision_function(X))
-        return scores if self.temperature_ == 1 else scores / scores.dtype.type(self.temperature_)
+    def _scores(self, X: Any) -> tuple[Array, Any]:
+        """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
+        check_is_fitted(self, "coef_")
+        X = checked_rows(self, X, reset=False)
+        return scores(X, self.coef_, self.intercept_), X.dtype
+
+    def _logits(self, X: Any) -> tuple[Array, Any]:
+        found, dtype = self._scores(X)
+        found = as_logits(found)
+        return found if self.temperature_ == 1 else found / found.dtype.type(self.temperature_), dtype

@@ -16,7 +16,8 @@ from luce.blas import blas_threads
 from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
 from luce.models.design import NARROW, Design, as_matrix
 from luce.models.losses import SigmoidLoss, SoftmaxLoss
-from luce.models.objective import KEPT_CLASSES, LinearObjective
+from luce.models.objective import KEPT_CLASSES, LinearObjective, Point
+from luce.models.precision import coefficients_suit_single
 from luce.models.row_space import RowSpace, pays
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
 from luce.models.targets import Targets
@@ -29,6 +30,8 @@ SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
 HESSIAN_WORK = 3e6  # and the multiplications in forming it up to which it does
 ROWS_PER_PARAMETER = 20  # from which on the Hessian of a sample of the rows is close to that of all of them
+SINGLE_ITERATIONS = 30  # of a walk in single precision; a longer one goes on in double
+LARGEST_MASS = 1e307  # of C Σ r, whose inverse is the strength of the penalty
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
@@ -85,7 +88,6 @@ class Problem:
         self.binary = self.n_classes == 2 and not many
         softmax = loss == "softmax" or self.binary
         kind = SoftmaxLoss if softmax else SigmoidLoss
-        self._loss = kind(found.target, self.n_classes, label_smoothing=label_smoothing, n_threads=n_threads)
         self._coordinates: Coordinates
         if self.binary:
             self._coordinates = LogOdds()
@@ -101,10 +103,17 @@ class Problem:
         self._serial = compiled or _entries(X) * self.n_classes < SERIAL_WORK
         with self._threads():
             self.design = Design(as_matrix(X, n_threads), found.weights, fit_intercept, scaling)
+        self._loss = kind(found.target, self.n_classes, label_smoothing=label_smoothing, n_threads=n_threads)
 
     def objective(self, C: float) -> LinearObjective:
         """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
-        strength = 1 / (C * self.total)
+        mass = C * self.total
+        if not (np.inf == C or 1 / LARGEST_MASS <= mass <= LARGEST_MASS):
+            raise ValueError(
+                f"C: {C:g} times {self.total:g}, the sum of the row weights, is {mass:g}; computed with are"
+                f" {1 / LARGEST_MASS:g} to {LARGEST_MASS:g}, and inf for no penalty"
+            )
+        strength = 1 / mass
         return LinearObjective(
             self.design,
             self._loss,
@@ -142,31 +151,25 @@ class Problem:
         begin = time.perf_counter()
         objective = self.objective(C)
         name = self._chosen(objective) if solver == "auto" else solver
-        seen: list[Iterate] = []
-        values: list[tuple[float, float]] = []
-
-        def record(iterate: Iterate) -> None:
-            seen[:] = [iterate]
-            values.append((iterate.value, iterate.gradient_norm))
-            if callback is not None:
-                callback(iterate)
-
+        single = self.design.matrix.dtype == np.float32
+        most = min(max_iter, SINGLE_ITERATIONS) if single else max_iter
+        record = _Record(callback, lambda iterate: not single or self._suits(iterate, max_iter))
         with self._threads():
             try:
                 place = self._start(objective, start)
-                if name == ProximalNewton.name:
-                    last = ProximalNewton().minimise(objective, place, tol=tol, max_iter=max_iter, callback=record)
-                else:
-                    method = SOLVERS[name]()
-                    if start is None:
-                        place = start_from_samples(method, objective, place)
-                    last = minimise(method, objective, place, tol=tol, max_iter=max_iter, callback=record)
+                last = _minimise(name, objective, place, start is None, tol=tol, max_iter=most, callback=record)
+                if record.goes_on:
+                    self.design = self.design.widened()
+                    objective, place, left = self.objective(C), last.point.parameters, max_iter - last.iteration
+                    last = _minimise(name, objective, place, False, tol=tol, max_iter=left, callback=record)
             except KeyboardInterrupt:
-                if not seen:
+                if record.last is None:
                     raise
-                last = replace(seen[0], status="interrupted")
+                record.last = replace(record.last, status="interrupted")
+            assert record.last is not None
+            last = record.last
             coef, intercept = self.coefficients(objective, last)
-        curve, norms = np.array(values).T
+        curve, norms = np.array(record.values).T
         return Solution(coef, intercept, last, curve, norms, name, time.perf_counter() - begin)
 
     def coefficients(self, objective: LinearObjective, last: Iterate) -> tuple[Array, Array]:
@@ -177,6 +180,15 @@ class Problem:
         elif self._sums_to_zero:
             intercept = intercept - intercept.mean()
         return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
+
+    def in_double(self, C: float, solution: Solution) -> Point:
+        """Return where a walk ended, evaluated in float64 also where float32 was enough for the walk."""
+        point: Point = solution.last.point
+        if self.design.matrix.dtype != np.float64:
+            self.design = self.design.widened()
+        if point.objective.design.matrix.dtype != np.float64:
+            point = self.objective(C).at(point.parameters)
+        return point
 
     def separation(self, solution: Solution) -> str | None:
         """Say whether the classes are separable at the end of a walk, completely or but for rows on the boundary.
@@ -224,8 +236,53 @@ class Problem:
         many_rows = self.design.n_rows >= ROWS_PER_PARAMETER * objective.size
         return "quasi-newton" if many_rows or self.n_classes >= KEPT_CLASSES else "newton-cg"
 
+    def _suits(self, iterate: Iterate, max_iter: int) -> bool:
+        """Tell whether single precision was enough for a walk that ended here."""
+        if iterate.status != "converged":
+            return iterate.status == "limit" and iterate.iteration >= max_iter
+        design = self.design
+        coef = iterate.point.objective.spread(iterate.point.parameters)[:, : design.n_features] * design.unit
+        return coefficients_suit_single(coef, design.centre, design.scale)
+
     def _threads(self) -> AbstractContextManager[Any]:
         return blas_threads(1 if self._serial else self.n_threads)
+
+
+class _Record:
+    """What a walk tells as it goes, and whether it has to go on in double precision where single took it.
+
+    Then its iterations are counted on, and the place where it goes on is the one where it had come to.
+    """
+
+    def __init__(self, callback: Callable[[Iterate], None] | None, suits: Callable[[Iterate], bool]) -> None:
+        self.callback, self.suits = callback, suits
+        self.last: Iterate | None = None
+        self.values: list[tuple[float, float]] = []
+        self.goes_on = False
+        self._before = 0
+
+    def __call__(self, iterate: Iterate) -> None:
+        again = self.goes_on and iterate.iteration == 0
+        if self.goes_on:
+            iterate = replace(iterate, iteration=iterate.iteration + self._before)
+        elif iterate.status != "running" and not self.suits(iterate):
+            self.goes_on, self._before = True, iterate.iteration
+            iterate = replace(iterate, status="running")
+        if again:
+            self.values.pop()
+        self.last = iterate
+        self.values.append((iterate.value, iterate.gradient_norm))
+        if self.callback is not None and not (again and iterate.status == "running"):
+            self.callback(iterate)
+
+
+def _minimise(name: str, objective: LinearObjective, start: Any, cold: bool, **options: Any) -> Iterate:
+    """Walk down by the solver of this name; a cold walk of a smooth objective begins on samples of the rows."""
+    if name == ProximalNewton.name:
+        return ProximalNewton().minimise(objective, start, **options)
+    method = SOLVERS[name]()
+    place = start_from_samples(method, objective, start) if cold else start
+    return minimise(method, objective, place, **options)
 
 
 def _margins(scores: Array, codes: Array) -> Array:

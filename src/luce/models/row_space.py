@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from luce.models.design import DenseMatrix
+from luce.models.precision import LARGEST_WIDTH, SMALLEST_WIDTH
 
 __all__ = ["RowSpace", "pays"]
 
@@ -63,14 +64,18 @@ class RowSpace:
         self._pivots = pivots[:rank] - 1
         self._triangle = np.tril(factor[:rank, :rank])
         lower = np.tril(factor)[:, :rank]
-        self.rows: Array = np.empty((len(X), rank), X.dtype)
+        # the factor of far larger or smaller numbers than float32 holds well stays in float64
+        narrow = SMALLEST_WIDTH**2 <= gram.diagonal().max() <= LARGEST_WIDTH**2
+        self.rows: Array = np.empty((len(X), rank), X.dtype if narrow else np.float64)
         self.rows[pivots - 1] = lower
 
     def back(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
         """Return (W, b) of the large problem for (V, b) of the small one."""
         mixed = linalg.solve_triangular(self._triangle, coef.T, lower=True, trans="T").T
-        pivots = self._X[self._pivots]
-        whole = mixed @ pivots - np.outer(mixed.sum(axis=1), self._centre)
+        whole = np.empty((len(coef), self._X.shape[1]))
+        for first in range(0, self._X.shape[1], COLUMNS):
+            part = slice(first, first + COLUMNS)
+            whole[:, part] = mixed @ (self._X[self._pivots, part] - self._centre[part])
         return whole, intercept - whole @ self._centre
 
     def into(self, coef: Array, intercept: Array) -> tuple[Array, Array]:

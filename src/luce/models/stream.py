@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from luce.models.objective import LinearObjective, Point
+from luce.models.order import ClassOrder
 from luce.models.problem import Problem, Solution
 from luce.models.solvers import Newton, NewtonCG, minimise
 from luce.models.targets import Targets
@@ -45,6 +46,7 @@ class Stream:
         self.centre: Vector | None = None
         self.scale: Vector | None = None
         self.minimum: Vector | None = None
+        self.order = ClassOrder(n_classes)
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
     def learn(self, X: Any, found: Targets, *, C: float, tol: float, max_iter: int, **options: Any) -> Solution:

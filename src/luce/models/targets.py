@@ -11,6 +11,8 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from luce.models.labels import check_kind, plain_labels
+
 __all__ = ["Targets", "is_table", "targets"]
 
 Array = npt.NDArray[Any]
@@ -102,12 +104,14 @@ def targets(
             table, sample_weight = _weighted(table, sample_weight, class_weight, classes)
         found = Targets(classes, table, sample_weight, rows)
     else:
+        y = plain_labels(y)
         check_classification_targets(y)
         labels = column_or_1d(y, warn=True)
         labels = labels if rows is None else labels[rows]
         if classes is None:
             classes, codes = np.unique(labels, return_inverse=True)
         else:
+            check_kind(labels, classes)
             order = np.argsort(classes)  # the names of a table's columns come in any order
             codes = order[np.searchsorted(classes, labels, sorter=order).clip(0, len(classes) - 1)]
             if not np.array_equal(classes[codes], labels):
@@ -181,7 +185,10 @@ def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
     strangers = [name for name in class_weight if name not in labels]
     if strangers and any(label not in class_weight for label in labels):
         raise ValueError(f"class_weight names {strangers[0]!r}, which is no class; the classes are {labels}")
-    factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
-    if not (factors > 0).all():
-        raise ValueError(f"class weights must be positive, got {class_weight!r}")
+    try:
+        factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
+    except (TypeError, ValueError):
+        factors = np.zeros(1)
+    if not ((factors > 0) & (factors < np.inf)).all():
+        raise ValueError(f"class_weight: class weights must be positive, got {class_weight!r}")
     return factors

@@ -1,15 +1,21 @@
-"""What the page shows, as plain arrays and text: whoever trained fills it in, whoever draws reads it."""
+"""All that is known of a training run, as plain arrays and text: whoever trained fills it in, every report reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Coefficients", "Column", "Data", "Facts", "HeldOut", "Model"]
+from luce.report.shapes import check_shape
+
+if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what measures
+    from luce.models.summary import Summary
+    from luce.report.held_out import HeldOut
+
+__all__ = ["Coefficients", "Column", "Data", "Facts", "Model"]
 
 Array = npt.NDArray[Any]
 
@@ -71,7 +77,7 @@ class Data:
     remarks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        _has_shape("class_counts", self.class_counts, (len(self.classes),))
+        check_shape("class_counts", self.class_counts, (len(self.classes),))
 
     @property
     def all_remarks(self) -> list[str]:
@@ -147,82 +153,17 @@ class Coefficients:
             raise ValueError(f"coef must be a matrix, got shape {shape}")
         if not np.isfinite(self.coef).all():
             raise ValueError("coef must be finite")
-        _has_shape("feature_names", self.feature_names, shape[1:])
-        _has_shape("intercept", self.intercept, shape[:1])
+        check_shape("feature_names", self.feature_names, shape[1:])
+        check_shape("intercept", self.intercept, shape[:1])
         if self.standard_errors is not None:
-            _has_shape("standard_errors", self.standard_errors, shape)
+            check_shape("standard_errors", self.standard_errors, shape)
         if self.scales is not None:
-            _has_shape("scales", self.scales, shape[1:])
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What the model said about rows that it did not learn from.
-
-    Parameters
-    ----------
-    how : str
-        How the rows were held out, for instance "5-fold stratified cross-validation".
-    true : (n,) array of int, or (n, K) array
-        Code of each row's class, or the share of every class in it.
-    probabilities : (n, K) array
-        What the model gave each class.
-    baseline : (n, K) or (K,) array
-        What the share of each class among the rows learnt from would have given.
-    row_numbers : (n,) array of int
-        Where each of these rows is in the table.
-    calibrated : (n, K) array, optional
-        The probabilities at `temperature`.
-    temperature : float, optional
-        What the logits were divided by.
-    rows : mapping of str to (n,) sequence of str, optional
-        The values of these rows as text, a column each.
-    weights : (n,) array, optional
-        What each row counts for; positive.
-    """
-
-    how: str
-    true: Array
-    probabilities: Array
-    baseline: Array
-    row_numbers: Array
-    calibrated: Array | None = None
-    temperature: float | None = None
-    rows: Mapping[str, Sequence[str]] | None = None
-    weights: Array | None = None
-
-    def __post_init__(self) -> None:
-        shape = np.shape(self.probabilities)
-        if len(shape) != 2 or 0 in shape:
-            raise ValueError(f"probabilities must be (rows, classes) with at least one of each, got shape {shape}")
-        _has_shape("true", self.true, shape if np.ndim(self.true) == 2 else shape[:1])
-        if self.weights is not None:
-            _has_shape("weights", self.weights, shape[:1])
-            if not np.min(self.weights) > 0:
-                raise ValueError(f"weights must be positive, got {np.min(self.weights):g}")
-        _has_shape("row_numbers", self.row_numbers, shape[:1])
-        if np.shape(self.baseline) != shape[1:]:
-            _has_shape("baseline", self.baseline, shape)
-        for name in "probabilities", "calibrated", "baseline":
-            given = getattr(self, name)
-            if given is not None and not (np.min(given) >= 0 and np.max(given) <= 1 + 1e-5):
-                raise ValueError(f"{name} must be in [0, 1], got {np.min(given):g} to {np.max(given):g}")
-        if np.ndim(self.true) == 2:
-            if not (np.min(self.true) >= 0 and np.max(self.true) <= 1 + 1e-5):
-                raise ValueError(f"shares must be in [0, 1], got {np.min(self.true):g} to {np.max(self.true):g}")
-        elif np.min(self.true) < 0 or np.max(self.true) >= shape[1]:
-            raise ValueError(f"true must be in [0, {shape[1]}), got {np.min(self.true)} to {np.max(self.true)}")
-        if (self.calibrated is None) != (self.temperature is None):
-            raise ValueError("calibrated and temperature go together, got one of them")
-        if self.calibrated is not None:
-            _has_shape("calibrated", self.calibrated, shape)
-        for name, values in (self.rows or {}).items():
-            _has_shape(f"rows[{name!r}]", values, shape[:1])
+            check_shape("scales", self.scales, shape[1:])
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page shows.
+    """All that the reports of a training run show: the page, the terminal, JSON.
 
     Parameters
     ----------
@@ -236,6 +177,8 @@ class Facts:
         What was learnt.
     held_out : HeldOut, optional
         How it did on other rows; None where it was not judged.
+    summary : Summary, optional
+        The coefficients with their uncertainty, where there are standard errors.
     """
 
     title: str
@@ -243,6 +186,7 @@ class Facts:
     model: Model
     coefficients: Coefficients
     held_out: HeldOut | None = None
+    summary: Summary | None = None
 
     def __post_init__(self) -> None:
         K = len(self.data.classes)
@@ -250,10 +194,4 @@ class Facts:
         if rows != (1 if K == 2 else K):
             raise ValueError(f"coef must have {1 if K == 2 else K} rows for {K} classes, got {rows}")
         if self.held_out is not None:
-            _has_shape("probabilities", self.held_out.probabilities, (len(self.held_out.true), K))
-
-
-def _has_shape(name: str, values: Any, wanted: tuple[int, ...]) -> None:
-    got = values.shape if isinstance(values, np.ndarray) else (len(values),)
-    if got != wanted:
-        raise ValueError(f"{name} must have shape {wanted}, got {got}")
+            check_shape("probabilities", self.held_out.probabilities, (len(self.held_out.true), K))

@@ -1,8 +1,4 @@
-"""The page's figures as inline SVG that takes its colours from the page; no text of the user ever enters one.
-
-A figure with axes has a viewBox and scales with its place. A mark that stands in a row of a table (`bar`, `interval`)
-has none: its lengths are percentages, so that it fills its cell and its strokes keep their width.
-"""
+"""The figures of a training run's page: the descent, reliability, coefficients with their intervals."""
 
 from __future__ import annotations
 
@@ -14,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from luce.report.metrics import Bins
+from luce.pages.svg import figure, gridline, label, mark
+from luce.report.held_out import Reliability
 
-__all__ = ["bar", "descent", "interval", "reliability"]
+__all__ = ["descent", "interval", "reliability"]
 
 Array = npt.NDArray[Any]
 
@@ -26,7 +23,7 @@ MARKED = 40  # points up to which each has a dot
 HISTOGRAM_BINS = 20
 
 
-def descent(values: Array, label: str) -> Markup:
+def descent(values: Array, name: str) -> Markup:
     """Draw what a run left at each iteration on a logarithmic axis; empty where no value is positive and finite."""
     values = np.asarray(values, np.float64)
     steps = np.flatnonzero(np.isfinite(values) & (values > 0))
@@ -46,21 +43,21 @@ def descent(values: Array, label: str) -> Markup:
     for decade in range(low, high + 1, stride):
         at = top + (high - decade) / (high - low) * height
         power = f'10<tspan dy="-5" font-size="9">{_minus(decade)}</tspan>'
-        parts.append(_gridline(LEFT, at, WIDTH - RIGHT, at) + _text(LEFT - 8, at + 4, power, "end"))
+        parts.append(gridline(LEFT, at, WIDTH - RIGHT, at) + label(LEFT - 8, at + 4, power, "end"))
     for step in _steps(last):
         at = LEFT + step / last * (WIDTH - LEFT - RIGHT)
-        parts.append(_gridline(at, top, at, top + height) + _text(at, top + height + 18, f"{step:,}", "middle"))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, top + height + 36, "iteration", "middle"))
+        parts.append(gridline(at, top, at, top + height) + label(at, top + height + 18, f"{step:,}", "middle"))
+    parts.append(label((LEFT + WIDTH - RIGHT) / 2, top + height + 36, "iteration", "middle"))
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     parts.append(f'<polyline class="line" points="{points}"/>')
     marked = range(len(steps)) if len(steps) <= MARKED else (len(steps) - 1,)
     for i in marked:
         told = f"iteration {steps[i]}: {values[steps[i]]:.3g}"
         parts.append(f'<circle class="dot" cx="{x[i]:.1f}" cy="{y[i]:.1f}" r="3"><title>{told}</title></circle>')
-    return _figure(f"{label} per iteration, logarithmic axis", top + height + 42, parts)
+    return figure(f"{name} per iteration, logarithmic axis", WIDTH, top + height + 42, parts)
 
 
-def reliability(bins: Bins, right: Array, confidence: Array, lowest: float, label: str) -> Markup:
+def reliability(found: Reliability, lowest: float, name: str) -> Markup:
     """Draw how often each bin of rows was right against how sure it was, and how sure right and wrong rows were.
 
     Both axes begin at the same round share, `lowest` or below.
@@ -79,13 +76,13 @@ def reliability(bins: Bins, right: Array, confidence: Array, lowest: float, labe
 
     parts = [f'<text x="{LEFT}" y="12">share of the bin predicted right</text>']
     for tick in ticks:
-        parts.append(_gridline(LEFT, up(tick), WIDTH - RIGHT, up(tick)))
-        parts.append(_gridline(across(tick), top, across(tick), base))
-        parts.append(_text(LEFT - 8, up(tick) + 4, f"{tick:.0%}", "end"))
-        parts.append(_text(across(tick), base + 18, f"{tick:.0%}", "middle"))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, base + 36, "probability of the predicted class", "middle"))
+        parts.append(gridline(LEFT, up(tick), WIDTH - RIGHT, up(tick)))
+        parts.append(gridline(across(tick), top, across(tick), base))
+        parts.append(label(LEFT - 8, up(tick) + 4, f"{tick:.0%}", "end"))
+        parts.append(label(across(tick), base + 18, f"{tick:.0%}", "middle"))
+    parts.append(label((LEFT + WIDTH - RIGHT) / 2, base + 36, "probability of the predicted class", "middle"))
     parts.append(f'<line class="ideal" x1="{LEFT}" y1="{base}" x2="{across(1):.1f}" y2="{top}"/>')
-    for sure, accuracy, lower, upper, rows in zip(*bins, strict=True):
+    for sure, accuracy, lower, upper, rows in zip(*found.bins, strict=True):
         at = across(sure)
         told = f"{rows:,} rows at {sure:.1%} on average: {accuracy:.1%} right (95% interval {lower:.1%} to {upper:.1%})"
         parts.append(
@@ -94,10 +91,10 @@ def reliability(bins: Bins, right: Array, confidence: Array, lowest: float, labe
         )
     edges = np.linspace(start, 1, HISTOGRAM_BINS + 1)
     floor = base + 44
-    for kind, chosen in (("right", right > 0), ("wrong", right == 0)):
+    for kind, chosen in (("right", found.right > 0), ("wrong", found.right == 0)):
         floor += strip + 20
-        counts, _ = np.histogram(np.minimum(confidence[chosen], 1), edges)
-        parts.append(_text(LEFT, floor - strip - 4, f"{counts.sum():,} {kind}", "start"))
+        counts, _ = np.histogram(np.minimum(found.confidence[chosen], 1), edges)
+        parts.append(label(LEFT, floor - strip - 4, f"{counts.sum():,} {kind}", "start"))
         for i in np.flatnonzero(counts):
             tall = max(counts[i] / counts.max() * strip, 1.5)
             told = f"{edges[i]:.1%} to {edges[i + 1]:.1%} sure: {counts[i]:,} {kind}"
@@ -105,13 +102,8 @@ def reliability(bins: Bins, right: Array, confidence: Array, lowest: float, labe
                 f'<rect class="{kind}" x="{across(edges[i]) + 1:.1f}" y="{floor - tall:.1f}" '
                 f'width="{side / HISTOGRAM_BINS - 2:.1f}" height="{tall:.1f}"><title>{told}</title></rect>'
             )
-        parts.append(_gridline(LEFT, floor, WIDTH - RIGHT, floor))
-    return _figure(label, floor + 4, parts)
-
-
-def bar(share: float, kind: str = "") -> Markup:
-    """Draw a share of 1 as a bar on the full width of its cell."""
-    return _mark("bar", 8, f'<rect class="{kind}" width="{100 * max(share, 0):.2f}%" height="8" rx="2"/>')
+        parts.append(gridline(LEFT, floor, WIDTH - RIGHT, floor))
+    return figure(name, WIDTH, floor + 4, parts)
 
 
 def interval(value: float, half: float | None, limit: float) -> Markup:
@@ -130,25 +122,7 @@ def interval(value: float, half: float | None, limit: float) -> Markup:
         f'<line class="whisker" x1="{begin}" x2="{end}" y1="9" y2="9"/>'
         f'<circle class="{kind}" cx="{at(value)}" cy="9" r="4"/>'
     )
-    return _mark("interval", 18, content)
-
-
-def _mark(name: str, height: int, content: str) -> Markup:
-    return Markup(f'<svg class="{name}" width="100%" height="{height}" aria-hidden="true">{content}</svg>')
-
-
-def _figure(label: str, height: float, parts: Iterable[str]) -> Markup:
-    return Markup(
-        f'<svg class="figure" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
-    )
-
-
-def _gridline(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line class="grid" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _text(x: float, y: float, content: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{content}</text>'
+    return mark("interval", 18, content)
 
 
 def _steps(last: int) -> Iterable[int]:

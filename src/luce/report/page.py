@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-from scipy.special import xlogy
+from markupsafe import Markup
 
-from luce import __version__
-from luce.report.facts import Coefficients, Column, Data, Facts, HeldOut, Model
-from luce.report.figures import bar, descent, interval, reliability
-from luce.report.metrics import NORMAL_95, Outcomes, Score, Scores, confidence_bins, outcomes, per_class, scores
-from luce.whole_file import whole_file
+from luce.models.evaluation.score import NORMAL_95, Score
+from luce.pages.shell import rendered, within, write_whole
+from luce.printing.words import number, power
+from luce.report.facts import Coefficients, Column, Data, Facts, Model
+from luce.report.figures import descent, interval, reliability
+from luce.report.held_out import HeldOut
 
 __all__ = ["page", "write_page"]
 
@@ -32,7 +31,18 @@ MOST_FEATURES = 10
 HARDEST = 8
 LIKELIEST = 4
 MOST_VALUES = 40
-LONGEST, LONGEST_TOLD = 64, 120  # characters of a name that are shown, and that the pointer is told
+
+SECTIONS = {  # place on the page: heading
+    "data": "Data",
+    "held-out": "Held-out rows",
+    "confusions": "Confusions",
+    "classes": "Classes",
+    "calibration": "Calibration",
+    "hardest": "Hardest rows",
+    "coefficients": "Coefficients",
+    "training": "Training",
+}
+NOT_JUDGED = ("data", "coefficients", "training")  # the sections that need no held-out rows
 
 MEASURES = {  # name, what it says, whether it is a share
     "accuracy": ("Accuracy ↑", "rows given their own class", True),
@@ -51,7 +61,7 @@ def page(facts: Facts) -> str:
     Parameters
     ----------
     facts : Facts
-        What it shows. Every name and label is taken for text, never for markup.
+        All that it shows. Every name and label is taken for text, never for markup.
 
     Returns
     -------
@@ -68,20 +78,11 @@ def page(facts: Facts) -> str:
     >>> page(Facts("Flowers", data, model, coefficients)).splitlines()[0]
     '<!doctype html>'
     """
-    environment = Environment(
-        loader=PackageLoader("luce", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        name=_name, cut=_cut, count=_count, many=_many, number=_number, percent=_percent, within=_within
-    )
-    environment.globals.update(bar=bar, interval=interval)
-    return environment.get_template("page.html").render(
+    return rendered(
+        "report/page.html",
         title=facts.title,
-        version=__version__,
+        sections=[(place, SECTIONS[place]) for place in (SECTIONS if facts.held_out else NOT_JUDGED)],
+        interval=interval,
         model=facts.model,
         data=_data(facts.data),
         training=_training(facts.model),
@@ -98,19 +99,17 @@ def write_page(path: str | PathLike[str], facts: Facts) -> None:
     path : path-like
         The file to write; one that is there is replaced.
     facts : Facts
-        What the page shows.
+        All that the page shows.
 
     Raises
     ------
     OSError
         If it can't be written.
     """
-    content = page(facts).encode("utf-8", "replace")
-    with whole_file(path) as file:
-        file.write(content)
+    write_whole(path, page(facts))
 
 
-def _data(data: Data) -> dict[str, Any]:
+def _data(data: Data) -> dict[str, object]:
     counts = np.asarray(data.class_counts)
     order = np.argsort(-counts, kind="stable") if len(counts) > MOST_SHOWN else np.arange(len(counts))
     classes = [
@@ -131,13 +130,13 @@ def _data(data: Data) -> dict[str, Any]:
     }
 
 
-def _training(model: Model) -> dict[str, Any]:
+def _training(model: Model) -> dict[str, object]:
     loss = np.asarray(model.loss_curve, np.float64)
     known = model.gap is not None and math.isfinite(model.gap)
     excess = loss - (loss[-1] - max(model.gap or 0.0, 0.0) if known else loss.min()) if len(loss) else loss
     return {
         "known": known,
-        "gap": _power(model.gap) if known and model.gap else "rounding",
+        "gap": power(model.gap) if known and model.gap else "rounding",
         "excess": descent(excess, "loss above its minimum"),
         "gradient": descent(np.asarray(model.grad_norm_curve), "norm of the gradient"),
         "first": loss[0] if len(loss) else None,
@@ -145,7 +144,7 @@ def _training(model: Model) -> dict[str, Any]:
     }
 
 
-def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any]:
+def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, object]:
     scales = np.ones(len(learnt.feature_names)) if learnt.scales is None else np.asarray(learnt.scales)
     coef = np.asarray(learnt.coef, np.float64) * scales
     half = None if learnt.standard_errors is None else NORMAL_95 * np.asarray(learnt.standard_errors) * scales
@@ -174,41 +173,25 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, Any
     }
 
 
-def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, Any]:
-    true, given, weights = np.asarray(judged.true), np.asarray(judged.probabilities, np.float64), judged.weights
-    n, K = given.shape
-    met = outcomes(true, given, weights)
-    predicted = met.probabilities.argmax(axis=1)
-    model, baseline = (scores(true, p, weights) for p in (given, np.broadcast_to(judged.baseline, given.shape)))
-    calibrated = None if judged.calibrated is None else np.asarray(judged.calibrated, np.float64)
-    stages = [("as trained", met, model.calibration_error)]
-    columns: list[tuple[str, Scores]] = [("model", model)]
-    if calibrated is not None:
-        after = scores(true, calibrated, weights)
-        columns.append(("calibrated", after))
-        name = f"calibrated, temperature {_number(judged.temperature)}"
-        stages.append((name, outcomes(true, calibrated, weights), after.calibration_error))
-    columns.append(("class shares", baseline))
-    wrong = predicted != met.true
-    counts = np.zeros((K, K))
-    np.add.at(counts, (met.true, predicted), met.mass)
+def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, object]:
+    headings = {"model": "model", "calibrated": "calibrated", "baseline": "class shares"}
     return {
-        "how": judged.how,
-        "n": n,
-        "model": model,
-        "baseline": baseline,
-        "columns": [name for name, _ in columns],
+        "method": judged.method,
+        "n": len(judged.row_numbers),
+        "model": judged.scores["model"],
+        "baseline": judged.scores["baseline"],
+        "columns": [headings[stage] for stage in judged.scores],
         "measures": [
-            (name, hint, [_within(getattr(column, key), share) for _, column in columns])
+            (name, hint, [within(getattr(measured, key), share) for measured in judged.scores.values()])
             for key, (name, hint, share) in MEASURES.items()
         ],
-        "n_wrong": met.mass[wrong].sum(),
-        "total": met.mass.sum(),
-        "matrix": _matrix(counts) if K <= MATRIX_CLASSES else None,
-        "confusions": _confusions(counts),
-        "reliabilities": _reliabilities(stages),
+        "wrong": judged.wrong,
+        "total": judged.total,
+        "matrix": _matrix(judged.confusion_matrix) if len(classes) <= MATRIX_CLASSES else None,
+        "confusions": judged.confusions[:MOST_SHOWN],
+        "reliabilities": _reliabilities(judged),
         "by_class": _by_class(judged),
-        "hardest": list(_hardest(judged, true, given)),
+        "hardest": list(_hardest(judged)),
         "classes": classes,
     }
 
@@ -220,31 +203,23 @@ def _matrix(counts: Array) -> list[list[tuple[float, float]]]:
     return [list(zip(*row, strict=True)) for row in zip(counts.tolist(), shares.tolist(), strict=True)]
 
 
-def _confusions(counts: Array) -> list[tuple[int, int, float, float]]:
-    """Return the true and the predicted class, the count and its share of the class for the most frequent ones."""
-    true, predicted = np.nonzero(counts * (1 - np.eye(len(counts))))
-    found = counts[true, predicted]
-    order = np.argsort(-found, kind="stable")[:MOST_SHOWN]
-    return [(true[i], predicted[i], found[i], found[i] / counts[true[i]].sum()) for i in order]
-
-
-def _reliabilities(stages: Sequence[tuple[str, Outcomes, Score]]) -> list[tuple[str, Score, Markup]]:
+def _reliabilities(judged: HeldOut) -> list[tuple[str, Score, Markup]]:
     """Return the name, the calibration error and the diagram of each stage, all on the same axes."""
-    drawn = []
-    for name, met, error in stages:
-        given = met.probabilities
-        right, sure = (given.argmax(axis=1) == met.true).astype(np.float64), given.max(axis=1)
-        drawn.append((name, error, confidence_bins(right, sure, met.mass), right, sure))
-    lowest = min(float(min(bins.low.min(), sure.min())) for _, _, bins, _, sure in drawn)
+    names = {"model": "as trained", "calibrated": f"calibrated, temperature {number(judged.temperature)}"}
+    lowest = min(float(min(found.bins.low.min(), found.confidence.min())) for found in judged.reliability.values())
     return [
-        (name, error, reliability(bins, right, sure, lowest, f"reliability diagram, {name}"))
-        for name, error, bins, right, sure in drawn
+        (
+            names[stage],
+            judged.scores[stage].calibration_error,
+            reliability(found, lowest, f"reliability diagram, {names[stage]}"),
+        )
+        for stage, found in judged.reliability.items()
     ]
 
 
-def _by_class(judged: HeldOut) -> dict[str, Any]:
+def _by_class(judged: HeldOut) -> dict[str, object]:
     """Return the classes in their order where they are few, else the weakest first and the others folded away."""
-    table = per_class(judged.true, judged.probabilities, judged.weights)
+    table = judged.by_class
     K = len(table.f1)
     order = np.arange(K) if K <= MATRIX_CLASSES else np.argsort(table.f1, kind="stable")  # NaN comes last
     rows = [(k, *(column[k] for column in table)) for k in order]
@@ -257,86 +232,20 @@ def _by_class(judged: HeldOut) -> dict[str, Any]:
     }
 
 
-def _hardest(judged: HeldOut, true: Array, given: Array) -> Iterator[dict[str, Any]]:
-    if true.ndim == 2:  # what is shown as a row's own class is the largest share
-        losses, true = -xlogy(true, given).sum(axis=1), true.argmax(axis=1)
-    else:
-        with np.errstate(divide="ignore"):
-            losses = -np.log(np.take_along_axis(given, true[:, None], 1)[:, 0])
-    for i in np.argsort(-losses, kind="stable")[:HARDEST].tolist():
+def _hardest(judged: HeldOut) -> Iterator[dict[str, object]]:
+    """Yield the rows of the largest loss; of soft labels the largest share is shown as a row's own class."""
+    true, given = np.asarray(judged.true), judged.stages["model"]
+    own = true.argmax(axis=1) if true.ndim == 2 else true
+    for i in judged.hardest[:HARDEST].tolist():
         likeliest = np.argsort(-given[i], kind="stable")[:LIKELIEST].tolist()
-        if true[i] not in likeliest:
-            likeliest[-1] = int(true[i])
+        if own[i] not in likeliest:
+            likeliest[-1] = int(own[i])
         yield {
             "number": judged.row_numbers[i],
-            "true": int(true[i]),
+            "true": int(own[i]),
             "predicted": int(given[i].argmax()),
-            "loss": losses[i],
+            "loss": judged.losses[i],
             "classes": [(k, given[i, k]) for k in likeliest],
             "values": [(name, values[i]) for name, values in islice((judged.rows or {}).items(), MOST_VALUES)],
             "left": max(len(judged.rows or {}) - MOST_VALUES, 0),
         }
-
-
-def _name(text: Any) -> Markup:
-    """Return text of the user: isolated from the direction of what surrounds it, cut where it is very long."""
-    text = str(text)
-    if not text.strip():
-        return Markup('<span class="quiet">(empty)</span>')
-    shown = _cut(text, LONGEST)
-    told = Markup("") if shown == text else Markup(' title="{}"').format(_cut(text, LONGEST_TOLD))
-    return Markup("<bdi{}>{}</bdi>").format(told, Markup(str(escape(shown)).replace("_", "_<wbr>")))
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _count(number: float) -> str:
-    """Return a count; with one decimal where weights make it no whole number."""
-    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
-
-
-def _many(number: float, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{_count(number)} {noun if number == 1 else plural}"
-
-
-def _number(value: Any) -> str:
-    """Return a number with three or four figures; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    text = f"{value:.3f}" if size == 0 or 0.01 <= size < 10 else f"{value:.4g}" if 10 <= size < 1e5 else f"{value:.1e}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _power(value: float) -> str:
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def _percent(value: float) -> str:
-    """Return a share with one decimal; what is neither none nor all never reads as either."""
-    if math.isnan(value):
-        return "–"
-    if 0 < value < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= value < 1:
-        return ">99.9%"
-    return f"{value:.1%}"
-
-
-def _within(score: Score, share: bool = False) -> Markup:
-    """Return a measure with its standard error, to two figures of the error."""
-    if not math.isfinite(score.value):
-        return escape(_number(score.value))
-    unit, scale = ("%", 100) if share else ("", 1)
-    error = score.error * scale
-    digits = 1 - math.floor(math.log10(error)) if error > 0 else 3 - int(share) * 2
-    digits = min(max(digits, 1), 2 if share else 4)
-    return Markup('{} <span class="error">± {}</span>').format(
-        f"{round(score.value * scale, digits) + 0.0:.{digits}f}{unit}", f"{error:.{digits}f}{unit}"
-    )

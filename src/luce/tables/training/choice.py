@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.selection import SoftmaxClassifierCV
+from luce.models.classifier_cv import SoftmaxClassifierCV
+from luce.models.evaluation.score import standard_error
 
 __all__ = ["Choice", "choice_of", "chooser"]
 
@@ -56,5 +56,5 @@ def chooser(
 def choice_of(fitted: SoftmaxClassifierCV) -> Choice:
     """Return what a fitted chooser has chosen."""
     losses = -fitted.scores_
-    error = losses.std(axis=2, ddof=1) / np.sqrt(losses.shape[2])
+    error = standard_error(losses)
     return Choice(fitted.C_, fitted.l1_ratio_, fitted.Cs_, fitted.l1_ratios_, losses.mean(axis=2), error)

@@ -12,9 +12,9 @@ import polars as pl
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from luce.models.classifier_cv import SoftmaxClassifierCV
 from luce.models.design import as_matrix
-from luce.models.held_out import held_out
-from luce.models.selection import SoftmaxClassifierCV
+from luce.models.evaluation.held_out import cross_validated
 from luce.report.facts import Column
 from luce.tables.columns import plan
 from luce.tables.conversion import converted
@@ -70,7 +70,7 @@ def train(
     judged = None
     if folds:
         estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
-        judged = held_out(estimator, rows.features, rows.target, rows.weights, folds, seed, progress.fold)
+        judged = cross_validated(estimator, rows.features, rows.target, rows.weights, folds, seed, progress.fold)
         if judged is None:
             notes.append("Every class has a single row: none can be both learnt and held out.")
     at = np.arange(0) if judged is None else judged.rows

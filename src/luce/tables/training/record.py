@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.held_out import HeldOut
-from luce.models.reporting import held_out_facts, no_better
+from luce.models.evaluation.held_out import HeldOutPredictions
 from luce.report import facts
-from luce.report.facts import Column, Facts
+from luce.report.builder import class_names, facts_of, held_out_of
+from luce.report.facts import Column, Data, Facts
+from luce.report.held_out import HeldOut
 from luce.tables.conversion import shown
 from luce.tables.model import Model
 from luce.tables.preparation import Preparation
@@ -21,7 +22,7 @@ from luce.tables.roles import Roles
 from luce.tables.text.table import Survey
 from luce.tables.training.choice import Choice
 
-__all__ = ["Training", "facts_of", "with_survey"]
+__all__ = ["Training", "training_facts", "with_survey"]
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +77,7 @@ class Training:
     curve: Array
     gradients: Array
     scales: Array | None
-    judged: HeldOut | None
+    judged: HeldOutPredictions | None
     table: pl.DataFrame
     numbers: Array
     choice: Choice | None = None
@@ -113,53 +114,50 @@ def with_survey(training: Training, found: Survey) -> Training:
     return replace(training, columns=columns, remarks=[*found.notes, *aside], missing_labels=words)
 
 
-def facts_of(training: Training) -> Facts:
-    """Return what the reports show."""
+def training_facts(training: Training) -> Facts:
+    """Return the facts that the reports show."""
     classifier, roles = training.classifier, training.roles
-    classes = classifier.classes_.tolist()
-    notes = list(training.notes)
-    judged = training.judged and _held_out(training, training.judged)
-    if training.judged is not None:
-        notes += no_better(training.judged)
-    errors = getattr(classifier, "standard_errors_", None)
-    return Facts(
+    return facts_of(
+        classifier,
         title=f"{roles.shown} of {roles.source}",
-        data=facts.Data(
+        data=Data(
             roles.source,
             roles.shown,
-            classes,
+            class_names(classifier),
             training.class_counts,
             training.rows,
             training.without_target + training.without_weight,
             training.columns,
             training.remarks,
         ),
-        model=facts.Model(
-            "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",
-            training.parameters,
-            classifier.solver_ + " on each batch" * training.streamed,
-            training.seconds,
-            len(training.curve) + 1 if training.streamed else len(training.curve) - 1,
-            np.empty(0) if training.streamed else training.curve,
-            training.gradients,
-            None if training.streamed else classifier.gap_,
-            notes,
-        ),
-        coefficients=facts.Coefficients(
-            training.preparation.names,
-            classifier.coef_,
-            classifier.intercept_,
-            None if errors is None else errors[:, :-1],
-            training.scales,
-        ),
-        held_out=judged,
+        model=_model(training),
+        feature_names=training.preparation.names,
+        scales=training.scales,
+        held_out=_held_out(training),
     )
 
 
-def _held_out(training: Training, judged: HeldOut) -> facts.HeldOut:
-    weighted = f", weighted by {training.roles.weights!r}" if training.roles.weights else ""
+def _model(training: Training) -> facts.Model:
+    classifier, streamed = training.classifier, training.streamed
+    return facts.Model(
+        "softmax classifier" if classifier.loss == "softmax" else "sigmoid classifier, one class against the rest",
+        training.parameters,
+        classifier.solver_ + " on each batch" * streamed,
+        training.seconds,
+        len(training.curve) + 1 if streamed else len(training.curve) - 1,
+        np.empty(0) if streamed else training.curve,
+        training.gradients,
+        None if streamed else classifier.gap_,
+        training.notes,
+    )
+
+
+def _held_out(training: Training) -> HeldOut | None:
+    if training.judged is None:
+        return None
     rows = {series.name: _Texts(series) for series in training.table}
-    return held_out_facts(judged, training.classifier.loss, training.numbers, rows, weighted)
+    loss, weights = training.classifier.loss, training.roles.weights
+    return held_out_of(training.judged, loss, training.numbers, rows, weights or "")
 
 
 class _Texts(Sequence[str]):

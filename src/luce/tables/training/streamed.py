@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.held_out import HeldOut
+from luce.models.evaluation.held_out import HeldOutPredictions
 from luce.report.facts import Column
 from luce.tables.batches import Batches
 from luce.tables.columns import plan
@@ -149,7 +149,7 @@ def _judged(
     classifier: Any,
     shares: Array,
     most: int,
-) -> tuple[HeldOut | None, pl.DataFrame, Array, list[str]]:
+) -> tuple[HeldOutPredictions | None, pl.DataFrame, Array, list[str]]:
     """Return what the model says about the held-out rows, these rows, their numbers, and what there is to note."""
     roles = first.roles
     table, held = first.held.taken()
@@ -164,7 +164,7 @@ def _judged(
         return None, table[:0], held[:0], notes
     features, weights = converted(table.filter(known), columns, roles.source), roles.weights_of(table)
     parts = [classifier.predict_log_proba(preparation.transform(part)) for part in features.iter_slices(most)]
-    judged = HeldOut(
+    judged = HeldOutPredictions(
         "drawn at random and not learnt from",
         np.arange(known.sum()),
         np.arange(known.sum()) % FOLDS,

@@ -1,0 +1,1 @@
+"""The conformance suite: which promises of the contract an implementation keeps."""

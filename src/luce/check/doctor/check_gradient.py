@@ -1,0 +1,135 @@
+"""The gradient doctor's door: a function is examined in the ways in which it may be called, and reported on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from luce.check.calling.roles import TARGETS, TASKS
+from luce.check.doctor.report import Report
+from luce.check.doctor.search import Search
+
+__all__ = ["assert_gradient", "gradient"]
+
+BUILT_IN = ("label_smoothing", "temperature", "reduction", "ignore_index", "weight", "sample_weight")
+"""Options that can be said of a function that has them built in."""
+
+
+def gradient(
+    fn: Any,
+    *,
+    task: Literal["loss", "layer", "softmax", "vjp"] | None = None,
+    framework: Literal["numpy", "torch", "jax", "list"] | None = None,
+    target: Literal["index", "one-hot", "column"] | None = None,
+    layout: Literal["rows", "columns"] | None = None,
+    classes: int | None = None,
+    dtype: str = "float64",
+    descent: bool = False,
+    **options: Any,
+) -> Report:
+    """Say whether a softmax cross-entropy, its gradient or both are right, and if not, which known mistake was made.
+
+    The function is run on probes that tell every known mistake from every other, and what it returns is compared with
+    multi-precision arithmetic. How it is called is found out from the names of its parameters and by trial.
+
+    Parameters
+    ----------
+    fn : callable
+        One of: (logits, target) → loss, gradient or both, of a batch or of one row; (x, W, b, y) → any of loss, dW, db,
+        dx; (logits) → softmax or its Jacobian; (vector, logits or softmax) → the Jacobian times the vector. It takes
+        NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
+        or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
+    task, framework, target : str, optional
+        What would be found out otherwise: what it computes, what it takes, the form of the target, where "column" is
+        labels of shape (N, 1).
+    layout : {"rows", "columns"}, optional
+        Whether an example is a row of the logits or a column, likewise.
+    classes : int, optional
+        The number of classes that it has built in, likewise.
+    dtype : str, default "float64"
+        The dtype of the floats that it is given.
+    descent : bool, default False
+        The function returns minus the gradient on purpose.
+    **options
+        ``label_smoothing``, ``temperature``, ``reduction``, ``ignore_index``, ``weight`` (of the classes) or
+        ``sample_weight`` (of the rows) of a function that has them built in; where it has a parameter of that name, the
+        value is passed, and where that has a default, it counts as said. Anything else is passed as it is.
+
+    Returns
+    -------
+    Report
+        ``report.correct``, ``report.diagnosis``; ``print(report)`` for people, ``to_json()`` and ``to_html()``.
+
+    Raises
+    ------
+    ValueError
+        When an argument has no such value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import luce.check
+    >>> def loss_and_gradient(z, y):
+    ...     e = np.exp(z - z.max(axis=1, keepdims=True))
+    ...     p = e / e.sum(axis=1, keepdims=True)
+    ...     rows = np.arange(len(y))
+    ...     loss = -np.log(p[rows, y]).mean()
+    ...     p[rows, y] -= 1
+    ...     return loss, p
+    >>> report = luce.check.gradient(loss_and_gradient)
+    >>> report.correct, report.diagnosis[0].name
+    (False, 'gradient not divided by N')
+    """
+    _check_choices(task=task, layout=layout, target=target, reduction=options.get("reduction"))
+    name = getattr(fn, "__name__", type(fn).__name__)
+    told = {key: value for key, value in options.items() if key in BUILT_IN}
+    fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
+    ways = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype, "fixed": fixed}
+    rows = _length(told, "sample_weight", None)
+    classes = _length(told, "weight", classes)
+    return Search(fn, ways, told, descent).report(name, rows, classes)
+
+
+def _check_choices(**given: str | None) -> None:
+    """Raise a ValueError for what has another value than it may have."""
+    choices = {"task": TASKS, "layout": ("rows", "columns"), "target": TARGETS, "reduction": ("mean", "sum", "none")}
+    for argument, value in given.items():
+        if value is not None and value not in choices[argument]:
+            raise ValueError(f"{argument} must be one of {', '.join(choices[argument])}, got {value!r}")
+
+
+def _length(told: Mapping[str, Any], option: str, number: int | None) -> int | None:
+    """Return how many weights were said; they must be as many as there are."""
+    if told.get(option) is None:
+        return number
+    if np.ndim(told[option]) != 1 or number not in (None, len(told[option])):
+        needed = "one dimension" if number is None else f"one dimension and {number} entries"
+        raise ValueError(f"{option} must have {needed}, got shape {np.shape(told[option])}")
+    return len(told[option])
+
+
+def assert_gradient(fn: Any, **options: Any) -> None:
+    """Fail with the diagnosis unless :func:`gradient` finds the function right; for people's own tests.
+
+    Parameters
+    ----------
+    fn : callable
+    **options
+        As for :func:`gradient`.
+
+    Raises
+    ------
+    AssertionError
+        When it is wrong or can't be run; the message is the report.
+
+    Examples
+    --------
+    >>> import luce, luce.check
+    >>> luce.check.assert_gradient(luce.cross_entropy_and_grad)
+    """
+    __tracebackhide__ = True  # pytest then shows the caller's line and the report
+    report = gradient(fn, **options)
+    if not report.correct:
+        raise AssertionError(f"\n{report}")

@@ -1,0 +1,68 @@
+"""The doctor in a process of its own: a function by its name is loaded and checked there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from luce.check.calling.isolation import Ended, Job, isolated, serve
+from luce.check.calling.resolve import FileError, resolve
+from luce.check.doctor.check_gradient import gradient
+from luce.check.doctor.report import Report
+
+__all__ = ["check_by_name"]
+
+
+def check_by_name(target: str, *, timeout: float = 60.0, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run :func:`luce.check.gradient` on a function by its name, in a fresh process.
+
+    Parameters
+    ----------
+    target : str
+        As for :func:`luce.check.calling.resolve.resolve`; a file is run beside its own folder.
+    timeout : float
+        Seconds after which it is stopped.
+    options : mapping, optional
+        As for :func:`luce.check.gradient`.
+
+    Returns
+    -------
+    dict
+        What :meth:`luce.check.Report.to_dict` gives, with the page under ``"html"``, the coloured text under
+        ``"text"`` and the exit code under ``"exit_code"``.
+    """
+    try:
+        return isolated(__name__, {"target": target, "options": dict(options or {})}, timeout=timeout)
+    except Ended as error:
+        return _all_forms(_not_runnable(target, str(error)))
+
+
+def _check(job: Job) -> dict[str, Any]:
+    """Load the function and check it: the other process."""
+    place, _, name = job["target"].rpartition(":")
+    if place.endswith(".py"):
+        sys.path.insert(0, str(Path(place).resolve().parent))  # as if it were run
+    try:
+        fn = resolve(job["target"])
+    except FileError as error:
+        if isinstance(error.__cause__, SystemExit):
+            raise error.__cause__ from None
+        line = f", line {error.line}" if error.line else ""
+        return _all_forms(_not_runnable(name, f"importing {error.file.name} failed{line}: {error.cause}"))
+    except (ImportError, ValueError) as error:
+        return _all_forms(_not_runnable(name, str(error)))
+    return _all_forms(gradient(fn, **job["options"]))
+
+
+def _not_runnable(target: str, reason: str) -> Report:
+    return Report(target.rpartition(":")[2], "not runnable", reason=reason)
+
+
+def _all_forms(report: Report) -> dict[str, Any]:
+    return {**report.to_dict(), "exit_code": report.exit_code, "html": report.to_html(), "text": report.to_ansi()}
+
+
+if __name__ == "__main__":
+    serve(_check)

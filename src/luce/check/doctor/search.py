@@ -1,0 +1,138 @@
+"""The search for the way in which a function is meant to be called, and for what explains its numbers there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from luce.check.calling.errors import NotRunnable, place_of
+from luce.check.calling.ways import ways_of_calling
+from luce.check.doctor.examination import Examination, Sizes
+from luce.check.doctor.report import Report
+from luce.check.doctor.verdict import report_on
+
+__all__ = ["Search"]
+
+SIZES: tuple[Sizes, ...] = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
+"""Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
+
+LIKELIEST_WAYS = 3
+"""Ways of calling in which two mistakes are looked for."""
+
+
+class Search:
+    """The search in one function.
+
+    Parameters
+    ----------
+    fn : callable
+    ways : mapping
+        What is said of how it is called, as :func:`luce.check.calling.ways.ways_of_calling` takes it.
+    told : mapping
+        Options that it is said to have built in.
+    descent : bool
+        Whether it returns minus the gradient on purpose.
+    """
+
+    def __init__(self, fn: Any, ways: Mapping[str, Any], told: Mapping[str, Any], descent: bool) -> None:
+        self.fn, self.ways, self.told, self.descent = fn, ways, told, descent
+
+    def report(self, name: str, rows: int | None, classes: int | None) -> Report:
+        """Return the report on the function, of the first numbers of rows and classes for which it runs."""
+        said = bool(rows or classes)
+        failure = ""
+        ran: list[Examination] = []
+        with _one_thread():
+            for sizes in [(rows, classes)] if said else SIZES:
+                examinations, why = self._examinations(sizes)
+                failure = failure or why
+                ran = ran or examinations
+                if any(e.call.usual or e.explained(1) for e in examinations):
+                    if sizes != (None, None) and not said:
+                        what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
+                        examinations[0].notes.append(f"it runs for {what} only; otherwise {failure}")
+                    return report_on(likeliest(examinations), name)
+                if why.startswith("it "):  # it ran, and what it returned can't be judged
+                    break
+            if ran:
+                return report_on(ran[0], name)
+        return Report(name, "not runnable", reason=failure or "no way to call it was found")
+
+    def _examinations(self, sizes: Sizes) -> tuple[list[Examination], str]:
+        """Examine it in all ways until it is right in one; return also why the first call that failed did."""
+        examinations: list[Examination] = []
+        failure = ""
+        try:
+            for call in ways_of_calling(self.fn, **self.ways):
+                first = examinations[0].call if examinations else call
+                if (call.framework, call.derives) != (first.framework, first.derives):
+                    break
+                try:
+                    examination = Examination(call, self.told, sizes, self.descent)
+                except NotRunnable as error:
+                    if call.usual and not failure.startswith("it returns"):
+                        failure = str(error)
+                    if error.final:
+                        break
+                except Exception as error:
+                    failure = failure or place_of(error, self.fn)
+                else:
+                    examinations.append(examination)
+                    if examination.right and call.usual:
+                        break
+        except NotRunnable as error:
+            failure = str(error)
+        return examinations, failure
+
+
+def likeliest(examinations: Sequence[Examination]) -> Examination:
+    """Return the way of calling that is right, or takes the fewest mistakes to explain; the usual ways come first.
+
+    What is right of one row may be one mistake away from right of a batch. A function of one row, or of another layout,
+    is taken for one only where more than one mistake would be needed otherwise.
+    """
+    usual = [e for e in examinations if e.call.usual]
+    batch, rows = ([e for e in usual if e.call.rowwise == one] for one in (False, True))
+    others = sorted((e for e in examinations if not e.call.usual), key=lambda e: (e.call.rowwise, not e.right))
+    right = [e for e in rows if e.right]
+    first = (*right, *batch) if usual and usual[0].call.task == "softmax" else (*batch, *right)
+    best = next((e for e in first if e.explained(1)), None)
+    if best is not None and best in right:
+        _note_batch(best, batch)
+    tried = (e for e in (*rows, *others) if e.telling() and (e.right or best is None))
+    other = next((e for e in tried if e.explained(1)), None)
+    if best is None and other is not None:
+        likely = batch[:LIKELIEST_WAYS]
+        best = next((e for e in likely if e.explained(2) and e.n_mistakes() <= 1), other)
+    if best is None:  # numbers of float64 may have been computed in float32
+        ways = [*((e, False) for e in usual[:LIKELIEST_WAYS]), *((e, True) for e in usual[:1])]
+        best = next((e for e, coarse in ways if e.explained(2, coarse)), (usual or others)[0])
+    if other is not None and other is not best and not best.right and not other.n_mistakes():
+        best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
+    return best
+
+
+def _note_batch(of_a_row: Examination, batch: Sequence[Examination]) -> None:
+    """Add, to an examination of a function that is right of one row, what it does wrong with a batch."""
+    wrong = next((e for e in batch[:LIKELIEST_WAYS] if e.explained(2) and e.n_mistakes() == 1), None)
+    for mistake in wrong.diagnosis.found or () if wrong else ():
+        if mistake.kind == "mistake":
+            said = f"Of one row it is right, of a batch not. {mistake.said}"
+            of_a_row.behaviours.append(replace(mistake, kind="limit", said=said))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute with one thread: probes are small, and threads would wait for each other."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)

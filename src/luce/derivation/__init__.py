@@ -1,0 +1,6 @@
+"""The derivation of the loss: its quantities by their symbols, and the steps that compute one from another."""
+
+from luce.derivation.quantities import Given, Quantities, Symbol, legend, one_hot
+from luce.derivation.steps import OUTPUTS, STEPS, Step, derive, outputs
+
+__all__ = ["OUTPUTS", "STEPS", "Given", "Quantities", "Step", "Symbol", "derive", "legend", "one_hot", "outputs"]

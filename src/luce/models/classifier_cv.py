@@ -1,0 +1,323 @@
+"""The classifier whose penalty is chosen by cross-validation."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer, make_scorer
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+
+from luce.cross_entropy import cross_entropy
+from luce.models.classifier import STATISTICS, SoftmaxClassifier
+from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
+from luce.models.evaluation.score import standard_error
+from luce.models.path import strengths_of, walk
+from luce.models.prediction import LinearClassifier
+from luce.models.problem import Problem
+from luce.models.targets import is_table, targets
+
+__all__ = ["SoftmaxClassifierCV"]
+
+Array = npt.NDArray[Any]
+Vector = npt.NDArray[np.float64]
+
+
+class SoftmaxClassifierCV(LinearClassifier):
+    """`luce.SoftmaxClassifier` whose penalty is chosen by cross-validation.
+
+    Parameters
+    ----------
+    Cs : int or sequence of float, default=10
+        Inverse strengths to try, or how many of them between 1e-4 and 1e4.
+    l1_ratios : sequence of float, default=(0.0,)
+        Shares of the L1 penalty to try.
+    cv : int, splitter or iterable, default=None
+        Folds; None for 5, stratified where y holds labels.
+    scoring : str, callable or None, default=None
+        What to maximise, in scikit-learn's terms; None for the mean log-likelihood of the held-out rows.
+    rule : {"best", "one standard error"}, default="best"
+        "one standard error" takes the strongest penalty whose score is within one standard error (over folds) of the
+        best (Breiman, Friedman, Olshen & Stone 1984, *Classification and Regression Trees*, section 3.4.3).
+    n_jobs : int or None, default=None
+        Folds at a time, in processes.
+    verbose : int, default=0
+        1 writes a line for each fold to standard error.
+    fit_intercept, class_weight, label_smoothing, loss, standard_errors, tol, max_iter, solver, n_threads
+        As for `luce.SoftmaxClassifier`.
+
+    Attributes
+    ----------
+    C_, l1_ratio_ : float
+        What was chosen.
+    Cs_, l1_ratios_ : float64 arrays
+        What was tried.
+    scores_ : (n_l1_ratios, n_Cs, n_folds) float64 array
+    best_score_ : float
+        The mean over folds of what was chosen.
+    coef_, intercept_, classes_, n_iter_, gap_, …
+        As for `luce.SoftmaxClassifier`, of the fit to all rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from luce.models.classifier_cv import SoftmaxClassifierCV
+    >>> model = SoftmaxClassifierCV(Cs=[0.01, 1.0, 100.0]).fit(*load_iris(return_X_y=True))
+    >>> model.C_
+    100.0
+    """
+
+    def __init__(
+        self,
+        *,
+        Cs: int | Sequence[float] = 10,
+        l1_ratios: Sequence[float] = (0.0,),
+        cv: Any = None,
+        scoring: Any = None,
+        rule: str = "best",
+        fit_intercept: bool = True,
+        class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+        loss: str = "softmax",
+        standard_errors: bool = False,
+        tol: float = 1e-6,
+        max_iter: int = 100,
+        solver: str = "auto",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        n_threads: int | None = None,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.cv = cv
+        self.scoring = scoring
+        self.rule = rule
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.loss = loss
+        self.standard_errors = standard_errors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.solver = solver
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> SoftmaxClassifierCV:
+        """Choose the penalty and fit all rows with it.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `luce.SoftmaxClassifier.fit`; the weights count in the folds' scores too.
+        **params
+            Passed to the splitter and the scorer where metadata routing is enabled.
+
+        Returns
+        -------
+        SoftmaxClassifierCV
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, and whatever the classifier refuses.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit to all rows did not converge, or some fits to the folds did not.
+        """
+        _raise_for_params(params, self, "fit")
+        strengths, ratios = strengths_of(self.Cs), self._checked_ratios()
+        if self.rule not in ("best", "one standard error"):
+            raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
+        for ratio in ratios:
+            self._model(1.0, float(ratio))._check_parameters()
+        X, y, weights = self._checked(X, y, sample_weight)
+        routed_split, routed_score = self._routed(weights, params)
+        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
+        table = np.asarray(y) if is_table(y) else np.ravel(y)
+        rows = LabelledRows(X, table, weights, found.classes)
+        folds = splits(self.cv, X, table, classifier=not is_table(y), weights=weights, **routed_split)
+        folds = [fold for fold in folds if len(fold.test)]
+        if not folds:
+            raise ValueError("cv: no fold has a held-out row of positive weight")
+        if not is_table(y):
+            _warn_of_classes_to_come(table, found.classes, folds)
+        scoring = _Scoring(self.scoring, routed_score)
+        judges = [
+            partial(_judge_fold, self._model(1.0, float(ratio)), rows, strengths, scoring, bool(self.verbose))
+            for ratio in ratios
+        ]
+        results = judge_folds(judges, folds, n_jobs=self.n_jobs)
+        scores = np.array([[found for found, _ in of_ratio] for of_ratio in results]).swapaxes(1, 2)
+        at = self._chosen(scores)
+        unfinished = sum(count for of_ratio in results for _, count in of_ratio)
+        if unfinished:
+            warnings.warn(
+                f"{unfinished} of {scores.size} fits to the folds did not converge to tol={self.tol:g}: raise max_iter",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        model = self._model(float(strengths[at[1]]), float(ratios[at[0]])).fit(X, y, weights)
+        for name in STATISTICS:
+            self.__dict__.pop(name, None)
+        self.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
+        self.Cs_, self.l1_ratios_, self.scores_ = strengths, ratios, scores
+        self.C_, self.l1_ratio_, self.best_score_ = model.C, model.l1_ratio, float(scores.mean(axis=2)[at])
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say where metadata go: to `fit`, the splitter and the scorer."""
+        router = MetadataRouter(owner=self).add_self_request(self)
+        if hasattr(self.cv, "get_metadata_routing"):
+            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        if self.scoring is not None:
+            router.add(
+                scorer=get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring,
+                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+            )
+        return router
+
+    def _model(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
+        return SoftmaxClassifier(
+            C=C,
+            l1_ratio=l1_ratio,
+            fit_intercept=self.fit_intercept,
+            class_weight=self.class_weight,
+            label_smoothing=self.label_smoothing,
+            loss=self.loss,
+            standard_errors=self.standard_errors,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            solver=self.solver,
+            n_threads=self.n_threads,
+        )
+
+    def _checked_ratios(self) -> Vector:
+        ratios = np.atleast_1d(np.asarray(self.l1_ratios, np.float64))
+        if ratios.ndim != 1 or not len(ratios) or not ((ratios >= 0) & (ratios <= 1)).all():
+            raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
+        return ratios
+
+    def _routed(self, sample_weight: Any, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        if not _routing_enabled():
+            return {}, {"sample_weight": sample_weight}
+        routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
+        split = dict(routed.splitter.split) if hasattr(routed, "splitter") else {}
+        score = dict(routed.scorer.score) if hasattr(routed, "scorer") else {"sample_weight": sample_weight}
+        return split, score
+
+    def _chosen(self, scores: Vector) -> tuple[int, int]:
+        means = scores.mean(axis=2)
+        if np.isnan(means).all():
+            raise ValueError(f"scoring={self.scoring!r} gives NaN for every strength of the penalty")
+        means = np.nan_to_num(means, nan=-np.inf)
+        best = np.unravel_index(int(np.argmax(means)), means.shape)
+        ratio, C = int(best[0]), int(best[1])
+        folds = scores.shape[2]
+        if self.rule == "one standard error" and folds > 1:
+            error = standard_error(scores[ratio, C])
+            C = int(np.flatnonzero(means[ratio] >= means[ratio, C] - error)[0])
+        return ratio, C
+
+
+class _Scoring(NamedTuple):
+    """What is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
+
+    scoring: Any
+    metadata: Mapping[str, Any]
+
+    def scorer(self, rows: Array, classes: Array | None) -> Callable[..., float]:
+        """Return a function of model, X and y of some of the rows; `classes` are those of a label a row."""
+        chosen: Callable[..., float] = _log_likelihood if self.scoring is None else get_scorer(self.scoring)
+        if not (self.scoring is None or hasattr(chosen, "_score_func")):  # a plain function: it knows no weights
+            return chosen
+        if classes is not None:
+            chosen = _told_of(classes, chosen)
+        given = {name: np.asarray(values)[rows] for name, values in self.metadata.items() if values is not None}
+        return partial(chosen, **given)
+
+
+def _judge_fold(
+    model: SoftmaxClassifier, rows: LabelledRows, strengths: Vector, scoring: _Scoring, verbose: bool, fold: Fold
+) -> tuple[list[float], int]:
+    """Return the score of the held-out rows for each strength, and how many fits did not converge."""
+    train, test = rows.take(fold.train), rows.take(fold.test)
+    X, classes = train.X, rows.classes
+    found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
+    problem = Problem(X, found, **model._options())
+    several = model._several_labels(rows.y)
+    score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
+    fitted = clone(model)
+    fitted.n_features_in_ = X.shape[1]
+    for solution in walk(problem, strengths, model):
+        fitted._keep(solution, classes, several)
+        try:
+            scores.append(float(score(fitted, test.X, test.y)))
+        except ValueError as error:
+            held = np.unique(test.y).tolist() if test.y.ndim == 1 else "several labels a row"
+            raise ValueError(
+                f"scoring={scoring.scoring!r} fails on held-out rows with the classes {held} of {classes.tolist()}:"
+                f" {error}"
+            ) from error
+        unfinished += not solution.last.converged
+    if verbose:
+        best = f"best {max(scores):.5g} at C={strengths[int(np.argmax(scores))]:.4g}"
+        print(f"fold {fold.number} of {fold.of}, l1_ratio {model.l1_ratio:g}: {best}", file=sys.stderr)
+    return scores, unfinished
+
+
+def _told_of(classes: Array, scorer: Any) -> Any:
+    """Return a scorer of probabilities that knows which classes their columns are, whichever the rows hold."""
+    judge = getattr(scorer, "_score_func", None)
+    if judge is None or scorer._response_method != "predict_proba" or "labels" not in signature(judge).parameters:
+        return scorer
+    options = {"labels": classes, **scorer._kwargs}
+    return make_scorer(judge, response_method="predict_proba", greater_is_better=scorer._sign > 0, **options)
+
+
+def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold]) -> None:
+    """Warn if folds hold out classes that their training rows lack: the scores judge what could not be learnt."""
+    lacking = {
+        fold.number: there
+        for fold in folds
+        if len(there := np.setdiff1d(np.intersect1d(labels[fold.test], classes), labels[fold.train]))
+    }
+    if lacking:
+        number, there = next(iter(lacking.items()))
+        warnings.warn(
+            f"cv: the training rows of {len(lacking)} of {len(folds)} folds lack classes of their held-out rows (fold"
+            f" {number}: {there.tolist()}), which no strength of the penalty can predict; shuffle the rows, or use"
+            " fewer folds",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:
+    """Return the weighted mean log-likelihood of the rows."""
+    logs = model.predict_log_proba(X)
+    if model.multilabel_:
+        scores = model.decision_function(X)
+        each = y * logs + (1 - y) * (logs - scores)  # log(1 − p) = log p − score
+        return float(np.average(each.sum(axis=1), weights=sample_weight))
+    found = targets(y, None, None, loss="softmax", dtype=logs.dtype, classes=model.classes_)
+    losses = cross_entropy(logs, found.target, reduction="none")
+    return -float(np.average(losses, weights=sample_weight))

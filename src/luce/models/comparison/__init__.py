@@ -1,0 +1,1 @@
+"""The softmax classifier beside the linear classifiers of other losses, on the same folds."""

@@ -1,0 +1,195 @@
+"""The path of a classifier over the strength of its penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from luce.models.classifier import SoftmaxClassifier
+from luce.models.problem import Problem, Solution
+from luce.models.targets import Targets
+from luce.optional import needed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RegularizationPath", "softmax_path", "strengths_of", "walk"]
+
+Array = npt.NDArray[Any]
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RegularizationPath:
+    """Fitted classifiers from the strongest penalty to the weakest.
+
+    Attributes
+    ----------
+    Cs : (n,) float64 array
+        Inverse strengths, ascending.
+    models : list of SoftmaxClassifier
+        One for each.
+    """
+
+    Cs: Vector
+    models: list[SoftmaxClassifier]
+
+    @property
+    def coefs(self) -> Array:
+        """Coefficients, (n, K, D)."""
+        return np.stack([model.dense_coef() for model in self.models])
+
+    @property
+    def intercepts(self) -> Array:
+        """Intercepts, (n, K)."""
+        return np.stack([model.intercept_ for model in self.models])
+
+    @property
+    def n_nonzero(self) -> npt.NDArray[np.int64]:
+        """How many coefficients are not 0, (n,)."""
+        return np.array([np.count_nonzero(model.coef_) for model in self.models])
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Array:
+        """Draw the coefficients against C, one panel a class.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib axes or None
+            One for each row of coefficients; None for a new figure.
+
+        Returns
+        -------
+        array of matplotlib axes
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        """
+        coefs = self.coefs
+        if axes is None:
+            plt = needed("matplotlib.pyplot", "RegularizationPath.plot")
+            rows = coefs.shape[1]
+            size = (3.2 * min(rows, 4), 2.6 * -(-rows // 4))
+            _, grid = plt.subplots(
+                -(-rows // 4), min(rows, 4), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+            )
+            axes = grid.ravel()
+            for spare in axes[rows:]:
+                spare.set_visible(False)
+            axes = axes[:rows]
+        classes = self.models[0].classes_
+        labels = classes if coefs.shape[1] > 1 else classes[1:]
+        for k, axis in enumerate(axes):
+            axis.axhline(0, color="0.7", linewidth=0.8)
+            axis.plot(self.Cs, coefs[:, k], linewidth=1)
+            axis.set(xscale="log", title=str(labels[k]), xlabel="C")
+        return np.asarray(axes)
+
+
+def softmax_path(
+    X: Any, y: Any, *, Cs: int | Sequence[float] = 10, sample_weight: Any = None, **parameters: Any
+) -> RegularizationPath:
+    """Fit a classifier for each strength of the penalty, each one starting where the one before ended.
+
+    Parameters
+    ----------
+    X, y, sample_weight
+        As for `luce.SoftmaxClassifier.fit`.
+    Cs : int or sequence of float
+        Inverse strengths, or how many of them between 1e-4 and 1e4.
+    **parameters
+        Those of `luce.SoftmaxClassifier`, C aside.
+
+    Returns
+    -------
+    RegularizationPath
+
+    Raises
+    ------
+    ValueError
+        For strengths that are not positive, and whatever the classifier refuses.
+
+    References
+    ----------
+    J. Friedman, T. Hastie, R. Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
+    descent", J. Stat. Softw. 33: why to walk from the strongest penalty to the weakest.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from luce.models.path import softmax_path
+    >>> path = softmax_path(*load_iris(return_X_y=True), Cs=[0.01, 0.1, 1.0], l1_ratio=1.0)
+    >>> path.n_nonzero.tolist()
+    [1, 2, 4]
+    """
+    if "C" in parameters:
+        raise TypeError("softmax_path takes Cs, the strengths to walk over, and no C")
+    model = SoftmaxClassifier(**parameters)
+    model._check_parameters()
+    strengths = strengths_of(Cs)
+    checked, found = model._data(X, y, sample_weight)
+    problem = Problem(checked, found, in_row_space=not model.standard_errors, **model._options())
+    models = []
+    for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
+        fitted = clone(model).set_params(C=float(C))
+        _keep(fitted, model, problem, solution, found, y)
+        models.append(fitted)
+    return RegularizationPath(strengths, models)
+
+
+def strengths_of(Cs: int | Sequence[float]) -> Vector:
+    """Return inverse strengths of the penalty in ascending order.
+
+    Parameters
+    ----------
+    Cs : int or sequence of float
+        Inverse strengths, or how many of them between 1e-4 and 1e4.
+
+    Raises
+    ------
+    ValueError
+        For strengths that are not positive, or none.
+    """
+    if isinstance(Cs, Integral):
+        if Cs < 1:
+            raise ValueError(f"Cs must be at least 1 value, got {Cs!r}")
+        return np.logspace(-4, 4, int(Cs))
+    strengths = np.sort(np.atleast_1d(np.asarray(Cs, np.float64)))
+    if strengths.ndim != 1 or not len(strengths) or not (strengths > 0).all():
+        raise ValueError(f"Cs must be positive numbers or how many of them, got {Cs!r}")
+    return strengths
+
+
+def walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
+    """Yield the solution for each strength, each search starting where the one before ended."""
+    start = None
+    for C in strengths:
+        solution = problem.solve(float(C), solver=model.solver, tol=model.tol, max_iter=model.max_iter, start=start)
+        if solution.last.status == "interrupted":
+            raise KeyboardInterrupt
+        start = solution.coef, solution.intercept
+        yield solution
+
+
+def _keep(
+    fitted: SoftmaxClassifier,
+    model: SoftmaxClassifier,
+    problem: Problem,
+    solution: Solution,
+    found: Targets,
+    y: Any,
+) -> None:
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(model, name):
+            setattr(fitted, name, getattr(model, name))
+    fitted._keep(solution, found.classes, model._several_labels(y))
+    if model.standard_errors:
+        fitted._keep_statistics(fitted._statistics(problem, solution))
+    fitted._warn(problem, solution)
