@@ -239,7 +239,7 @@ class SoftmaxClassifierCV(LinearClassifier):
 
 
 class _Scoring(NamedTuple):
-    """What is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
+    """The score that is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
 
     scoring: Any
     metadata: Mapping[str, Any]

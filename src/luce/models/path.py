@@ -52,7 +52,7 @@ class RegularizationPath:
 
     @property
     def n_nonzero(self) -> npt.NDArray[np.int64]:
-        """How many coefficients are not 0, (n,)."""
+        """Number of coefficients that are not 0, (n,)."""
         return np.array([np.count_nonzero(model.coef_) for model in self.models])
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Array:

@@ -65,7 +65,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """How it was trained.
+    """The training: which model, with which parameters, how the solver went.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What was learnt.
+    """The coefficients that were learnt, with their uncertainty.
 
     Parameters
     ----------

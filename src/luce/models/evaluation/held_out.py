@@ -1,4 +1,4 @@
-"""What a model predicts for rows that it did not learn from, beside the shares of the classes alone."""
+"""The predictions of a model for rows that it did not learn from, beside the shares of the classes alone."""
 
 from __future__ import annotations
 
