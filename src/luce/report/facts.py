@@ -89,7 +89,7 @@ class Model:
     """
 
     name: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     solver: str
     seconds: float
     n_iter: int
