@@ -86,11 +86,11 @@ class SoftmaxClassifierCV(LinearClassifier):
         *,
         Cs: int | Sequence[float] = 10,
         l1_ratios: Sequence[float] = (0.0,),
-        cv: Any = None,
-        scoring: Any = None,
+        cv: object = None,
+        scoring: object = None,
         rule: str = "best",
         fit_intercept: bool = True,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Mapping[object, float] | str | None = None,
         label_smoothing: float = 0.0,
         loss: str = "softmax",
         standard_errors: bool = False,
@@ -118,7 +118,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         self.verbose = verbose
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> SoftmaxClassifierCV:
+    def fit(self, X: Any, y: Any, sample_weight: object = None, **params: object) -> SoftmaxClassifierCV:
         """Choose the penalty and fit all rows with it.
 
         Parameters
@@ -216,7 +216,9 @@ class SoftmaxClassifierCV(LinearClassifier):
             raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
         return ratios
 
-    def _routed(self, sample_weight: Any, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _routed(
+        self, sample_weight: object, params: Mapping[str, object]
+    ) -> tuple[dict[str, object], dict[str, object]]:
         if not _routing_enabled():
             return {}, {"sample_weight": sample_weight}
         routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
@@ -239,10 +241,10 @@ class SoftmaxClassifierCV(LinearClassifier):
 
 
 class _Scoring(NamedTuple):
-    """What is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
+    """The score that is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
 
-    scoring: Any
-    metadata: Mapping[str, Any]
+    scoring: object
+    metadata: Mapping[str, object]
 
     def scorer(self, rows: Array, classes: Array | None) -> Callable[..., float]:
         """Return a function of model, X and y of some of the rows; `classes` are those of a label a row."""
@@ -311,7 +313,7 @@ def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold
         )
 
 
-def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:
+def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Array | None = None) -> float:
     """Return the weighted mean log-likelihood of the rows."""
     logs = model.predict_log_proba(X)
     if model.multilabel_:

@@ -52,7 +52,7 @@ class RegularizationPath:
 
     @property
     def n_nonzero(self) -> npt.NDArray[np.int64]:
-        """How many coefficients are not 0, (n,)."""
+        """Number of coefficients that are not 0, (n,)."""
         return np.array([np.count_nonzero(model.coef_) for model in self.models])
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Array:
@@ -94,7 +94,7 @@ class RegularizationPath:
 
 
 def softmax_path(
-    X: Any, y: Any, *, Cs: int | Sequence[float] = 10, sample_weight: Any = None, **parameters: Any
+    X: object, y: object, *, Cs: int | Sequence[float] = 10, sample_weight: object = None, **parameters: Any
 ) -> RegularizationPath:
     """Fit a classifier for each strength of the penalty, each one starting where the one before ended.
 
@@ -184,7 +184,7 @@ def _keep(
     problem: Problem,
     solution: Solution,
     found: Targets,
-    y: Any,
+    y: object,
 ) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):

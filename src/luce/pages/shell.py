@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,7 +17,7 @@ __all__ = ["rendered", "within", "write_whole"]
 LONGEST, LONGEST_TOLD = 64, 120  # characters of a name that are shown, and that the pointer is told
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, **values: object) -> str:
     """Return a page as one HTML document that needs nothing else: no network, no script, no font.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,14 +45,14 @@ class ReportedClassifier(FittedClassifier, Protocol):
     def get_params(self) -> Mapping[str, object]:
         """Return the parameters by name."""
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: object) -> Array:
         """Return the logarithms of the probabilities, (N, K)."""
 
 
 def write_classifier_page(
     classifier: ReportedClassifier,
-    path: Any,
-    learnt: tuple[Any, Any, Any],
+    path: str | PathLike[str],
+    learnt: tuple[object, object, object],
     *,
     test: Sequence[Any] | None,
     folds: int,
@@ -92,7 +93,7 @@ def write_classifier_page(
     write_page(Path(path), facts)
 
 
-def _counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Array | None, Array]:
+def _counted(X: Any, y: Any, sample_weight: object) -> tuple[Any, Any, Array | None, Array]:
     """Return the rows of positive weight, and their numbers from 1 among all rows."""
     if sparse.issparse(X):
         X = X.tocsr()  # type: ignore[attr-defined]
@@ -139,7 +140,7 @@ def _on_test_rows(
     )
 
 
-def _texts(table: Any, rows: Array, names: Sequence[str]) -> dict[str, list[str]] | None:
+def _texts(table: object, rows: Array, names: Sequence[str]) -> dict[str, list[str]] | None:
     """Return the values of some rows as text, where the table is not too large for that."""
     if sparse.issparse(table) or len(rows) * len(names) > MOST_VALUES:
         return None

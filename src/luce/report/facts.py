@@ -88,7 +88,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """How it was trained.
+    """The training: which model, with which parameters, how the solver went.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Model:
     """
 
     name: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     solver: str
     seconds: float
     n_iter: int
@@ -124,7 +124,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What was learnt.
+    """The coefficients that were learnt, with their uncertainty.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from luce.report.held_out import Reliability
 __all__ = ["descent", "interval", "reliability"]
 
 Array = npt.NDArray[Any]
+Share = TypeVar("Share", float, Array)
 
 WIDTH, LEFT, RIGHT = 420, 46, 10
 MOST_POINTS = 400  # of a curve: more can't be told apart
@@ -68,10 +69,10 @@ def reliability(found: Reliability, lowest: float, name: str) -> Markup:
     ticks = np.arange(start, 1 + step / 2, step)
     base = top + 270
 
-    def across(share: Any) -> Any:
+    def across(share: Share) -> Share:
         return LEFT + (share - start) / (1 - start) * side
 
-    def up(share: Any) -> Any:
+    def up(share: Share) -> Share:
         return base - (share - start) / (1 - start) * (base - top)
 
     parts = [f'<text x="{LEFT}" y="12">share of the bin predicted right</text>']

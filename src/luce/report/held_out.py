@@ -30,7 +30,7 @@ class Confusion(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """Whether each outcome was predicted rightly (0 or 1), how confidently, and both in bins of confidence."""
+    """For each outcome 1 if predicted rightly, else 0, and the probability it was predicted with; both also in bins."""
 
     right: Array
     confidence: Array
@@ -117,7 +117,7 @@ class HeldOut:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """What happened, as classes with a mass."""
+        """The truth about the rows, as classes with a mass."""
         return metrics.outcomes(np.asarray(self.true), self.weights)
 
     @cached_property
@@ -175,7 +175,7 @@ class HeldOut:
 
     @cached_property
     def reliability(self) -> dict[str, Reliability]:
-        """How often the model was right against how sure it was, for each stage but the baseline."""
+        """The share of right predictions against their confidence, for each stage but the baseline."""
         found = {}
         for name, p in self.stages.items():
             if name != "baseline":

@@ -33,7 +33,7 @@ class BuiltIn(NamedTuple):
         Matplotlib's style of the loss's line.
     """
 
-    build: Callable[[float, Any], Any]
+    build: Callable[[float, object], object]
     curve: Callable[[npt.NDArray[Any]], Curve]
     formula: str
     line: str

@@ -34,16 +34,16 @@ Array = npt.NDArray[Any]
 
 
 def compare(
-    X: Any,
-    y: Any,
+    X: object,
+    y: object,
     *,
-    models: Iterable[str] | Mapping[str, Any] | None = None,
+    models: Iterable[str] | Mapping[str, object] | None = None,
     C: float = 1.0,
-    cv: Any = 5,
+    cv: object = 5,
     scale: bool = True,
-    sample_weight: Any = None,
-    groups: Any = None,
-    random_state: Any = 0,
+    sample_weight: object = None,
+    groups: object = None,
+    random_state: object = 0,
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Comparison:
@@ -189,14 +189,14 @@ def compare(
 
 
 def _estimators(
-    models: Iterable[str] | Mapping[str, Any] | None, C: float, random_state: Any, *, weighted: bool
-) -> dict[str, Any]:
+    models: Iterable[str] | Mapping[str, object] | None, C: float, random_state: object, *, weighted: bool
+) -> dict[str, object]:
     """Return the estimators by name."""
     if isinstance(models, str):
         models = [models]
     if models is None:
         models = BUILT_IN.keys()
-    wanted: dict[str, Any] = dict(models) if isinstance(models, Mapping) else {name: name for name in models}
+    wanted: dict[str, object] = dict(models) if isinstance(models, Mapping) else {name: name for name in models}
     if not wanted:
         raise ValueError("models: expected at least one, got none")
     for name, model in wanted.items():
@@ -228,7 +228,7 @@ def _check_folds(folds: Sequence[Fold], rows: LabelledRows) -> None:
 
 
 def _judge_fold(
-    estimators: Mapping[str, Any], rows: LabelledRows, scale: bool, verbose: bool, fold: Fold
+    estimators: Mapping[str, object], rows: LabelledRows, scale: bool, verbose: bool, fold: Fold
 ) -> tuple[Array, Array]:
     """Return the measures of each model on one fold, (models, 6), and whether its fit did not converge."""
     train, test = rows.take(fold.train), rows.take(fold.test)
@@ -246,7 +246,7 @@ def _judge_fold(
     return np.array(found), np.array(unconverged)
 
 
-def _timed_fit(estimator: Any, train: LabelledRows) -> tuple[Any, float, bool]:
+def _timed_fit(estimator: object, train: LabelledRows) -> tuple[Any, float, bool]:
     """Return a fitted copy, the seconds it took, and whether it converged; other warnings pass."""
     model = clone(estimator)
     given = {} if train.weights is None else {"sample_weight": train.weights}
@@ -287,7 +287,7 @@ def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
     ]
 
 
-def _log_loss(model: Any, X: Any, met: metrics.Outcomes) -> float:
+def _log_loss(model: Any, X: object, met: metrics.Outcomes) -> float:
     """Return the log loss, NaN for a model without probabilities; infinite where what happened has probability 0."""
     at = np.arange(len(met.true)), met.true
     if hasattr(model, "predict_log_proba"):

@@ -13,7 +13,7 @@ __all__ = ["MEASURES", "Measure", "Row"]
 
 
 class Measure(NamedTuple):
-    """How a measure is shown: its heading, the best of several, what a value is multiplied by, its digits."""
+    """The look of a measure: its heading, the best of several, what a value is multiplied by, its digits."""
 
     heading: str
     best: Callable[[list[float]], float]

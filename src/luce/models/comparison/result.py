@@ -136,7 +136,7 @@ class Comparison:
 
     @property
     def caption(self) -> str:
-        """What the numbers are, in words."""
+        """The meaning of the numbers in words: over how many folds, of how many rows and classes."""
         n_folds = self.folds.shape[1]
         folds = f"mean ± standard error over {n_folds} folds, fit time: median" if n_folds > 1 else "one split"
         return f"{folds}; {self.n_rows} rows, {self.n_classes} classes"

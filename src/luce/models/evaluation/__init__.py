@@ -1,1 +1,1 @@
-"""How good a model is on rows that it did not learn from: folds, measures with standard errors, calibration."""
+"""The judgement of a model on rows that it did not learn from: folds, measures with standard errors, calibration."""

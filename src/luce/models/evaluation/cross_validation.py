@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -41,7 +41,7 @@ class LabelledRows(NamedTuple):
 
 
 def splits(
-    cv: Any, X: Any, y: Array, *, classifier: bool = True, weights: Array | None = None, **routed: Any
+    cv: object, X: object, y: Array, *, classifier: bool = True, weights: Array | None = None, **routed: object
 ) -> list[Fold]:
     """Return the folds of a splitter, without the rows of weight 0.
 
@@ -60,7 +60,7 @@ def splits(
     rows = np.arange(len(y))
     counted = np.ones(len(y), bool) if weights is None else weights > 0
     pairs = [
-        [part[counted[part]] for part in (rows[train], rows[test])]
+        (_where(counted, rows[train]), _where(counted, rows[test]))
         for train, test in check_cv(cv, y, classifier=classifier).split(X, y, **routed)
     ]
     return _numbered(pairs)
@@ -114,7 +114,7 @@ def judge_folds(
         Called with the number of finished folds and of all folds, before each fold and at the end.
     """
 
-    def tasks() -> Any:
+    def tasks() -> Iterator[object]:
         for judge in judges:
             for fold in folds:
                 if each is not None:
@@ -127,5 +127,9 @@ def judge_folds(
     return [found[k * len(folds) : (k + 1) * len(folds)] for k in range(len(judges))]
 
 
-def _numbered(pairs: Sequence[Any]) -> list[Fold]:
+def _where(counted: Array, rows: Array) -> Array:
+    return rows[counted[rows]]
+
+
+def _numbered(pairs: Sequence[tuple[Array, Array]]) -> list[Fold]:
     return [Fold(number, len(pairs), train, test) for number, (train, test) in enumerate(pairs, 1)]

@@ -1,4 +1,4 @@
-"""What a model predicts for rows that it did not learn from, beside the shares of the classes alone."""
+"""The predictions of a model for rows that it did not learn from, beside the shares of the classes alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class HeldOutPredictions(NamedTuple):
 
 def cross_validated(
     estimator: Any,
-    X: Any,
+    X: object,
     y: Any,
     weights: Array | None,
     folds: int,
@@ -141,7 +141,9 @@ def gain_over_shares(predictions: HeldOutPredictions) -> Score:
     return Score.over_rows(by_row, predictions.weights)
 
 
-def _log_probabilities(estimator: Any, X: Any, y: Any, weights: Array | None, weights_name: str, fold: Fold) -> Array:
+def _log_probabilities(
+    estimator: Any, X: object, y: object, weights: Array | None, weights_name: str, fold: Fold
+) -> Array:
     """Return what a copy of the estimator, fitted to the other rows, says of the fold's."""
     options = {} if weights is None else {weights_name: weights[fold.train]}
     with warnings.catch_warnings():

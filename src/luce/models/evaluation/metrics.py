@@ -41,7 +41,7 @@ ROWS_PER_BIN = 20  # at least: with fewer, an interval spans most of the axis
 
 
 class Outcomes(NamedTuple):
-    """What happened, as classes with a mass: a row of known class is one outcome, a row of soft labels several.
+    """The truth about rows, as classes with a mass: a row of known class is one outcome, a row of soft labels several.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Bins(NamedTuple):
 
 
 def outcomes(true: Array, weights: Array | None = None) -> Outcomes:
-    """Return what happened as `Outcomes`.
+    """Return the truth about rows as `Outcomes`.
 
     Parameters
     ----------

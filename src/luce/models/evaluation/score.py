@@ -60,6 +60,6 @@ class Score(NamedTuple):
         return cls(float(np.mean(known)), float(spread))
 
 
-def standard_error(values: Array, axis: int = -1) -> Any:
+def standard_error(values: Array, axis: int = -1) -> Array:
     """Return the standard error of the mean along an axis, s / √n, with n − 1 degrees of freedom."""
-    return values.std(axis=axis, ddof=1) / np.sqrt(values.shape[axis])
+    return np.asarray(values.std(axis=axis, ddof=1) / np.sqrt(values.shape[axis]))

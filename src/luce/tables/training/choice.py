@@ -19,7 +19,7 @@ FOLDS = 5
 
 
 class Choice(NamedTuple):
-    """What was chosen among what.
+    """The penalty that was chosen, with all that were tried.
 
     Attributes
     ----------

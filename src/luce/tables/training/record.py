@@ -1,4 +1,4 @@
-"""What a training run leaves, and the facts that every report of it shows: terminal, page and JSON."""
+"""The record of a training run, and the facts made of it that every report shows: terminal, page and JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Training:
-    """What was trained on what.
+    """The record of a training run: the table's parts, the fitted model, how training went, the rows that were judged.
 
     Attributes
     ----------
