@@ -30,7 +30,7 @@ def zipped(members):
 
 
 PACKED = {
-    ".gz": gzip.compress(TEXT.encode()),
+    ".gz": gzip.compress(TEXT.encode(), mtime=0),
     ".bz2": bz2.compress(TEXT.encode()),
     ".xz": lzma.compress(TEXT.encode()),
     ".zip": zipped({"t.csv": TEXT, "__MACOSX/._t.csv": "x"}),
@@ -78,11 +78,11 @@ WORKBOOK = zipped({"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>"})
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("t.txt", b"SQLite format 3\0", "a database"),
         ("t.csv", b"a" * 257 + b"ustar", "an archive .tar."),
-        ("t.csv.gz", gzip.compress(b"a" * 257 + b"ustar"), "an archive .tar."),
+        ("t.csv.gz", gzip.compress(b"a" * 257 + b"ustar", mtime=0), "an archive .tar."),
         ("t.json", b"{}", r"unknown extension '\.json'; a table is \.csv, .*packed: \.bz2, \.gz"),
         ("t.json.gz", b"{}", "unknown extension"),
         ("t", b"a,b\n", "no extension"),
-        ("t.parquet.gz", gzip.compress(b"PAR1"), "packed Parquet"),
+        ("t.parquet.gz", gzip.compress(b"PAR1", mtime=0), "packed Parquet"),
         ("t.parquet", b"PAR1 but no more", "not a table that can be read"),
     ],
 )
@@ -104,7 +104,7 @@ def test_standard_input(luce, monkeypatch, form, stream):
     frame = pl.DataFrame(VALUES).with_columns(a=pl.col("a") + 100 * (pl.col("y") == "v"))
     buffer = io.BytesIO()
     frame.write_parquet(buffer) if form == "parquet" else frame.write_csv(buffer)
-    content = gzip.compress(buffer.getvalue()) if form == "gz" else buffer.getvalue()
+    content = gzip.compress(buffer.getvalue(), mtime=0) if form == "gz" else buffer.getvalue()
 
     def typed_in():
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
