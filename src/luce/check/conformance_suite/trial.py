@@ -13,7 +13,7 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from mpmath import mp
@@ -22,14 +22,10 @@ from numpy.typing import NDArray
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS, Differentiable
 from luce.check.conformance_suite.adapters import Implementation
-from luce.check.conformance_suite.scorecard import Result
 from luce.check.inputs.problems import Problem
 from luce.check.truth.judging import Wrong, deviation, levelled
 from luce.check.truth.oracle import Exact, to_exact
 from luce.check.truth.tolerance import errors
-
-if TYPE_CHECKING:
-    from luce.check.conformance_suite.checks.registry import Check
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
@@ -45,8 +41,8 @@ DEFAULTS: dict[str, Any] = {
     "reduction": "mean",
     "normalizer": None,
 }
-WIDE = 300
-"""A layer for one row of so many classes has the logits as its weights: an identity would be too large."""
+WIDEST_IDENTITY = 300
+"""A layer for one row of more classes has the logits as its weights: an identity would be too large."""
 
 
 @functools.cache
@@ -108,22 +104,6 @@ class Trial:
         self.tried = 0
         self.worst: float | None = None
 
-    def outcome(self, check: Check) -> Result:
-        """Run a check and say what it found."""
-        self.start()
-        try:
-            check.run(self)
-        except Unsupported as refusal:
-            self.refusals.append(str(refusal))
-        result = functools.partial(Result, check.name, what=check.what)
-        if self.failures:
-            _, words = max(self.failures, key=lambda failure: failure[0])
-            others = len(self.failures) - 1
-            return result("failed", f"{words} (and {others} more)" if others else words, self.worst)
-        if self.refusals and not self.tried:
-            return result("unsupported", self.refusals[0])
-        return result("passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
-
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
         """Note what fails and what is refused within, and go on."""
@@ -152,7 +132,7 @@ class Trial:
         it, array = self.it, self.framework.array
         kind, (rows, classes), impossible = str(problem.dtype), problem.logits.shape, np.isneginf(problem.logits)
         t, options = self.arguments(problem) if arguments is None else arguments
-        as_weights = it.layer and rows == 1 and (classes > WIDE or np.isinf(problem.logits).any())
+        as_weights = it.layer and rows == 1 and (classes > WIDEST_IDENTITY or np.isinf(problem.logits).any())
         if it.layer and not as_weights and impossible.any():
             raise Unsupported("a layer's logits of −inf are tried in one row")
         values = problem.logits
