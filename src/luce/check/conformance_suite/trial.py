@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS, Differentiable
 from luce.check.conformance_suite.adapters import Implementation
-from luce.check.inputs.problems import Problem
-from luce.check.truth.judging import Wrong, deviation, levelled
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
-from luce.check.truth.tolerance import errors
+from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
@@ -46,26 +45,26 @@ WIDEST_IDENTITY = 300
 
 
 @functools.cache
-def problem(**description: Any) -> Problem:
+def problem(**description: Any) -> DrawnProblem:
     """Build a problem once for all implementations."""
-    return Problem(**description)
+    return DrawnProblem(**description)
 
 
 @functools.cache
-def gradient_of(problem: Problem) -> Exact:
+def gradient_of(problem: DrawnProblem) -> Exact:
     """The oracle's gradient, once."""
     return problem.exact.gradient()
 
 
 @functools.cache
-def product_of(problem: Problem) -> Exact:
+def product_of(problem: DrawnProblem) -> Exact:
     """The oracle's Hessian product with the problem's vector, once."""
     return problem.exact.hvp(problem.vector)
 
 
-def with_target(like: Problem, target: Any) -> Problem:
+def with_target(like: DrawnProblem, target: Any) -> DrawnProblem:
     """The problem with another target."""
-    p = Problem(n_rows=0, dtype=str(like.dtype), **like.options)
+    p = DrawnProblem(n_rows=0, dtype=str(like.dtype), **like.options)
     p.logits, p.target, p.vector = like.logits, target, like.vector
     return p
 
@@ -78,7 +77,7 @@ def along(gradient: Exact, vector: NDArray[Any], reduction: str) -> Exact:
         return Exact(np.asarray(value + mp.zero), np.asarray(scale + mp.zero))
 
 
-def unit_of(problem: Problem) -> float:
+def unit_of(problem: DrawnProblem) -> float:
     """What a row counts for: the size of its derivatives, and of its loss where the model is not sure."""
     return float(max(problem.exact.row_factor, default=0.0))
 
@@ -118,11 +117,13 @@ class Trial:
 
     # problems and calls
 
-    def problem(self, **description: Any) -> Problem:
+    def problem(self, **description: Any) -> DrawnProblem:
         """Build a problem in the base dtype, with a reduction that the implementation has."""
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
-    def bind(self, problem: Problem, logits: Any = None, arguments: Any = None) -> tuple[Differentiable, list[Any]]:
+    def bind(
+        self, problem: DrawnProblem, logits: Any = None, arguments: Any = None
+    ) -> tuple[Differentiable, list[Any]]:
         """The implementation as a function of the logits, and these; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
@@ -168,7 +169,7 @@ class Trial:
         )
         return call, [z]
 
-    def arguments(self, problem: Problem) -> tuple[Any, dict[str, Any]]:
+    def arguments(self, problem: DrawnProblem) -> tuple[Any, dict[str, Any]]:
         """Target and options as the implementation takes them; options at their defaults are left out."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"
@@ -203,15 +204,15 @@ class Trial:
         """Differentiable the framework; an exception is a refusal."""
         return refused(lambda: getattr(self.framework, method)(*arguments))
 
-    def value(self, problem: Problem, **bound: Any) -> NDArray[Any]:
+    def value(self, problem: DrawnProblem, **bound: Any) -> NDArray[Any]:
         """The value of a problem."""
         return self.derived("value", *self.bind(problem, **bound))  # type: ignore[no-any-return]
 
-    def slope(self, problem: Problem, upstream: Any = None, **bound: Any) -> NDArray[Any]:
+    def slope(self, problem: DrawnProblem, upstream: Any = None, **bound: Any) -> NDArray[Any]:
         """The gradient of a problem in its logits."""
         return self.derived("gradient", *self.bind(problem, **bound), upstream)[0]  # type: ignore[no-any-return]
 
-    def vector(self, problem: Problem) -> list[Any]:
+    def vector(self, problem: DrawnProblem) -> list[Any]:
         """The problem's vector."""
         return [self.framework.array(problem.vector, str(problem.dtype))]
 
@@ -234,23 +235,23 @@ class Trial:
             raise
         self.worst = max(self.worst or 0.0, error)
 
-    def loss(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def loss(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the value."""
         with self.attempt(what):
             self.judge("loss", self.value(problem), problem.exact.value, problem.dtype, limit, unit_of(problem))
 
-    def gradient(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def gradient(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the gradient."""
         with self.attempt(what):
             self.judge("gradient", self.slope(problem), gradient_of(problem), problem.dtype, limit, unit_of(problem))
 
-    def product(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def product(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the Hessian product."""
         with self.attempt(what):
             found = self.derived("product", *self.bind(problem), self.vector(problem))[0]
             self.judge("Hessian product", found, product_of(problem), problem.dtype, limit, unit_of(problem))
 
-    def forward(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def forward(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge forward mode."""
         with self.attempt(what):
             if self.it.layer and np.isneginf(problem.logits).any():
@@ -259,13 +260,13 @@ class Trial:
             exact = along(gradient_of(problem), problem.vector, problem.options["reduction"])
             self.judge("derivative along a vector", found, exact, problem.dtype, limit, unit_of(problem))
 
-    def value_and_gradient(self, problem: Problem, what: str = "") -> None:
+    def value_and_gradient(self, problem: DrawnProblem, what: str = "") -> None:
         """Judge the value, and the gradient if there is one."""
         self.loss(problem, what=what)
         if "gradient" in self.derivatives:
             self.gradient(problem, what=what)
 
-    def everything(self, problem: Problem, what: str = "") -> None:
+    def everything(self, problem: DrawnProblem, what: str = "") -> None:
         """Judge the value and the derivatives that there are."""
         self.loss(problem, what=what)
         for name in self.derivatives:

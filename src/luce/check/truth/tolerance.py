@@ -1,4 +1,7 @@
-"""Comparing numbers with the oracle's: each entry in eps of its dtype, nothing absolute but the subnormal grid."""
+"""How far numbers may be from the oracle's: each entry in eps of its dtype, nothing absolute but the subnormal grid.
+
+The assertions are for tests; :func:`deviation` says in words what is off, for those who judge others' numbers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ __all__ = [
     "GRADIENT_EPS",
     "LOSS_EPS",
     "PRODUCT_EPS",
+    "RIGHT_EPS",
     "Precision",
+    "Wrong",
     "assert_contraction",
     "assert_gradient",
     "assert_loss",
@@ -23,7 +28,9 @@ __all__ = [
     "assert_same_bits",
     "assert_same_kind",
     "assert_within",
+    "deviation",
     "errors",
+    "levelled",
     "other_kind",
     "precision",
 ]
@@ -32,6 +39,9 @@ LOSS_EPS = 4
 GRADIENT_EPS = 8
 PRODUCT_EPS = 8
 """Hessian-vector products are held to what gradients are held to: relative to the sum of their terms' magnitudes."""
+
+RIGHT_EPS = 64
+"""Rounding alone: shifted logits up to 20 cost 10 eps of exp, a sum of some hundred terms as many in the worst case."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +183,72 @@ def assert_same_bits(a: ArrayLike, b: ArrayLike) -> None:
 
 def _first(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(mask)[0])
+
+
+class Wrong(AssertionError):
+    """A wrong number, and by how much it is off; other failures count as infinitely wrong."""
+
+    def __init__(self, words: str, error: float) -> None:
+        super().__init__(words)
+        self.error = error
+
+
+def deviation(
+    what: str,
+    got: NDArray[Any],
+    exact: Exact,
+    dtype: Any,
+    *,
+    limit: float | None = None,
+    unit: float = 0.0,
+    flushed: bool = False,
+) -> float:
+    """By how much numbers are off at most: in eps, or those of 16 bits in roundings, of which one cannot be avoided.
+
+    Parameters
+    ----------
+    what : str
+        Their name.
+    got, exact, dtype
+        The numbers, the oracle's, and the dtype that was computed in.
+    limit : float, optional
+        How many eps of its own scale an entry may be off; by default 64 of the largest scale, or of ``unit``.
+    unit : float
+        What the numbers count for, where all of them are smaller.
+    flushed : bool
+        Whether subnormal numbers may be 0.
+
+    Raises
+    ------
+    Wrong
+        If that is too much.
+    """
+    kind = precision(str(dtype))
+    if got.shape != np.shape(exact.value):
+        raise AssertionError(f"{what} of shape {got.shape}, should be {np.shape(exact.value)}")
+    found = errors(got, levelled(exact, unit) if limit is None else exact, kind.name, flushed=flushed)
+    found = np.where(other_kind(got, exact), np.inf, np.nan_to_num(found, posinf=np.inf))
+    if not found.size:
+        return 0.0
+    at = tuple(int(i) for i in np.unravel_index(found.argmax(), found.shape))
+    error = float(found[at])
+    in_units = 1 + 2 * error * kind.computed / kind.eps if kind.rounded_once else error
+    if error > (RIGHT_EPS if limit is None else limit):
+        off = f", off by {in_units:.4g} {'roundings' if kind.rounded_once else f'eps of {kind.name}'}"
+        words = f"{what}{list(at) if at else ''} {_told_apart(got[at], exact.value[at])}"
+        raise Wrong(words + off if np.isfinite(error) else words, in_units)
+    return in_units
+
+
+def levelled(exact: Exact, unit: float) -> Exact:
+    """The same values, all held against the largest scale, or against a unit if that is larger."""
+    level = max([mp.mpf(unit), *(scale for scale in exact.scale.flat if mp.isfinite(scale))])
+    return Exact(exact.value, np.full(np.shape(exact.value), level, dtype=object))
+
+
+def _told_apart(got: Any, want: Any) -> str:
+    """A number that is off and the right one, in as many digits as it takes to see the difference."""
+    texts = [(f"{float(got):.{digits}g}", f"{float(want):.{digits}g}") for digits in range(3, 18)]
+    differ = [mine != theirs for mine, theirs in texts]
+    mine, theirs = next((texts[i] for i in range(1, len(texts)) if differ[i - 1] and differ[i]), texts[-1])
+    return f"is {mine}, should be {theirs}"
