@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 from mpmath import mp
-from numpy.typing import NDArray
 
+from luce.check.calling.arrays import Native, UserFunction
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS, Differentiable
 from luce.check.conformance_suite.adapters import Implementation
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
 from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
+from luce.derivation.quantities import Array
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
@@ -62,14 +63,14 @@ def product_of(problem: DrawnProblem) -> Exact:
     return problem.exact.hvp(problem.vector)
 
 
-def with_target(like: DrawnProblem, target: Any) -> DrawnProblem:
+def with_target(like: DrawnProblem, target: Native) -> DrawnProblem:
     """The problem with another target."""
     p = DrawnProblem(n_rows=0, dtype=str(like.dtype), **like.options)
     p.logits, p.target, p.vector = like.logits, target, like.vector
     return p
 
 
-def along(gradient: Exact, vector: NDArray[Any], reduction: str) -> Exact:
+def along(gradient: Exact, vector: Array, reduction: str) -> Exact:
     """The derivative of the value along a vector: of each row's, or of all."""
     with mp.workdps(60):
         parts = [gradient.value * to_exact(vector), gradient.scale * abs(to_exact(vector))]
@@ -122,8 +123,8 @@ class Trial:
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
     def bind(
-        self, problem: DrawnProblem, logits: Any = None, arguments: Any = None
-    ) -> tuple[Differentiable, list[Any]]:
+        self, problem: DrawnProblem, logits: Native = None, arguments: Native = None
+    ) -> tuple[Differentiable, list[Native]]:
         """The implementation as a function of the logits, and these; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
@@ -143,19 +144,19 @@ class Trial:
         z = array(values, kind) if logits is None else logits
         other = array(np.ones((1, 1)) if as_weights else np.eye(classes), kind) if it.layer else None
 
-        def before_target(z: Any) -> tuple[Any, ...]:
+        def before_target(z: Native) -> tuple[Native, ...]:
             return (other, z.T) if as_weights else (z, other) if it.layer else (z,)
 
-        def of_logits(parts: Any) -> list[Any]:
+        def of_logits(parts: Native) -> list[Native]:
             return [parts[1].T] if as_weights else [parts[0]] if it.layer else [parts]
 
         gradient, product = it.gradient, it.product
 
-        def own_gradient(z: Any) -> list[Any]:
+        def own_gradient(z: Native) -> list[Native]:
             assert gradient is not None
             return of_logits(self.called(gradient, *before_target(z), t, **options))
 
-        def own_product(z: Any, v: Any) -> list[Any]:
+        def own_product(z: Native, v: Native) -> list[Native]:
             assert product is not None
             vector = (None, v.T) if as_weights else (v, None) if it.layer else v
             if "linear_bias" in options:
@@ -169,7 +170,7 @@ class Trial:
         )
         return call, [z]
 
-    def arguments(self, problem: DrawnProblem) -> tuple[Any, dict[str, Any]]:
+    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, Any]]:
         """Target and options as the implementation takes them; options at their defaults are left out."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"
@@ -196,23 +197,23 @@ class Trial:
             return array(np.eye(problem.logits.shape[-1])[target], str(problem.dtype)), options
         return array(target), options
 
-    def called(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def called(self, function: UserFunction, *arguments: Native, **options: Native) -> Native:
         """Differentiable the implementation; an exception is a refusal."""
         return refused(lambda: function(*arguments, **options))
 
-    def derived(self, method: str, *arguments: Any) -> Any:
+    def derived(self, method: str, *arguments: Native) -> Native:
         """Differentiable the framework; an exception is a refusal."""
         return refused(lambda: getattr(self.framework, method)(*arguments))
 
-    def value(self, problem: DrawnProblem, **bound: Any) -> NDArray[Any]:
+    def value(self, problem: DrawnProblem, **bound: Native) -> Array:
         """The value of a problem."""
         return self.derived("value", *self.bind(problem, **bound))  # type: ignore[no-any-return]
 
-    def slope(self, problem: DrawnProblem, upstream: Any = None, **bound: Any) -> NDArray[Any]:
+    def slope(self, problem: DrawnProblem, upstream: Native = None, **bound: Native) -> Array:
         """The gradient of a problem in its logits."""
         return self.derived("gradient", *self.bind(problem, **bound), upstream)[0]  # type: ignore[no-any-return]
 
-    def vector(self, problem: DrawnProblem) -> list[Any]:
+    def vector(self, problem: DrawnProblem) -> list[Native]:
         """The problem's vector."""
         return [self.framework.array(problem.vector, str(problem.dtype))]
 
@@ -221,9 +222,9 @@ class Trial:
     def judge(
         self,
         what: str,
-        got: NDArray[Any],
+        got: Array,
         exact: Exact,
-        dtype: Any,
+        dtype: Native,
         limit: float | None = None,
         unit: float = 0.0,
     ) -> None:
@@ -321,7 +322,7 @@ class Trial:
         """
         ordinary = {r: problem(dtype="float32", n_rows=7, reduction=r) for r in ("mean", "sum", "none")}
         self.reductions = list(ordinary)
-        values: dict[str, NDArray[Any]] = {}
+        values: dict[str, Array] = {}
         for self.one_hot in (False, True):
             for name, each in ordinary.items():
                 with self.attempt(""):
@@ -339,7 +340,7 @@ class Trial:
         return [min(("mean", "sum"), key=lambda r: abs(float(value) - float(ordinary[r].exact.value.value)))]
 
 
-def refused(run: Callable[[], Any]) -> Any:
+def refused(run: Callable[[], Native]) -> Native:
     """Run somebody else's code: its exceptions are refusals, its warnings nobody's business."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.inputs import cases
 from luce.check.truth.oracle import CrossEntropy
+from luce.derivation.quantities import Array
 
 __all__ = ["FACTORS", "ROWS", "SIZES", "DrawnProblem", "rounded"]
 
@@ -34,7 +34,7 @@ FACTORS: dict[str, list[Any]] = {
 }
 
 
-def rounded(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def rounded(values: Array, dtype: str) -> Array:
     """Round to a dtype by its name; the numbers of bfloat16, which NumPy lacks, are held in float32.
 
     Examples
@@ -111,6 +111,6 @@ class DrawnProblem:
         return CrossEntropy(self.logits, self.target, **self.options)
 
     @property
-    def arguments(self) -> tuple[NDArray[Any], Any]:
+    def arguments(self) -> tuple[Array, Any]:
         """Logits and target."""
         return self.logits, self.target

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, gradient_of, problem, with_target
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact
+from luce.derivation.quantities import Array
 
 
 @check("vocabulary tails", "numbers of classes that are no multiple of any tile, up to 4,099")
@@ -49,7 +48,7 @@ def _no_rows(t: Trial) -> None:
                 raise AssertionError(f"gradient of shape {shape}, should be {p.logits.shape}")
 
 
-def _empty(value: NDArray[Any], reduction: str) -> None:
+def _empty(value: Array, reduction: str) -> None:
     """Zeros, or for a mean NaN."""
     if not np.all((value == 0) | (np.isnan(value) if reduction == "mean" else False)):
         raise AssertionError(f"{reduction} of nothing is {value}")
