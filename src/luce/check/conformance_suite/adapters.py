@@ -57,7 +57,7 @@ class Implementation:
     packages: tuple[str, ...] = ()
 
     def takes(self, option: str) -> bool:
-        """Whether the signature has an option."""
+        """Return whether the signature has an option."""
         parameters = inspect.signature(self.function).parameters
         return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
@@ -125,7 +125,7 @@ def implementation(
 
 
 def original(fn: Any) -> Native:
-    """The function itself, of what :func:`implementation` takes."""
+    """Return the function itself, of anything that :func:`implementation` takes."""
     if isinstance(fn, Implementation):
         return fn.function
     if isinstance(fn, str):
@@ -152,7 +152,7 @@ def _called_with_options(cls: Any) -> UserFunction:
 
 
 def _part(function: UserFunction, place: int) -> UserFunction:
-    """The value or the gradient of a function that returns the value, or value and gradient."""
+    """Return a function of the value alone, or of the gradient alone, made of one that returns both or the value."""
 
     def part(*arguments: Native, **options: Native) -> Native:
         found = function(*arguments, **options)
@@ -270,7 +270,7 @@ def _scipy(name: str) -> Implementation:
 
 
 def _labels(target: Native) -> Native:
-    """Class indices, or an exception: for what is written with indices alone."""
+    """Return class indices, or raise a TypeError: for what is written with indices alone."""
     if isinstance(target, tuple) or target.dtype.kind != "i":
         raise TypeError("takes class indices")
     return target

@@ -53,25 +53,25 @@ def problem(**description: Any) -> DrawnProblem:
 
 @functools.cache
 def gradient_of(problem: DrawnProblem) -> Exact:
-    """The oracle's gradient, once."""
+    """Return the oracle's gradient, computed once."""
     return problem.exact.gradient()
 
 
 @functools.cache
 def product_of(problem: DrawnProblem) -> Exact:
-    """The oracle's Hessian product with the problem's vector, once."""
+    """Return the oracle's Hessian product with the problem's vector, computed once."""
     return problem.exact.hvp(problem.vector)
 
 
 def with_target(like: DrawnProblem, target: Native) -> DrawnProblem:
-    """The problem with another target."""
+    """Return the problem with another target."""
     p = DrawnProblem(n_rows=0, dtype=str(like.dtype), **like.options)
     p.logits, p.target, p.vector = like.logits, target, like.vector
     return p
 
 
 def along(gradient: Exact, vector: Array, reduction: str) -> Exact:
-    """The derivative of the value along a vector: of each row's, or of all."""
+    """Return the derivative of the value along a vector: of each row's loss, or of their sum."""
     with mp.workdps(60):
         parts = [gradient.value * to_exact(vector), gradient.scale * abs(to_exact(vector))]
         value, scale = (part.sum(axis=-1) if reduction == "none" else part.sum() for part in parts)
@@ -79,7 +79,7 @@ def along(gradient: Exact, vector: Array, reduction: str) -> Exact:
 
 
 def unit_of(problem: DrawnProblem) -> float:
-    """What a row counts for: the size of its derivatives, and of its loss where the model is not sure."""
+    """Return the size of a row's derivatives, and of its loss where the model is not sure."""
     return float(max(problem.exact.row_factor, default=0.0))
 
 
@@ -125,7 +125,7 @@ class Trial:
     def bind(
         self, problem: DrawnProblem, logits: Native = None, arguments: Native = None
     ) -> tuple[Differentiable, list[Native]]:
-        """The implementation as a function of the logits, and these; ``arguments`` are target and options.
+        """Return the implementation as a function of the logits, and the logits; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
         row of very many classes, an input of 1 and the logits as the weights. Classes that cannot happen have a bias of
@@ -171,7 +171,7 @@ class Trial:
         return call, [z]
 
     def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, Any]]:
-        """Target and options as the implementation takes them; options at their defaults are left out."""
+        """Return target and options as the implementation takes them, without options at their defaults."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"
         options = {}
@@ -198,23 +198,23 @@ class Trial:
         return array(target), options
 
     def called(self, function: UserFunction, *arguments: Native, **options: Native) -> Native:
-        """Differentiable the implementation; an exception is a refusal."""
+        """Call the implementation; an exception is a refusal."""
         return refused(lambda: function(*arguments, **options))
 
     def derived(self, method: str, *arguments: Native) -> Native:
-        """Differentiable the framework; an exception is a refusal."""
+        """Call a method of the framework; an exception is a refusal."""
         return refused(lambda: getattr(self.framework, method)(*arguments))
 
     def value(self, problem: DrawnProblem, **bound: Native) -> Array:
-        """The value of a problem."""
+        """Return the value of a problem."""
         return self.derived("value", *self.bind(problem, **bound))  # type: ignore[no-any-return]
 
     def slope(self, problem: DrawnProblem, upstream: Native = None, **bound: Native) -> Array:
-        """The gradient of a problem in its logits."""
+        """Return the gradient of a problem in its logits."""
         return self.derived("gradient", *self.bind(problem, **bound), upstream)[0]  # type: ignore[no-any-return]
 
     def vector(self, problem: DrawnProblem) -> list[Native]:
-        """The problem's vector."""
+        """Return the problem's vector, as the list that a product takes."""
         return [self.framework.array(problem.vector, str(problem.dtype))]
 
     # judging
@@ -287,12 +287,12 @@ class Trial:
 
     @property
     def derivatives(self) -> list[str]:
-        """Those of gradient, product and forward that are right in an ordinary problem: others have failed already."""
+        """The names of gradient, product and forward as far as they are right in an ordinary problem."""
         return [name for name, status in self.statuses.items() if status == "passed"]
 
     @functools.cached_property
     def statuses(self) -> dict[str, str]:
-        """What comes of gradient, product and forward in an ordinary problem."""
+        """The status of gradient, product and forward in an ordinary problem."""
         return {name: self._status(name) for name in ("gradient", "product", "forward")}
 
     def _status(self, name: str) -> str:
@@ -304,7 +304,7 @@ class Trial:
         return status
 
     def computes_in(self, dtype: str) -> bool:
-        """Whether logits of a dtype are taken, and float64 not as float32, which the size of the error gives away."""
+        """Return whether logits of a dtype are taken, and float64 not as float32, which the error gives away."""
         p = self.problem(dtype=dtype)
         try:
             found = self.value(p)
@@ -316,7 +316,7 @@ class Trial:
         return found.dtype == np.float64 and not 2.0**-40 < away < 2.0**-16
 
     def _reductions(self) -> list[str]:
-        """Those that work; where there is no such option, the one whose value comes out.
+        """Return the reductions that work; where there is no such option, the one whose value comes out.
 
         A function that takes no class indices is given them as one-hot rows.
         """

@@ -82,7 +82,16 @@ def gradient(
     >>> report.correct, report.diagnosis[0].name
     (False, 'gradient not divided by N')
     """
-    _check_choices(task=task, layout=layout, target=target, reduction=options.get("reduction"))
+    _check_choices(
+        task=task,
+        framework=framework,
+        target=target,
+        layout=layout,
+        dtype=dtype,
+        reduction=options.get("reduction"),
+    )
+    if classes is not None and not (isinstance(classes, int) and classes >= 2):
+        raise ValueError(f"classes must be an integer of at least 2, got {classes!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
     told = {key: value for key, value in options.items() if key in BUILT_IN}
     fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
@@ -94,7 +103,14 @@ def gradient(
 
 def _check_choices(**given: str | None) -> None:
     """Raise a ValueError for what has another value than it may have."""
-    choices = {"task": TASKS, "layout": ("rows", "columns"), "target": TARGETS, "reduction": ("mean", "sum", "none")}
+    choices = {
+        "task": TASKS,
+        "framework": ("numpy", "torch", "jax", "list"),
+        "target": TARGETS,
+        "layout": ("rows", "columns"),
+        "dtype": ("float64", "float32", "float16", "bfloat16"),
+        "reduction": ("mean", "sum", "none"),
+    }
     for argument, value in given.items():
         if value is not None and value not in choices[argument]:
             raise ValueError(f"{argument} must be one of {', '.join(choices[argument])}, got {value!r}")

@@ -116,7 +116,7 @@ def likeliest(examinations: Sequence[Examination]) -> Examination:
 
 
 def _note_batch(of_a_row: Examination, batch: Sequence[Examination]) -> None:
-    """Add, to an examination of a function that is right of one row, what it does wrong with a batch."""
+    """Add what a function that is right of one row does wrong with a batch."""
     wrong = next((e for e in batch[:LIKELIEST_WAYS] if e.explained(2) and e.n_mistakes() == 1), None)
     for mistake in wrong.diagnosis.found or () if wrong else ():
         if mistake.kind == "mistake":

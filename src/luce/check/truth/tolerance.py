@@ -1,4 +1,4 @@
-"""How far numbers may be from the oracle's: each entry in eps of its dtype, nothing absolute but the subnormal grid.
+"""The distance of numbers from the oracle's, each in eps of its dtype; nothing is absolute but the subnormal grid.
 
 The assertions are for tests; :func:`deviation` says in words what is off, for those who judge others' numbers.
 """
@@ -46,7 +46,7 @@ RIGHT_EPS = 64
 
 @dataclass(frozen=True)
 class Precision:
-    """What a floating-point dtype can tell apart.
+    """The precision of a floating-point dtype.
 
     ``computed`` is the eps that errors are counted in: the dtype's own, or float32's where 16-bit numbers are to be
     computed in float32 and rounded once.
@@ -64,7 +64,7 @@ class Precision:
 
     @property
     def rounded_once(self) -> bool:
-        """Whether half a unit in the last place is the rounding's own."""
+        """True if half a unit in the last place is the rounding's own."""
         return self.computed < self.eps
 
 
@@ -87,7 +87,7 @@ def precision(dtype: DTypeLike | str) -> Precision:
 def errors(
     got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None, *, flushed: bool = False
 ) -> NDArray[np.float64]:
-    """|got − value| / (eps·scale) of each finite entry, less what the subnormal grid forces; NaN where not finite.
+    """Return |got − value| / (eps·scale) of each entry, less what the subnormal grid forces; NaN where not finite.
 
     16-bit numbers are float32 rounded once: half a unit of theirs comes off, the rest counts in eps of float32. Where
     subnormal numbers are flushed to 0, those and what a few of them make up count as 0.
@@ -115,7 +115,7 @@ def errors(
 
 
 def other_kind(got: ArrayLike, exact: Exact) -> NDArray[np.bool_]:
-    """Where NaN, +inf or −inf stands for something else, or something else for it; the shapes have to agree."""
+    """Return where NaN, +inf or −inf stands for something else, or something else for it; the shapes must agree."""
     got = np.asarray(got)
     if got.shape != np.shape(exact.value):
         raise AssertionError(f"shape {got.shape}, should be {np.shape(exact.value)}")
@@ -126,7 +126,7 @@ def other_kind(got: ArrayLike, exact: Exact) -> NDArray[np.bool_]:
 
 
 def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
-    """Same shape, and NaN and ±inf in the same places."""
+    """Assert the same shape, and NaN and ±inf in the same places."""
     got, wrong = np.asarray(got), other_kind(got, exact)
     if wrong.any():
         at = _first(wrong)
@@ -134,7 +134,7 @@ def assert_same_kind(got: ArrayLike, exact: Exact) -> None:
 
 
 def assert_within(got: ArrayLike, exact: Exact, limit: float, dtype: DTypeLike | str | None = None) -> None:
-    """Every entry within ``limit`` eps of the dtype, relative to its scale."""
+    """Assert that every entry is within ``limit`` eps of the dtype, relative to its scale."""
     got = np.asarray(got)
     kind = precision(got.dtype if dtype is None else dtype)
     assert_same_kind(got, exact)
@@ -150,27 +150,27 @@ def assert_within(got: ArrayLike, exact: Exact, limit: float, dtype: DTypeLike |
 
 
 def assert_loss(got: ArrayLike, exact: Exact | CrossEntropy, dtype: DTypeLike | str | None = None) -> None:
-    """Within the 4 eps that the contract promises for losses."""
+    """Assert the 4 eps that the contract promises for losses."""
     assert_within(got, exact if isinstance(exact, Exact) else exact.value, LOSS_EPS, dtype)
 
 
 def assert_gradient(got: ArrayLike, exact: Exact | CrossEntropy, dtype: DTypeLike | str | None = None) -> None:
-    """Within the 8 eps that the contract promises for each entry of a gradient."""
+    """Assert the 8 eps that the contract promises for each entry of a gradient."""
     assert_within(got, exact if isinstance(exact, Exact) else exact.gradient(), GRADIENT_EPS, dtype)
 
 
 def assert_product(got: ArrayLike, exact: Exact, dtype: DTypeLike | str | None = None) -> None:
-    """A product with a vector, held to the bound of gradients."""
+    """Assert of a product with a vector what is promised for gradients."""
     assert_within(got, exact, PRODUCT_EPS, dtype)
 
 
 def assert_contraction(got: ArrayLike, exact: Exact, n_terms: int, dtype: DTypeLike | str | None = None) -> None:
-    """A matrix product of ``n_terms`` terms, each good to 8 eps: a BLAS adds them in any order, half an eps a step."""
+    """Assert 8 eps for each of ``n_terms`` terms of a matrix product, and half an eps a step of a BLAS's sum."""
     assert_within(got, exact, GRADIENT_EPS + (n_terms + 1) / 2, dtype)
 
 
 def assert_same_bits(a: ArrayLike, b: ArrayLike) -> None:
-    """Equal shape, dtype and bits; all NaNs are one."""
+    """Assert equal shape, dtype and bits; all NaNs are one."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         raise AssertionError(f"{a.dtype}{a.shape} against {b.dtype}{b.shape}")
@@ -203,7 +203,7 @@ def deviation(
     unit: float = 0.0,
     flushed: bool = False,
 ) -> float:
-    """By how much numbers are off at most: in eps, or those of 16 bits in roundings, of which one cannot be avoided.
+    """Return by how much numbers are off at most, in eps; those of 16 bits in roundings, of which one is unavoidable.
 
     Parameters
     ----------
@@ -241,13 +241,13 @@ def deviation(
 
 
 def levelled(exact: Exact, unit: float) -> Exact:
-    """The same values, all held against the largest scale, or against a unit if that is larger."""
+    """Return the same values, all held against the largest scale, or against a unit if that is larger."""
     level = max([mp.mpf(unit), *(scale for scale in exact.scale.flat if mp.isfinite(scale))])
     return Exact(exact.value, np.full(np.shape(exact.value), level, dtype=object))
 
 
 def _told_apart(got: Any, want: Any) -> str:
-    """A number that is off and the right one, in as many digits as it takes to see the difference."""
+    """Return a number that is off and the right one, in as many digits as it takes to see the difference."""
     texts = [(f"{float(got):.{digits}g}", f"{float(want):.{digits}g}") for digits in range(3, 18)]
     differ = [mine != theirs for mine, theirs in texts]
     mine, theirs = next((texts[i] for i in range(1, len(texts)) if differ[i - 1] and differ[i]), texts[-1])

@@ -62,7 +62,7 @@ def _enter_accuracy(dtype: str) -> None:
 
 @functools.cache
 def _confident(dtype: str, reduction: str, margin: float) -> DrawnProblem:
-    """Two classes: the other one's share is below half an eps of float32 from a margin of 17 on."""
+    """Draw two classes: the other one's share is below half an eps of float32 from a margin of 17 on."""
     p = DrawnProblem(case="uniform", n_rows=1, n_classes=2, dtype=dtype, reduction=reduction)
     p.logits[0, 1] = margin
     p.target = np.array([1])

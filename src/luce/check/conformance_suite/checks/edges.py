@@ -25,7 +25,7 @@ def _tails(t: Trial) -> None:
 
 @functools.cache
 def _low(dtype: str, reduction: str, classes: int) -> DrawnProblem:
-    """Equal logits of −19.25: a padded column of logit 0 would take all."""
+    """Draw equal logits of −19.25: a padded column of logit 0 would take all."""
     p = DrawnProblem(case="uniform", n_rows=1, n_classes=classes, dtype=dtype, reduction=reduction)
     p.logits -= 19.25
     return p
@@ -49,7 +49,7 @@ def _no_rows(t: Trial) -> None:
 
 
 def _empty(value: Array, reduction: str) -> None:
-    """Zeros, or for a mean NaN."""
+    """Raise an AssertionError unless the values are zeros, or for a mean NaN."""
     if not np.all((value == 0) | (np.isnan(value) if reduction == "mean" else False)):
         raise AssertionError(f"{reduction} of nothing is {value}")
 
@@ -71,7 +71,7 @@ def _impossible(t: Trial) -> None:
 
 
 def _holes(t: Trial, kind: str) -> Iterator[tuple[DrawnProblem, str]]:
-    """Problems with classes that cannot happen and have no mass."""
+    """Yield problems with classes that cannot happen and have no mass."""
     for case in ("holes", "block", "only last"):
         for classes in (5, 100):
             for seed in range(2):
@@ -92,7 +92,7 @@ def _hole(dtype: str, reduction: str, case: str, kind: str, classes: int, seed: 
 
 @functools.cache
 def _long_block(dtype: str, reduction: str) -> DrawnProblem:
-    """More impossible classes than any kernel takes at a time, then three others, which are what the oracle sees."""
+    """Draw more impossible classes than any kernel takes at a time, then three others; the oracle sees these alone."""
     alone = _long_block_alone(dtype, reduction)
     p = DrawnProblem(n_rows=1, n_classes=3, dtype=dtype, reduction=reduction)
     p.exact = alone.exact

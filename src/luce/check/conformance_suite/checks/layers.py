@@ -20,7 +20,7 @@ from luce.derivation.quantities import Array
 
 @functools.cache
 def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[Array], Array, LinearCrossEntropy]:
-    """Input, weights and bias, numbers of few digits, with target and truth."""
+    """Draw input, weights and bias, numbers of few digits, with target and truth."""
     rng = np.random.default_rng(11)
     shapes = ((7, 4), (5, 4), (5,))[: 3 if bias else 2]
     parts = [(rng.integers(-16, 17, shape) / 8).astype(dtype) for shape in shapes]
@@ -30,7 +30,7 @@ def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[Array], Array, 
 
 
 def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Native], list[Array], LinearCrossEntropy]:
-    """A layer as a function of its two or three parts."""
+    """Return a layer as a function of its two or three parts."""
     if not t.it.layer:
         raise Unsupported("takes logits")
     if bias and not t.it.takes("linear_bias"):
