@@ -96,8 +96,6 @@ class NumPy:
     flushes = False
 
     def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
-        if dtype == "bfloat16":
-            raise Unsupported("NumPy has no bfloat16")
         return to_native(values, "numpy", dtype)
 
     def numbers(self, found: Native) -> Array:
