@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from luce.check.calling.roles import TARGETS, TASKS
 from luce.check.doctor.report import Report
 from luce.check.doctor.search import Search
+from luce.check.doctor.verdict import report_on
 
 __all__ = ["assert_gradient", "gradient"]
 
@@ -98,7 +101,9 @@ def gradient(
     ways = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype, "fixed": fixed}
     rows = _length(told, "sample_weight", None)
     classes = _length(told, "weight", classes)
-    return Search(fn, ways, told, descent).report(name, rows, classes)
+    with _one_thread():
+        found = Search(fn, ways, told, descent).outcome(rows, classes)
+        return Report(name, "not runnable", reason=found) if isinstance(found, str) else report_on(found, name)
 
 
 def _check_choices(**given: str | None) -> None:
@@ -149,3 +154,17 @@ def assert_gradient(fn: Any, **options: Any) -> None:
     report = gradient(fn, **options)
     if not report.correct:
         raise AssertionError(f"\n{report}")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute with one thread: probes are small, and threads would wait for each other."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
