@@ -17,7 +17,7 @@ import luce
 from luce import _core
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
-from luce.check.inputs.problems import FACTORS, SIZES, Problem
+from luce.check.inputs.problems import FACTORS, SIZES, DrawnProblem
 from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS, assert_same_kind, errors
 
 HERE = Path(__file__).parent
@@ -40,9 +40,9 @@ def problems():
         for case in cases.LOGITS:
             for v in SIZES:
                 rows = max(1, min(33, 300 // v))
-                yield Problem(seed=v, case=case, n_rows=rows, n_classes=v, dtype=dtype, reduction="none")
+                yield DrawnProblem(seed=v, case=case, n_rows=rows, n_classes=v, dtype=dtype, reduction="none")
         for seed, row in enumerate(all_pairs({**FACTORS, "dtype": [dtype]})):
-            yield Problem(seed=seed, **row)
+            yield DrawnProblem(seed=seed, **row)
 
 
 def measured(problem):

@@ -8,7 +8,7 @@ from mpmath import mp
 from torch import Tensor
 
 import luce.torch
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.oracle import Exact
 from luce.check.truth.tolerance import (
     GRADIENT_EPS,
@@ -39,7 +39,7 @@ def array(found: Tensor) -> np.ndarray:
 class Call:
     """A problem as arguments of `luce.torch.cross_entropy`; what is floating is a leaf that wants a gradient."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: DrawnProblem) -> None:
         self.input = tensor(problem.logits, requires_grad=True)
         self.target = tensor(problem.target, requires_grad=problem.has_target_gradient)
         self.options = {name: tensor(value) for name, value in problem.options.items()}
@@ -65,7 +65,7 @@ def elsewhere(monkeypatch, rows=3):
     monkeypatch.setattr(kernels, "_chunks", chunks)
 
 
-def of_operations(exact: Exact, problem: Problem) -> Exact:
+def of_operations(exact: Exact, problem: DrawnProblem) -> Exact:
     """What PyTorch's operations may miss beside: they round u before its exponential, and 2z/cap before that of du/dz.
 
     That costs |u|/2 eps for each of two; and what is subnormal on the way may be 0.
@@ -78,7 +78,7 @@ def of_operations(exact: Exact, problem: Problem) -> Exact:
     return Exact(exact.value, exact.scale * (1 + span / GRADIENT_EPS) + float(info.smallest_normal / info.eps))
 
 
-def finite_where_nothing_is_lost(exact: Exact, problem: Problem) -> Exact:
+def finite_where_nothing_is_lost(exact: Exact, problem: DrawnProblem) -> Exact:
     """The target's gradient with 0 for +inf at classes that can't happen and have no mass.
 
     The derivative is infinite there, in a direction that no one goes; a padded class must not break the others' update.
@@ -93,7 +93,7 @@ def finite_where_nothing_is_lost(exact: Exact, problem: Problem) -> Exact:
     return Exact(*(np.where(nothing, mp.zero, part) for part in (exact.value, exact.scale)))
 
 
-def check_all(problem: Problem, path: str = "kernels") -> None:
+def check_all(problem: DrawnProblem, path: str = "kernels") -> None:
     """Loss, gradients and Hessian product against the oracle; the inputs as they were."""
     call, exact = Call(problem), problem.exact
     room = (lambda of: of_operations(of, problem)) if path == "formulas" else (lambda of: of)

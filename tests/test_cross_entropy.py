@@ -12,7 +12,7 @@ import luce
 from levels import at_every_level
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
-from luce.check.inputs.problems import FACTORS, ROWS, SIZES, Problem
+from luce.check.inputs.problems import FACTORS, ROWS, SIZES, DrawnProblem
 from luce.check.oracle import CrossEntropy, Exact, to_float
 from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
 
@@ -23,7 +23,7 @@ def name_of(row: dict) -> str:
     return "-".join(str(value) for value in row.values())
 
 
-def check_all(problem: Problem) -> None:
+def check_all(problem: DrawnProblem) -> None:
     """Value, gradient, Hessian-vector product and target gradient at every level, inputs untouched."""
     inputs = [a.copy() for a in flat(problem)]
     for _ in at_every_level():
@@ -43,7 +43,7 @@ def check_all(problem: Problem) -> None:
         assert_same_bits(before, after)
 
 
-def flat(problem: Problem) -> list[np.ndarray]:
+def flat(problem: DrawnProblem) -> list[np.ndarray]:
     target = problem.target if isinstance(problem.target, tuple) else (problem.target,)
     others = (problem.options.get("weight"), problem.options.get("sample_weight"))
     return [problem.logits, problem.vector, *target, *(a for a in others if a is not None)]
@@ -53,7 +53,7 @@ def flat(problem: Problem) -> list[np.ndarray]:
 @pytest.mark.parametrize("case", cases.LOGITS)
 def test_each_case_at_each_width(case, dtype):
     for v in SIZES:
-        problem = Problem(
+        problem = DrawnProblem(
             seed=v, case=case, n_rows=max(1, min(33, 300 // v)), n_classes=v, dtype=dtype, reduction="none"
         )
         losses, gradient = problem.exact.losses, problem.exact.gradient()
@@ -69,13 +69,15 @@ def test_each_target_at_each_number_of_rows(target, dtype):
     for n in ROWS:
         for v in (1, 2, 3, 10, 17):
             for reduction in ("mean", "none"):
-                check_all(Problem(seed=n + v, target=target, n_rows=n, n_classes=v, dtype=dtype, reduction=reduction))
+                check_all(
+                    DrawnProblem(seed=n + v, target=target, n_rows=n, n_classes=v, dtype=dtype, reduction=reduction)
+                )
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # float16 ends at 65504
 @pytest.mark.parametrize("row", PAIRS, ids=name_of)
 def test_every_pair_of_options(row):
-    check_all(Problem(seed=len(name_of(row)), **row))
+    check_all(DrawnProblem(seed=len(name_of(row)), **row))
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # float16 ends at 65504
@@ -85,7 +87,7 @@ def test_every_pair_of_options(row):
     st.integers(0, 2**32 - 1),
 )
 def test_drawn_combinations(row, seed):
-    check_all(Problem(seed=seed, **row))
+    check_all(DrawnProblem(seed=seed, **row))
 
 
 @settings(max_examples=60)
@@ -224,7 +226,7 @@ def layouts(a: np.ndarray) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("target", cases.TARGETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layouts_give_the_same_bits(layout, target, dtype):
-    problem = Problem(target=target, n_rows=6, n_classes=13, dtype=dtype, weight="some", sample_weight="some")
+    problem = DrawnProblem(target=target, n_rows=6, n_classes=13, dtype=dtype, weight="some", sample_weight="some")
     laid = lambda a: layouts(a)[layout]  # noqa: E731
     t = tuple(map(laid, problem.target)) if isinstance(problem.target, tuple) else laid(problem.target)
     options = {name: laid(a) for name, a in problem.options.items()}
@@ -263,7 +265,7 @@ def test_broadcast_inputs():
 @pytest.mark.parametrize("reduction", ["sum", "none"])
 def test_leading_axes(leading, target, reduction):
     n = int(np.prod(leading))
-    problem = Problem(target=target, n_rows=n, n_classes=5, sample_weight="some", reduction=reduction)
+    problem = DrawnProblem(target=target, n_rows=n, n_classes=5, sample_weight="some", reduction=reduction)
     fold = lambda a: a.reshape((*leading, *a.shape[1:]))  # noqa: E731
     t = tuple(map(fold, problem.target)) if isinstance(problem.target, tuple) else fold(problem.target)
     options = {**problem.options, "sample_weight": fold(problem.options["sample_weight"])}
@@ -315,7 +317,7 @@ def test_value_has_the_dtype_of_the_logits(dtype):
 @pytest.mark.parametrize("v", [3, 17, 300])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 def test_out_in_every_form(v, dtype):
-    problem = Problem(n_rows=18, n_classes=v, dtype=dtype, target="ignored")
+    problem = DrawnProblem(n_rows=18, n_classes=v, dtype=dtype, target="ignored")
     value, grad = luce.cross_entropy_and_grad(*problem.arguments)
     buffers = {
         "fresh": np.full_like(grad, 7),
@@ -340,7 +342,7 @@ def test_in_place_over_the_logits(target, dtype, v):
         {"softcap": 4.0, "z_loss": 0.1},
         {"temperature": 0.5, "reduction": "none"},
     ):
-        problem = Problem(n_rows=18, n_classes=v, dtype=dtype, target=target, **options)
+        problem = DrawnProblem(n_rows=18, n_classes=v, dtype=dtype, target=target, **options)
         for _ in at_every_level():
             value, grad = luce.cross_entropy_and_grad(*problem.arguments, **problem.options)
             in_place = problem.logits.copy()
@@ -358,7 +360,7 @@ def test_out_leaves_the_gaps_of_a_slice_alone():
 
 @pytest.mark.parametrize("v", [3, 40])
 def test_out_that_overlaps_an_input(v):
-    problem = Problem(n_rows=9, n_classes=v, target="distribution", weight="some")
+    problem = DrawnProblem(n_rows=9, n_classes=v, target="distribution", weight="some")
     want = luce.cross_entropy_and_grad(*problem.arguments, **problem.options)
 
     t = problem.target.copy()  # out is the target
@@ -430,7 +432,7 @@ def test_a_broken_row_that_is_ignored_counts_for_nothing(v):
 )
 def test_an_impossible_class_has_no_part(case, options):
     for v in (2, 9, 33, 130):
-        problem = Problem(case=case, n_classes=v, n_rows=20, target="distribution", reduction="none", **options)
+        problem = DrawnProblem(case=case, n_classes=v, n_rows=20, target="distribution", reduction="none", **options)
         impossible = np.isneginf(problem.logits)
         possible_target = np.where(impossible, 0.0, problem.target)
         exact = CrossEntropy(problem.logits, possible_target, reduction="none", **options)
@@ -490,7 +492,7 @@ def test_nothing_left_because_of_weights():
 
 
 def test_normalizer_lets_pieces_add_up():
-    problem = Problem(n_rows=12, target="ignored", weight="some", seed=4)
+    problem = DrawnProblem(n_rows=12, target="ignored", weight="some", seed=4)
     w = problem.options["weight"]
     denominator = float(w[problem.target[problem.target >= 0]].sum())
     whole = luce.cross_entropy_and_grad(*problem.arguments, weight=w)
@@ -513,7 +515,7 @@ def test_normalizer_lets_pieces_add_up():
     st.sampled_from(["float32", "float64"]),
 )
 def test_rows_of_the_gradient_sum_to_zero(seed, v, target, dtype):
-    problem = Problem(seed=seed, n_classes=v, n_rows=3, target=target, dtype=dtype, reduction="none")
+    problem = DrawnProblem(seed=seed, n_classes=v, n_rows=3, target=target, dtype=dtype, reduction="none")
     grad = luce.cross_entropy_and_grad(*problem.arguments, reduction="none")[1].astype(np.float64)
     room = 8 * np.finfo(dtype).eps * to_float(problem.exact.gradient().scale).sum(axis=1)
     assert (abs(grad.sum(axis=1)) <= room).all()
@@ -537,7 +539,7 @@ def test_a_shift_changes_nothing(seed, v, shift):
 @pytest.mark.parametrize("target", ["index", "unnormalised", "top-k"])
 @pytest.mark.parametrize("v", [1, 2, 9, 17])
 def test_the_hessian_is_what_its_products_say(v, target, options):
-    problem = Problem(n_rows=1, n_classes=v, target=target, reduction="sum", seed=v, **options)
+    problem = DrawnProblem(n_rows=1, n_classes=v, target=target, reduction="sum", seed=v, **options)
     basis = np.eye(v)
     columns = [luce.cross_entropy_hvp(*problem.arguments, e[None], **problem.options)[0] for e in basis]
     hessian = np.stack(columns, axis=1)
@@ -554,7 +556,7 @@ def test_the_hessian_is_what_its_products_say(v, target, options):
 
 @pytest.mark.parametrize("v", [2, 5, 33])
 def test_hvp_is_linear_and_symmetric(v):
-    problem = Problem(n_rows=4, n_classes=v, z_loss=0.1, softcap=6.0, temperature=2.0)
+    problem = DrawnProblem(n_rows=4, n_classes=v, z_loss=0.1, softcap=6.0, temperature=2.0)
     rng = np.random.default_rng(v)
     a, b = rng.standard_normal((2, 4, v))
     hvp = lambda x: luce.cross_entropy_hvp(*problem.arguments, x, **problem.options)  # noqa: E731

@@ -8,7 +8,7 @@ import pytest
 import luce
 from levels import at_every_level, forced
 from luce import _core
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import assert_gradient, assert_loss
 from subprocesses import output, python
 
@@ -105,7 +105,7 @@ def test_an_unknown_level_in_the_environment_is_an_error(name):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_levels_agree_within_twice_the_promise(dtype):
-    problem = Problem(n_rows=33, n_classes=100, dtype=dtype, reduction="none")
+    problem = DrawnProblem(n_rows=33, n_classes=100, dtype=dtype, reduction="none")
     found = {level: luce.cross_entropy_and_grad(*problem.arguments, reduction="none") for level in at_every_level()}
     for value, grad in found.values():
         assert_loss(value, problem.exact)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import luce
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.oracle import CrossEntropy, LinearCrossEntropy
 from luce.check.truth.tolerance import assert_contraction, assert_gradient, assert_loss, assert_product
 
-PROBLEM = Problem(
+PROBLEM = DrawnProblem(
     n_rows=6, n_classes=5, target="ignored", weight="some", sample_weight="some", label_smoothing=0.1, seed=11
 )
-CONFIDENT = Problem(n_rows=4, n_classes=5, case="confident", dtype="float32", reduction="none", seed=1)
-PADDED = Problem(n_rows=4, n_classes=5, case="only last", target="one-hot", reduction="none", seed=1)
+CONFIDENT = DrawnProblem(n_rows=4, n_classes=5, case="confident", dtype="float32", reduction="none", seed=1)
+PADDED = DrawnProblem(n_rows=4, n_classes=5, case="only last", target="one-hot", reduction="none", seed=1)
 IGNORED = PROBLEM.target == -100
 assert IGNORED.any() and not IGNORED.all()
 
@@ -193,7 +193,7 @@ def test_a_wrong_hessian_vector_product_is_refused(mutation):
 
 @pytest.mark.parametrize("option", [{"z_loss": 0.1}, {"softcap": 4.0}])
 def test_a_dropped_second_derivative_is_refused(option):
-    problem = Problem(n_rows=4, n_classes=6, seed=2, **option)
+    problem = DrawnProblem(n_rows=4, n_classes=6, seed=2, **option)
     exact = problem.exact.hvp(problem.vector)
     assert_product(luce.cross_entropy_hvp(*problem.arguments, problem.vector, **option), exact)
     with pytest.raises(AssertionError):

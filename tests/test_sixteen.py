@@ -6,7 +6,7 @@ import pytest
 from levels import at_every_level
 from luce import _core
 from luce.check.inputs import cases
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import assert_same_bits
 from luce.contract import prepare
 
@@ -97,7 +97,7 @@ def test_everything_is_the_float32_result_rounded(target, v, half):
         ("confident", {"z_loss": 0.1}),
         ("normal", {"softcap": 4.0, "weight": "some"}),
     ):
-        problem = Problem(
+        problem = DrawnProblem(
             n_rows=70, n_classes=v, dtype="float32", target=target, case=case, sample_weight="some", **options
         )
         form = prepare(problem.logits.shape, problem.dtype, problem.target, **problem.options).form

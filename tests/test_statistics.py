@@ -6,7 +6,7 @@ import pytest
 from levels import at_every_level
 from luce import _core
 from luce.check.inputs import cases
-from luce.check.inputs.problems import SIZES, Problem
+from luce.check.inputs.problems import SIZES, DrawnProblem
 from luce.check.oracle import CrossEntropy
 from luce.check.truth.tolerance import assert_same_bits, assert_within
 from luce.contract import prepare
@@ -80,7 +80,7 @@ def test_the_first_of_several_largest(v, dtype):
 @pytest.mark.parametrize("v", [3, 100, 3000])
 @pytest.mark.parametrize("target", cases.TARGETS)
 def test_the_target_is_of_no_account_and_neither_are_the_statistics(target, v):
-    problem = Problem(n_rows=40, n_classes=v, dtype="float32", target=target, weight="some", sample_weight="some")
+    problem = DrawnProblem(n_rows=40, n_classes=v, dtype="float32", target=target, weight="some", sample_weight="some")
     for _ in at_every_level():
         *alone, _, _ = statistics(problem.logits)
         form = prepare(problem.logits.shape, problem.dtype, problem.target, **problem.options).form

@@ -573,6 +573,26 @@ def test_not_runnable_says_why(fn, words):
     assert words in report.reason and words in str(report)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"task": "losses"}, "task must be one of loss, layer, softmax, vjp, got 'losses'"),
+        ({"framework": "tensorflow"}, "framework must be one of numpy, torch, jax, list, got 'tensorflow'"),
+        ({"dtype": "int8"}, "dtype must be one of float64, float32, float16, bfloat16, got 'int8'"),
+        ({"classes": 1}, "classes must be an integer of at least 2, got 1"),
+        ({"classes": 2.5}, "classes must be an integer of at least 2, got 2.5"),
+    ],
+)
+def test_an_argument_without_such_a_value_is_named(options, words):
+    with pytest.raises(ValueError, match=words):
+        gradient(right.textbook, **options)
+
+
+def test_a_product_is_looked_for_where_parameters_have_no_names():
+    report = gradient(lambda *arguments: luce.softmax_jvp(arguments[1], arguments[0]), task="vjp")
+    assert report.correct and report.called.startswith("f(vector, logits)")
+
+
 def test_inputs_stay_what_they_are():
     before = [probe.logits.copy() for probe in ORDINARY]
     gradient(overwrites)

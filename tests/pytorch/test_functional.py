@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import luce.torch
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
-from luce.check.inputs.problems import FACTORS, Problem
+from luce.check.inputs.problems import FACTORS, DrawnProblem
 from luce.check.oracle import CrossEntropy, Exact
 from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_same_bits, assert_within
 from tensors import Call, array, check_all, elsewhere
@@ -33,14 +33,14 @@ def path(request, monkeypatch):
 
 @pytest.mark.parametrize("row", PAIRS, ids=name_of)
 def test_every_pair_of_options(row, path):
-    check_all(Problem(seed=len(name_of(row)), **row), path)
+    check_all(DrawnProblem(seed=len(name_of(row)), **row), path)
 
 
 @pytest.mark.parametrize("target", cases.TARGETS)
 @pytest.mark.parametrize("case", cases.LOGITS)
 def test_each_case_with_each_target(case, target, path):
     for v, dtype in ((2, "float64"), (9, "float32")):
-        problem = Problem(seed=v, case=case, target=target, n_rows=3, n_classes=v, dtype=dtype, reduction="none")
+        problem = DrawnProblem(seed=v, case=case, target=target, n_rows=3, n_classes=v, dtype=dtype, reduction="none")
         check_all(problem, path)
 
 
@@ -93,7 +93,7 @@ def test_nothing_left_to_average(on_empty, target, path):
 
 def test_a_normalizer_makes_pieces_the_same_bits_as_the_whole(path):
     """Means of means are wrong where pieces differ in size: torchtune#1875, transformers#34191."""
-    problem = Problem(n_rows=12, target="ignored", seed=4, dtype="float32")
+    problem = DrawnProblem(n_rows=12, target="ignored", seed=4, dtype="float32")
     count = int((problem.target >= 0).sum())
     z, y = torch.tensor(problem.logits, requires_grad=True), torch.tensor(problem.target)
     (whole,) = torch.autograd.grad(luce.torch.cross_entropy(z, y), z)
@@ -327,7 +327,7 @@ def test_an_error_comes_before_anything_is_written():
 
 
 def test_inputs_without_gradients_make_no_graph():
-    call = Call(Problem(n_rows=3, n_classes=4))
+    call = Call(DrawnProblem(n_rows=3, n_classes=4))
     with torch.no_grad():
         assert not call.loss().requires_grad
     with torch.inference_mode():

@@ -5,14 +5,14 @@ import functools
 import pytest
 import torch
 
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.torch import formulas, kernels
 from tensors import check_all, check_layer
 from test_linear import Layer
 
 ROWS, CLASSES = 6, 5
 PROBLEM = functools.partial(
-    Problem, n_rows=ROWS, n_classes=CLASSES, target="ignored", weight="some", sample_weight="some", seed=11
+    DrawnProblem, n_rows=ROWS, n_classes=CLASSES, target="ignored", weight="some", sample_weight="some", seed=11
 )
 MUTATIONS = {
     "zeroed": lambda part: part * 0,
@@ -70,7 +70,9 @@ def test_what_is_wrong_is_refused(part, mutation, dtype, monkeypatch):
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_wrong_gradient_of_the_target_is_refused(mutation, monkeypatch):
-    problem = Problem(n_rows=ROWS, n_classes=CLASSES, target="distribution", dtype="float32", reduction="none", seed=3)
+    problem = DrawnProblem(
+        n_rows=ROWS, n_classes=CLASSES, target="distribution", dtype="float32", reduction="none", seed=3
+    )
     check_all(problem)
     right = formulas.losses
     change = MUTATIONS[mutation]

@@ -7,7 +7,7 @@ from mpmath import mp
 from torch.nn import functional as F
 
 import luce.torch
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy
 from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product
 from luce.torch import passes
@@ -24,8 +24,8 @@ def path(request, monkeypatch):
 @pytest.mark.parametrize("v", [3, 17, 100, 300])
 def test_softcap_at_a_width_that_is_padded(v, path):
     """Unsloth#10616; the same in Liger (measured, V = 100, cap 5: 4.6247 for 4.5877): padded lanes become −cap."""
-    check_all(Problem(n_rows=3, n_classes=v, softcap=5.0, seed=v), path)
-    check_all(Problem(n_rows=3, n_classes=v, softcap=5.0, case="holes", target="one-hot", reduction="none"), path)
+    check_all(DrawnProblem(n_rows=3, n_classes=v, softcap=5.0, seed=v), path)
+    check_all(DrawnProblem(n_rows=3, n_classes=v, softcap=5.0, case="holes", target="one-hot", reduction="none"), path)
 
 
 @pytest.mark.parametrize("v", [33, 130, 1100])

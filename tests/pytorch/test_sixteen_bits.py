@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import luce.torch
 from luce.check.inputs import cases
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.oracle import CrossEntropy, to_float
 from tensors import DTYPES, array, elsewhere, of_operations
 
@@ -21,7 +21,7 @@ def path(request, monkeypatch):
     return request.param
 
 
-def rounded(problem: Problem, dtype) -> Problem:
+def rounded(problem: DrawnProblem, dtype) -> DrawnProblem:
     """The problem whose logits are numbers of a 16-bit type."""
     largest = torch.finfo(dtype).max
     problem.logits = torch.tensor(np.clip(problem.logits, -np.inf, largest)).to(dtype).float().numpy()
@@ -57,7 +57,9 @@ OPTIONS = {
 def test_rounded_once(target, options, dtype, path):
     dtype = DTYPES[dtype]
     for case in cases.LOGITS:
-        problem = Problem(seed=1, case=case, target=target, n_rows=4, n_classes=17, dtype="float32", **OPTIONS[options])
+        problem = DrawnProblem(
+            seed=1, case=case, target=target, n_rows=4, n_classes=17, dtype="float32", **OPTIONS[options]
+        )
         rounded(problem, dtype)
         exact = problem.exact
         room = (lambda of, p=problem: of_operations(of, p)) if path == "formulas" else (lambda of: of)

@@ -6,9 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from luce.check.assertions import assert_conforms, assert_gradient
     from luce.check.conformance_suite.scorecard import Comparison, Result, Scorecard
-    from luce.check.conformance_suite.suite import CHECKS, assert_conforms, conformance
-    from luce.check.doctor.check_gradient import assert_gradient, gradient
+    from luce.check.conformance_suite.suite import CHECKS, conformance
+    from luce.check.doctor.check_gradient import gradient
     from luce.check.doctor.report import Report
 
 __all__ = [
@@ -29,8 +30,8 @@ _HOMES = {
     "Report": "doctor.report",
     "Result": "conformance_suite.scorecard",
     "Scorecard": "conformance_suite.scorecard",
-    "assert_conforms": "conformance_suite.suite",
-    "assert_gradient": "doctor.check_gradient",
+    "assert_conforms": "assertions",
+    "assert_gradient": "assertions",
     "conformance": "conformance_suite.suite",
     "gradient": "doctor.check_gradient",
 }

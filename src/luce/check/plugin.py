@@ -1,39 +1,6 @@
-"""A plugin of pytest: a test that takes ``conforms`` runs once for each check of the conformance suite.
+"""The public name of the pytest plugin for conformance tests, which lives in :mod:`luce_pytest.conforms`.
 
-With ``pytest_plugins = ["luce.check.plugin"]`` in a `conftest.py`::
-
-    def test_my_loss(conforms):
-        conforms("mine:loss", required=["weight", "forward mode"])
-
-What is not supported is skipped, with the reason, unless it is required.
+``pytest_plugins = ["luce.check.plugin"]`` in a `conftest.py`, or ``-p luce.check.plugin``, loads it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-import pytest
-
-__all__ = ["conforms", "pytest_generate_tests"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each check."""
-    if "conforms" in metafunc.fixturenames:
-        from luce.check.conformance_suite.suite import CHECKS
-
-        metafunc.parametrize("conforms", list(CHECKS), indirect=True)
-
-
-@pytest.fixture
-def conforms(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """:func:`luce.check.assert_conforms` for the check whose turn it is."""
-    from luce.check.conformance_suite.suite import assert_conforms
-
-    def run(fn: Any, framework: str | None = None, **options: Any) -> None:
-        __tracebackhide__ = True
-        for result in assert_conforms(fn, framework, only=request.param, **options).unsupported:
-            pytest.skip(result.detail)
-
-    return run
+pytest_plugins = ["luce_pytest.conforms"]

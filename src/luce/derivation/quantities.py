@@ -22,7 +22,7 @@ Array: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Given:
-    """What a loss is given: logits and target, and perhaps options, a layer, a vector and a gradient from above.
+    """The input of a loss: logits and target, and perhaps options, a layer, a vector and a gradient from above.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Given:
 
     @property
     def counted(self) -> Array:
-        """Which rows are not ignored."""
+        """A mask of the rows that are not ignored."""
         if np.ndim(self.target) == 2:
             return np.ones(len(self.target), dtype=bool)
         return np.asarray(self.target != self.options.get("ignore_index", -100))
@@ -65,7 +65,7 @@ class Given:
 
 
 class Symbol(NamedTuple):
-    """What a quantity is called in formulas, its shape, and what it is."""
+    """The name of a quantity in formulas, its shape, and its meaning."""
 
     symbol: str
     shape: str
@@ -73,7 +73,7 @@ class Symbol(NamedTuple):
 
 
 class Quantities:
-    """What has been computed so far. :func:`legend` says what each attribute is.
+    """The quantities that have been computed so far; :func:`legend` says what each attribute is.
 
     Parameters
     ----------

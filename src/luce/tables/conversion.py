@@ -10,7 +10,6 @@ from luce.report.facts import Column
 from luce.tables.failure import Failure
 
 __all__ = [
-]
     "NUMBERS",
     "as_flags",
     "as_number",

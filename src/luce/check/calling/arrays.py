@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from luce.check.calling.errors import NotRunnable
+from luce.check.calling.errors import NotRunnable, Unsupported
 from luce.derivation.quantities import Array
 
 __all__ = ["Native", "UserFunction", "in_64_bits", "to_native", "to_numpy"]
@@ -35,6 +35,11 @@ def to_native(values: ArrayLike, framework: str, dtype: str | None = None) -> Na
     -------
     array of the framework
 
+    Raises
+    ------
+    Unsupported
+        For a dtype that the framework does not have.
+
     Examples
     --------
     >>> to_native(np.array([0.5, 1.0]), "list")
@@ -44,6 +49,8 @@ def to_native(values: ArrayLike, framework: str, dtype: str | None = None) -> Na
     floats = None if array.dtype.kind in "iu" else dtype
     if framework == "list":
         return array.tolist()
+    if framework == "numpy" and floats == "bfloat16":
+        raise Unsupported("NumPy has no bfloat16")
     if framework == "torch":
         import torch
 

@@ -1,4 +1,4 @@
-"""What can be called: functions, PyTorch's modules and autograd functions, classes with a forward and a backward."""
+"""Objects that can be called: functions, PyTorch's modules and autograd functions, classes with a forward pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from luce.check.calling.arrays import Native, UserFunction
 from luce.check.calling.errors import NotRunnable
 from luce.check.calling.roles import LOGITS, TARGET, parameters_of
 
-__all__ = ["Target", "as_callable"]
+__all__ = ["Callee", "as_callable"]
 
 FORWARD, BACKWARD = ("forward", "loss", "__call__"), ("backward", "gradient", "grad")
 """The methods of a layer."""
@@ -20,15 +20,15 @@ LEFT_BEHIND = ("dinputs", "grad", "gradient", "dlogits", "dz", "dx", "grad_input
 """Where a layer's ``backward`` leaves what it does not return."""
 
 
-class Target(NamedTuple):
-    """What to call, whose parameters to read, and the framework where the kind of object tells it."""
+class Callee(NamedTuple):
+    """The function to call, the object whose parameters to read, and the framework where its kind tells it."""
 
     function: UserFunction
     signature_of: object
     framework: str | None = None
 
 
-def as_callable(fn: Any) -> Target:
+def as_callable(fn: Any) -> Callee:
     """Return how to call an object that somebody passes for a function.
 
     Parameters
@@ -38,7 +38,7 @@ def as_callable(fn: Any) -> Target:
 
     Returns
     -------
-    Target
+    Callee
 
     Raises
     ------
@@ -50,17 +50,17 @@ def as_callable(fn: Any) -> Target:
         if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
             fn = fn()
         if isinstance(fn, torch.nn.Module):
-            return Target(fn, fn.forward, "torch")
+            return Callee(fn, fn.forward, "torch")
         if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
             function = _applied(fn)
-            return Target(function, function, "torch")
+            return Callee(function, function, "torch")
     forward, backward = (next((n for n in names if hasattr(fn, n)), None) for names in (FORWARD, BACKWARD))
     if forward and backward and (isinstance(fn, type) or not callable(fn)):
         layer = _of_layer(fn, forward, backward)
-        return Target(layer, layer)
+        return Callee(layer, layer)
     if not callable(fn):
         raise NotRunnable(f"it is no function but {type(fn).__name__}")
-    return Target(fn, fn)
+    return Callee(fn, fn)
 
 
 def _applied(kind: Any) -> UserFunction:

@@ -23,7 +23,7 @@ __all__ = ["FRAMEWORKS", "TWICE", "Differentiable", "Framework"]
 Arrays = list[Array]
 
 TWICE = 1.5
-"""What a value is multiplied by before two backward passes: a buffer that is scaled in place would be scaled twice."""
+"""A factor of the value before two backward passes: a buffer that is scaled in place would be scaled twice."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,12 @@ def _one(found: Native) -> Native:
 
 
 class Framework(Protocol):
-    """How to call and differentiate what is written in one framework.
+    """The methods that call and differentiate what is written in one framework.
 
-    ``flushes``: whether subnormal numbers are 0 in it.
+    Attributes
+    ----------
+    flushes : bool
+        Whether subnormal numbers are 0 in it.
     """
 
     flushes: bool
@@ -93,8 +96,6 @@ class NumPy:
     flushes = False
 
     def array(self, values: ArrayLike, dtype: str | None = None) -> Native:
-        if dtype == "bfloat16":
-            raise Unsupported("NumPy has no bfloat16")
         return to_native(values, "numpy", dtype)
 
     def numbers(self, found: Native) -> Array:
@@ -215,7 +216,7 @@ class PyTorch:
             self.torch.set_num_threads(before)
 
     def _leaves(self, primals: Sequence[Native]) -> tuple[list[Native], list[Native]]:
-        """Leaves, and the same numbers one step further, which a function may overwrite without autograd's protest."""
+        """Return leaves, and the same numbers one step further, which a function may overwrite."""
         leaves = [part.detach().clone().requires_grad_() for part in primals]
         return leaves, [leaf.clone() for leaf in leaves]  # in the leaf's own layout
 

@@ -1,4 +1,4 @@
-"""What a function returned, by name: told by the keys of a dictionary, or by the shapes of the arrays."""
+"""The results of a function by name: told by the keys of a dictionary, or by the shapes of the arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Shape = tuple[int, ...]
 
 @dataclass
 class Returned:
-    """What one call gave: float64 arrays by name, the coarsest dtype among them, and what happened on the way.
+    """The results of one call: float64 arrays by name, the coarsest dtype among them, and what happened on the way.
 
     ``arithmetic`` names the error that plain Python raises where arrays hold an infinity or a NaN, ``whole`` the
     outputs whose numbers are integers; ``derived`` is whether a framework took the derivatives, ``overwritten`` whether
@@ -57,7 +57,7 @@ class Derived:
 
 @dataclass
 class Naming:
-    """How the results of a function are named, called in one way.
+    """The names of the results of a function that is called in one way.
 
     The shapes of the first call's probe are all different, and tell which result is which; later calls, with as many
     results, have the same names.

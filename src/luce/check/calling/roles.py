@@ -1,4 +1,4 @@
-"""What the parameters of a function stand for, by their names: logits and target, a layer's parts, options, sizes."""
+"""The roles of a function's parameters, by their names: logits and target, a layer's parts, options, sizes."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from luce.check.calling.arrays import Native, UserFunction
 from luce.check.calling.detection import likeliest_framework
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS
@@ -47,16 +48,16 @@ class Implementation:
 
     name: str
     framework: str
-    function: Callable[..., Any]
+    function: UserFunction
     layer: bool = False
-    gradient: Callable[..., Any] | None = None
-    product: Callable[..., Any] | None = None
-    target_gradient: Callable[..., Any] | None = None
+    gradient: UserFunction | None = None
+    product: UserFunction | None = None
+    target_gradient: UserFunction | None = None
     threads: Callable[[int], AbstractContextManager[None]] | None = None
     packages: tuple[str, ...] = ()
 
     def takes(self, option: str) -> bool:
-        """Whether the signature has an option."""
+        """Return whether the signature has an option."""
         parameters = inspect.signature(self.function).parameters
         return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
@@ -123,8 +124,8 @@ def implementation(
     return Implementation(name, framework, function, layer, packages=packages)
 
 
-def original(fn: Any) -> Any:
-    """The function itself, of what :func:`implementation` takes."""
+def original(fn: Any) -> Native:
+    """Return the function itself, of anything that :func:`implementation` takes."""
     if isinstance(fn, Implementation):
         return fn.function
     if isinstance(fn, str):
@@ -139,8 +140,8 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _called_with_options(cls: Any) -> Callable[..., Any]:
-    def function(logits: Any, target: Any, **options: Any) -> Any:
+def _called_with_options(cls: Any) -> UserFunction:
+    def function(logits: Native, target: Native, **options: Native) -> Native:
         return cls(**options)(logits, target)
 
     parameters = [p for p in inspect.signature(cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -150,10 +151,10 @@ def _called_with_options(cls: Any) -> Callable[..., Any]:
     return function
 
 
-def _part(function: Callable[..., Any], place: int) -> Callable[..., Any]:
-    """The value or the gradient of a function that returns the value, or value and gradient."""
+def _part(function: UserFunction, place: int) -> UserFunction:
+    """Return a function of the value alone, or of the gradient alone, made of one that returns both or the value."""
 
-    def part(*arguments: Any, **options: Any) -> Any:
+    def part(*arguments: Native, **options: Native) -> Native:
         found = function(*arguments, **options)
         if isinstance(found, tuple):
             return found[place]
@@ -184,7 +185,7 @@ def _luce(loss: str) -> Callable[[str], Implementation]:
         layer = loss.startswith("linear")
         both, product = getattr(luce, f"{loss}_and_grad"), getattr(luce, f"{loss}_hvp")
 
-        def parts(found: Any) -> Any:
+        def parts(found: Native) -> Native:
             return [part for part in found if part is not None] if layer else found
 
         return Implementation(
@@ -212,7 +213,7 @@ def _renamed(
         known = inspect.signature(theirs).parameters
         taken = {option: other for option, other in names.items() if other in known}
 
-        def function(*arguments: Any, **options: Any) -> Any:
+        def function(*arguments: Native, **options: Native) -> Native:
             return theirs(*arguments, **{taken[option]: value for option, value in options.items()}, **settings)
 
         function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -238,7 +239,7 @@ def _torch_layer(**settings: Any) -> Callable[[str], Implementation]:
     return adapter
 
 
-def _jitted(package: str, target: str | Callable[..., Any], *, layer: bool = False) -> Callable[[str], Implementation]:
+def _jitted(package: str, target: str | UserFunction, *, layer: bool = False) -> Callable[[str], Implementation]:
     def adapter(name: str) -> Implementation:
         import jax
 
@@ -248,7 +249,7 @@ def _jitted(package: str, target: str | Callable[..., Any], *, layer: bool = Fal
     return adapter
 
 
-def _log_softmax_of_jax(logits: Any, target: Any) -> Any:
+def _log_softmax_of_jax(logits: Native, target: Native) -> Native:
     import jax
 
     return -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), _labels(target)[:, None], axis=-1)[:, 0]
@@ -257,10 +258,10 @@ def _log_softmax_of_jax(logits: Any, target: Any) -> Any:
 def _scipy(name: str) -> Implementation:
     from scipy import special
 
-    def function(logits: Any, target: Any) -> Any:
+    def function(logits: Native, target: Native) -> Native:
         return -special.log_softmax(logits, axis=-1)[np.arange(len(target)), _labels(target)]
 
-    def gradient(logits: Any, target: Any) -> Any:
+    def gradient(logits: Native, target: Native) -> Native:
         p = special.softmax(logits, axis=-1)
         p[np.arange(len(target)), _labels(target)] -= 1
         return p
@@ -268,8 +269,8 @@ def _scipy(name: str) -> Implementation:
     return Implementation(name, "numpy", function, gradient=gradient, packages=("scipy", "numpy"))
 
 
-def _labels(target: Any) -> Any:
-    """Class indices, or an exception: for what is written with indices alone."""
+def _labels(target: Native) -> Native:
+    """Return class indices, or raise a TypeError: for what is written with indices alone."""
     if isinstance(target, tuple) or target.dtype.kind != "i":
         raise TypeError("takes class indices")
     return target
@@ -279,7 +280,7 @@ def _log_loss(name: str) -> Implementation:
     from scipy import special
     from sklearn.metrics import log_loss
 
-    def function(logits: Any, target: Any, *, sample_weight: Any = None, reduction: str = "mean") -> Any:
+    def function(logits: Native, target: Native, *, sample_weight: Native = None, reduction: str = "mean") -> Native:
         if reduction == "none":
             raise ValueError("averages or adds up")
         p = special.softmax(logits, axis=-1)
@@ -292,7 +293,7 @@ def _log_loss(name: str) -> Implementation:
 def _half_multinomial(name: str) -> Implementation:
     from sklearn._loss import HalfMultinomialLoss
 
-    def both(logits: Any, target: Any, *, sample_weight: Any = None) -> Any:
+    def both(logits: Native, target: Native, *, sample_weight: Native = None) -> Native:
         loss = HalfMultinomialLoss(n_classes=logits.shape[-1], sample_weight=sample_weight)
         return loss.loss_gradient(_labels(target).astype(logits.dtype), np.ascontiguousarray(logits), sample_weight)
 
@@ -302,7 +303,7 @@ def _half_multinomial(name: str) -> Implementation:
 def _tokamax(name: str) -> Implementation:
     import tokamax
 
-    def function(input: Any, linear_weight: Any, target: Any, *, reduction: str = "sum") -> Any:
+    def function(input: Native, linear_weight: Native, target: Native, *, reduction: str = "sum") -> Native:
         return tokamax.linear_softmax_cross_entropy_loss(input, target, linear_weight.T, reduction=reduction)
 
     return Implementation(name, "jax", function, layer=True, packages=("tokamax", "jax"))

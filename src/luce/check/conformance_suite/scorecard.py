@@ -21,7 +21,7 @@ COLOURS = {"passed": "green", "failed": "bold red", "unsupported": "dim"}
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check.
+    """The result of one check.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Result:
 
     @property
     def cell(self) -> str:
-        """Sign and largest error.
+        """The sign of the status, and the largest error.
 
         Examples
         --------
@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """What came of all checks of one implementation.
+    """The results of all checks of one implementation.
 
     Attributes
     ----------
@@ -89,22 +89,22 @@ class Scorecard:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed; what is not supported does not count."""
+        """True if nothing failed; what is not supported does not count."""
         return not self.failures
 
     @property
     def failures(self) -> tuple[Result, ...]:
-        """What failed."""
+        """The results that failed."""
         return tuple(result for result in self.results if result.status == "failed")
 
     @property
     def unsupported(self) -> tuple[Result, ...]:
-        """What could not be tried."""
+        """The results of checks that could not be tried."""
         return tuple(result for result in self.results if result.status == "unsupported")
 
     @property
     def summary(self) -> str:
-        """How many passed, failed and were not tried, and the versions."""
+        """The numbers of checks that passed, failed and were not tried, and the versions."""
         counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
         versions = ", ".join(f"{package} {version}" for package, version in self.versions.items())
         return (
@@ -116,7 +116,7 @@ class Scorecard:
         return next(result for result in self.results if result.check == check)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; an infinite error is the text "inf"."""
+        """Return the card as plain data; an infinite error is the text "inf"."""
         results = [asdict(result) for result in self.results]
         for result in results:
             if result["worst"] is not None and not math.isfinite(result["worst"]):
@@ -138,15 +138,15 @@ class Scorecard:
         return cls(data["name"], dict(data["versions"]), tuple(results))
 
     def to_json(self) -> str:
-        """The same as JSON."""
+        """Return the same as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        """A table, and what failed in words."""
+        """Return a table in Markdown, and below it what failed in words."""
         return Comparison((self,)).to_markdown()
 
     def __rich__(self) -> Group:
-        """The card for a terminal: what was tried with what is to be said of it, then what was not, by reason."""
+        """Return the card for a terminal: the checks that were tried, then those that were not, by reason."""
         table = Table(box=None, pad_edge=False)
         table.add_column("")
         table.add_column("check", no_wrap=True)
@@ -175,11 +175,11 @@ class Comparison:
     cards: Sequence[Scorecard]
 
     def to_json(self) -> str:
-        """A list of the scorecards."""
+        """Return a list of the scorecards as JSON."""
         return json.dumps([card.to_dict() for card in self.cards], indent=2, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        """The table, and below it what failed, by check; columns of more than two go by letters that are explained."""
+        """Return the table in Markdown, and below it what failed, by check; more than two columns go by letters."""
         rows = [["check", *self._heads], ["---"] * (len(self.cards) + 1)]
         rows += [[check, *(result.cell if result else "" for result in found)] for check, found in self._rows]
         lines = [f"* **{head}**: `{card.name}`: {card.summary}" for head, card in self._legend]
@@ -192,7 +192,7 @@ class Comparison:
         return "\n".join(lines)
 
     def __rich__(self) -> Group:
-        """The table for a terminal, and below it what failed, by check."""
+        """Return the table for a terminal, and below it what failed, by check."""
         table = Table(box=None, pad_edge=False)
         table.add_column("check", no_wrap=True)
         for head in self._heads:
@@ -212,7 +212,7 @@ class Comparison:
 
     @property
     def _legend(self) -> list[tuple[str, Scorecard]]:
-        """The letters, where there are any."""
+        """The letters that stand for implementations, where there are any."""
         return [(head, card) for head, card in zip(self._heads, self.cards, strict=True) if head != card.name]
 
     @property
@@ -223,7 +223,7 @@ class Comparison:
 
     @property
     def _failures(self) -> Iterator[tuple[str, str, dict[str, list[str]]]]:
-        """Each check that failed, what it shows, and what went wrong with whom."""
+        """Each check that failed, what it shows, and each wrong result with the columns that had it."""
         for check, found in self._rows:
             details: dict[str, list[str]] = {}
             failed = [(head, r) for head, r in zip(self._heads, found, strict=True) if r and r.status == "failed"]

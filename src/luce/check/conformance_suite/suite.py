@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from luce.check.conformance_suite.adapters import implementation, original
-from luce.check.conformance_suite.checks import CHECKS
-from luce.check.conformance_suite.scorecard import Scorecard
+from luce.check.calling.errors import Unsupported
+from luce.check.conformance_suite.adapters import implementation
+from luce.check.conformance_suite.checks import CHECKS, Check
+from luce.check.conformance_suite.scorecard import Result, Scorecard
 from luce.check.conformance_suite.trial import Trial
-from luce.check.doctor.check_gradient import gradient
 
-__all__ = ["CHECKS", "assert_conforms", "conformance"]
+__all__ = ["CHECKS", "conformance"]
 
 
 def conformance(
@@ -67,58 +68,22 @@ def conformance(
     if only is None:
         wanted = [check for check in CHECKS if it.layer or not check.startswith("layer: ")]
     trial = Trial(it)
-    results = tuple(trial.outcome(CHECKS[check]) for check in wanted)
+    results = tuple(outcome(trial, CHECKS[check]) for check in wanted)
     return Scorecard(it.name, it.versions, results)
 
 
-def assert_conforms(
-    fn: Any,
-    framework: str | None = None,
-    *,
-    layer: bool | None = None,
-    only: str | Iterable[str] | None = None,
-    required: Iterable[str] = (),
-) -> Scorecard:
-    """Raise an AssertionError that says what an implementation gets wrong; for test suites.
-
-    Where the plain loss or its gradient is wrong, it says also which known mistake gives these numbers.
-
-    Parameters
-    ----------
-    fn, framework, layer, only
-        As for :func:`conformance`.
-    required : iterable of str
-        Checks that must not come out as not supported.
-
-    Returns
-    -------
-    Scorecard
-        Of an implementation that passed.
-
-    Raises
-    ------
-    AssertionError
-        With each check that failed, or that is required and was not supported.
-
-    Examples
-    --------
-    One test for each check:
-
-    >>> import pytest, luce.check
-    >>> @pytest.mark.parametrize("check", luce.check.CHECKS)
-    ... def test_my_loss(check):
-    ...     luce.check.assert_conforms(luce.cross_entropy, only=check)
-    >>> test_my_loss("gradient")
-
-    :mod:`luce.check.plugin` does that for pytest, and skips what is not supported.
-    """
-    __tracebackhide__ = True  # of pytest: what is wrong is in the message
-    card = conformance(fn, framework, layer=layer, only=only)
-    wrong = [*card.failures, *(result for result in card.unsupported if result.check in set(required))]
-    if wrong:
-        lines = [f"{result.check} ({result.what}): {result.detail}" for result in wrong]
-        plain = {"loss", "gradient"} & {result.check for result in card.failures}
-        diagnosis = gradient(original(fn)).diagnosis if plain else ()
-        lines += [f"known mistake: {mistake.name}; {mistake.fix}" for mistake in diagnosis if mistake.kind == "mistake"]
-        raise AssertionError("\n".join([f"{card.name} does not conform:", *lines]))
-    return card
+def outcome(trial: Trial, check: Check) -> Result:
+    """Run a check on an implementation and say what it found."""
+    trial.start()
+    try:
+        check.run(trial)
+    except Unsupported as refusal:
+        trial.refusals.append(str(refusal))
+    result = partial(Result, check.name, what=check.what)
+    if trial.failures:
+        _, words = max(trial.failures, key=lambda failure: failure[0])
+        others = len(trial.failures) - 1
+        return result("failed", f"{words} (and {others} more)" if others else words, trial.worst)
+    if trial.refusals and not trial.tried:
+        return result("unsupported", trial.refusals[0])
+    return result("passed", f"not tried: {trial.refusals[0]}" if trial.refusals else "", trial.worst)

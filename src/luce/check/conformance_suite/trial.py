@@ -13,23 +13,19 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from mpmath import mp
-from numpy.typing import NDArray
 
+from luce.check.calling.arrays import Native, UserFunction
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS, Differentiable
 from luce.check.conformance_suite.adapters import Implementation
-from luce.check.conformance_suite.scorecard import Result
-from luce.check.inputs.problems import Problem
-from luce.check.truth.judging import Wrong, deviation, levelled
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
-from luce.check.truth.tolerance import errors
-
-if TYPE_CHECKING:
-    from luce.check.conformance_suite.checks.registry import Check
+from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
+from luce.derivation.quantities import Array
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
@@ -45,45 +41,45 @@ DEFAULTS: dict[str, Any] = {
     "reduction": "mean",
     "normalizer": None,
 }
-WIDE = 300
-"""A layer for one row of so many classes has the logits as its weights: an identity would be too large."""
+WIDEST_IDENTITY = 300
+"""A layer for one row of more classes has the logits as its weights: an identity would be too large."""
 
 
 @functools.cache
-def problem(**description: Any) -> Problem:
+def problem(**description: Any) -> DrawnProblem:
     """Build a problem once for all implementations."""
-    return Problem(**description)
+    return DrawnProblem(**description)
 
 
 @functools.cache
-def gradient_of(problem: Problem) -> Exact:
-    """The oracle's gradient, once."""
+def gradient_of(problem: DrawnProblem) -> Exact:
+    """Return the oracle's gradient, computed once."""
     return problem.exact.gradient()
 
 
 @functools.cache
-def product_of(problem: Problem) -> Exact:
-    """The oracle's Hessian product with the problem's vector, once."""
+def product_of(problem: DrawnProblem) -> Exact:
+    """Return the oracle's Hessian product with the problem's vector, computed once."""
     return problem.exact.hvp(problem.vector)
 
 
-def with_target(like: Problem, target: Any) -> Problem:
-    """The problem with another target."""
-    p = Problem(n_rows=0, dtype=str(like.dtype), **like.options)
+def with_target(like: DrawnProblem, target: Native) -> DrawnProblem:
+    """Return the problem with another target."""
+    p = DrawnProblem(n_rows=0, dtype=str(like.dtype), **like.options)
     p.logits, p.target, p.vector = like.logits, target, like.vector
     return p
 
 
-def along(gradient: Exact, vector: NDArray[Any], reduction: str) -> Exact:
-    """The derivative of the value along a vector: of each row's, or of all."""
+def along(gradient: Exact, vector: Array, reduction: str) -> Exact:
+    """Return the derivative of the value along a vector: of each row's loss, or of their sum."""
     with mp.workdps(60):
         parts = [gradient.value * to_exact(vector), gradient.scale * abs(to_exact(vector))]
         value, scale = (part.sum(axis=-1) if reduction == "none" else part.sum() for part in parts)
         return Exact(np.asarray(value + mp.zero), np.asarray(scale + mp.zero))
 
 
-def unit_of(problem: Problem) -> float:
-    """What a row counts for: the size of its derivatives, and of its loss where the model is not sure."""
+def unit_of(problem: DrawnProblem) -> float:
+    """Return the size of a row's derivatives, and of its loss where the model is not sure."""
     return float(max(problem.exact.row_factor, default=0.0))
 
 
@@ -108,22 +104,6 @@ class Trial:
         self.tried = 0
         self.worst: float | None = None
 
-    def outcome(self, check: Check) -> Result:
-        """Run a check and say what it found."""
-        self.start()
-        try:
-            check.run(self)
-        except Unsupported as refusal:
-            self.refusals.append(str(refusal))
-        result = functools.partial(Result, check.name, what=check.what)
-        if self.failures:
-            _, words = max(self.failures, key=lambda failure: failure[0])
-            others = len(self.failures) - 1
-            return result("failed", f"{words} (and {others} more)" if others else words, self.worst)
-        if self.refusals and not self.tried:
-            return result("unsupported", self.refusals[0])
-        return result("passed", f"not tried: {self.refusals[0]}" if self.refusals else "", self.worst)
-
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
         """Note what fails and what is refused within, and go on."""
@@ -138,12 +118,14 @@ class Trial:
 
     # problems and calls
 
-    def problem(self, **description: Any) -> Problem:
+    def problem(self, **description: Any) -> DrawnProblem:
         """Build a problem in the base dtype, with a reduction that the implementation has."""
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
-    def bind(self, problem: Problem, logits: Any = None, arguments: Any = None) -> tuple[Differentiable, list[Any]]:
-        """The implementation as a function of the logits, and these; ``arguments`` are target and options.
+    def bind(
+        self, problem: DrawnProblem, logits: Native = None, arguments: Native = None
+    ) -> tuple[Differentiable, list[Native]]:
+        """Return the implementation as a function of the logits, and the logits; ``arguments`` are target and options.
 
         A layer gets the identity as its weights, so that its logits are the given ones to the last bit; for a single
         row of very many classes, an input of 1 and the logits as the weights. Classes that cannot happen have a bias of
@@ -152,7 +134,7 @@ class Trial:
         it, array = self.it, self.framework.array
         kind, (rows, classes), impossible = str(problem.dtype), problem.logits.shape, np.isneginf(problem.logits)
         t, options = self.arguments(problem) if arguments is None else arguments
-        as_weights = it.layer and rows == 1 and (classes > WIDE or np.isinf(problem.logits).any())
+        as_weights = it.layer and rows == 1 and (classes > WIDEST_IDENTITY or np.isinf(problem.logits).any())
         if it.layer and not as_weights and impossible.any():
             raise Unsupported("a layer's logits of −inf are tried in one row")
         values = problem.logits
@@ -162,19 +144,19 @@ class Trial:
         z = array(values, kind) if logits is None else logits
         other = array(np.ones((1, 1)) if as_weights else np.eye(classes), kind) if it.layer else None
 
-        def before_target(z: Any) -> tuple[Any, ...]:
+        def before_target(z: Native) -> tuple[Native, ...]:
             return (other, z.T) if as_weights else (z, other) if it.layer else (z,)
 
-        def of_logits(parts: Any) -> list[Any]:
+        def of_logits(parts: Native) -> list[Native]:
             return [parts[1].T] if as_weights else [parts[0]] if it.layer else [parts]
 
         gradient, product = it.gradient, it.product
 
-        def own_gradient(z: Any) -> list[Any]:
+        def own_gradient(z: Native) -> list[Native]:
             assert gradient is not None
             return of_logits(self.called(gradient, *before_target(z), t, **options))
 
-        def own_product(z: Any, v: Any) -> list[Any]:
+        def own_product(z: Native, v: Native) -> list[Native]:
             assert product is not None
             vector = (None, v.T) if as_weights else (v, None) if it.layer else v
             if "linear_bias" in options:
@@ -188,8 +170,8 @@ class Trial:
         )
         return call, [z]
 
-    def arguments(self, problem: Problem) -> tuple[Any, dict[str, Any]]:
-        """Target and options as the implementation takes them; options at their defaults are left out."""
+    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, Any]]:
+        """Return target and options as the implementation takes them, without options at their defaults."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"
         options = {}
@@ -215,24 +197,24 @@ class Trial:
             return array(np.eye(problem.logits.shape[-1])[target], str(problem.dtype)), options
         return array(target), options
 
-    def called(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Differentiable the implementation; an exception is a refusal."""
+    def called(self, function: UserFunction, *arguments: Native, **options: Native) -> Native:
+        """Call the implementation; an exception is a refusal."""
         return refused(lambda: function(*arguments, **options))
 
-    def derived(self, method: str, *arguments: Any) -> Any:
-        """Differentiable the framework; an exception is a refusal."""
+    def derived(self, method: str, *arguments: Native) -> Native:
+        """Call a method of the framework; an exception is a refusal."""
         return refused(lambda: getattr(self.framework, method)(*arguments))
 
-    def value(self, problem: Problem, **bound: Any) -> NDArray[Any]:
-        """The value of a problem."""
+    def value(self, problem: DrawnProblem, **bound: Native) -> Array:
+        """Return the value of a problem."""
         return self.derived("value", *self.bind(problem, **bound))  # type: ignore[no-any-return]
 
-    def slope(self, problem: Problem, upstream: Any = None, **bound: Any) -> NDArray[Any]:
-        """The gradient of a problem in its logits."""
+    def slope(self, problem: DrawnProblem, upstream: Native = None, **bound: Native) -> Array:
+        """Return the gradient of a problem in its logits."""
         return self.derived("gradient", *self.bind(problem, **bound), upstream)[0]  # type: ignore[no-any-return]
 
-    def vector(self, problem: Problem) -> list[Any]:
-        """The problem's vector."""
+    def vector(self, problem: DrawnProblem) -> list[Native]:
+        """Return the problem's vector, as the list that a product takes."""
         return [self.framework.array(problem.vector, str(problem.dtype))]
 
     # judging
@@ -240,9 +222,9 @@ class Trial:
     def judge(
         self,
         what: str,
-        got: NDArray[Any],
+        got: Array,
         exact: Exact,
-        dtype: Any,
+        dtype: Native,
         limit: float | None = None,
         unit: float = 0.0,
     ) -> None:
@@ -254,23 +236,23 @@ class Trial:
             raise
         self.worst = max(self.worst or 0.0, error)
 
-    def loss(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def loss(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the value."""
         with self.attempt(what):
             self.judge("loss", self.value(problem), problem.exact.value, problem.dtype, limit, unit_of(problem))
 
-    def gradient(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def gradient(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the gradient."""
         with self.attempt(what):
             self.judge("gradient", self.slope(problem), gradient_of(problem), problem.dtype, limit, unit_of(problem))
 
-    def product(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def product(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge the Hessian product."""
         with self.attempt(what):
             found = self.derived("product", *self.bind(problem), self.vector(problem))[0]
             self.judge("Hessian product", found, product_of(problem), problem.dtype, limit, unit_of(problem))
 
-    def forward(self, problem: Problem, limit: float | None = None, what: str = "") -> None:
+    def forward(self, problem: DrawnProblem, limit: float | None = None, what: str = "") -> None:
         """Judge forward mode."""
         with self.attempt(what):
             if self.it.layer and np.isneginf(problem.logits).any():
@@ -279,13 +261,13 @@ class Trial:
             exact = along(gradient_of(problem), problem.vector, problem.options["reduction"])
             self.judge("derivative along a vector", found, exact, problem.dtype, limit, unit_of(problem))
 
-    def value_and_gradient(self, problem: Problem, what: str = "") -> None:
+    def value_and_gradient(self, problem: DrawnProblem, what: str = "") -> None:
         """Judge the value, and the gradient if there is one."""
         self.loss(problem, what=what)
         if "gradient" in self.derivatives:
             self.gradient(problem, what=what)
 
-    def everything(self, problem: Problem, what: str = "") -> None:
+    def everything(self, problem: DrawnProblem, what: str = "") -> None:
         """Judge the value and the derivatives that there are."""
         self.loss(problem, what=what)
         for name in self.derivatives:
@@ -305,12 +287,12 @@ class Trial:
 
     @property
     def derivatives(self) -> list[str]:
-        """Those of gradient, product and forward that are right in an ordinary problem: others have failed already."""
+        """The names of gradient, product and forward as far as they are right in an ordinary problem."""
         return [name for name, status in self.statuses.items() if status == "passed"]
 
     @functools.cached_property
     def statuses(self) -> dict[str, str]:
-        """What comes of gradient, product and forward in an ordinary problem."""
+        """The status of gradient, product and forward in an ordinary problem."""
         return {name: self._status(name) for name in ("gradient", "product", "forward")}
 
     def _status(self, name: str) -> str:
@@ -322,7 +304,7 @@ class Trial:
         return status
 
     def computes_in(self, dtype: str) -> bool:
-        """Whether logits of a dtype are taken, and float64 not as float32, which the size of the error gives away."""
+        """Return whether logits of a dtype are taken, and float64 not as float32, which the error gives away."""
         p = self.problem(dtype=dtype)
         try:
             found = self.value(p)
@@ -334,13 +316,13 @@ class Trial:
         return found.dtype == np.float64 and not 2.0**-40 < away < 2.0**-16
 
     def _reductions(self) -> list[str]:
-        """Those that work; where there is no such option, the one whose value comes out.
+        """Return the reductions that work; where there is no such option, the one whose value comes out.
 
         A function that takes no class indices is given them as one-hot rows.
         """
         ordinary = {r: problem(dtype="float32", n_rows=7, reduction=r) for r in ("mean", "sum", "none")}
         self.reductions = list(ordinary)
-        values: dict[str, NDArray[Any]] = {}
+        values: dict[str, Array] = {}
         for self.one_hot in (False, True):
             for name, each in ordinary.items():
                 with self.attempt(""):
@@ -358,7 +340,7 @@ class Trial:
         return [min(("mean", "sum"), key=lambda r: abs(float(value) - float(ordinary[r].exact.value.value)))]
 
 
-def refused(run: Callable[[], Any]) -> Any:
+def refused(run: Callable[[], Native]) -> Native:
     """Run somebody else's code: its exceptions are refusals, its warnings nobody's business."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from luce.check.calling.roles import TARGETS, TASKS
 from luce.check.doctor.report import Report
 from luce.check.doctor.search import Search
+from luce.check.doctor.verdict import report_on
 
 __all__ = ["assert_gradient", "gradient"]
 
@@ -82,19 +85,37 @@ def gradient(
     >>> report.correct, report.diagnosis[0].name
     (False, 'gradient not divided by N')
     """
-    _check_choices(task=task, layout=layout, target=target, reduction=options.get("reduction"))
+    _check_choices(
+        task=task,
+        framework=framework,
+        target=target,
+        layout=layout,
+        dtype=dtype,
+        reduction=options.get("reduction"),
+    )
+    if classes is not None and not (isinstance(classes, int) and classes >= 2):
+        raise ValueError(f"classes must be an integer of at least 2, got {classes!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
     told = {key: value for key, value in options.items() if key in BUILT_IN}
     fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
     ways = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype, "fixed": fixed}
     rows = _length(told, "sample_weight", None)
     classes = _length(told, "weight", classes)
-    return Search(fn, ways, told, descent).report(name, rows, classes)
+    with _one_thread():
+        found = Search(fn, ways, told, descent).outcome(rows, classes)
+        return Report(name, "not runnable", reason=found) if isinstance(found, str) else report_on(found, name)
 
 
 def _check_choices(**given: str | None) -> None:
     """Raise a ValueError for what has another value than it may have."""
-    choices = {"task": TASKS, "layout": ("rows", "columns"), "target": TARGETS, "reduction": ("mean", "sum", "none")}
+    choices = {
+        "task": TASKS,
+        "framework": ("numpy", "torch", "jax", "list"),
+        "target": TARGETS,
+        "layout": ("rows", "columns"),
+        "dtype": ("float64", "float32", "float16", "bfloat16"),
+        "reduction": ("mean", "sum", "none"),
+    }
     for argument, value in given.items():
         if value is not None and value not in choices[argument]:
             raise ValueError(f"{argument} must be one of {', '.join(choices[argument])}, got {value!r}")
@@ -133,3 +154,17 @@ def assert_gradient(fn: Any, **options: Any) -> None:
     report = gradient(fn, **options)
     if not report.correct:
         raise AssertionError(f"\n{report}")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute with one thread: probes are small, and threads would wait for each other."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""How close what a function returned is to the truth, and which numbers count as the same."""
+"""The distance of results from the truth, and the tolerances up to which numbers are the same, or right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RIGHT = {"float64": 1e-5, "float32": 2e-4, "float16": 2e-2, "bfloat16": 1e-1}
 
 
 class Case(NamedTuple):
-    """What a function was given, and what it returned."""
+    """An input that a function was given, with the results that it returned."""
 
     probe: Probe
     returned: Returned

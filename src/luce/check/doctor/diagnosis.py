@@ -45,7 +45,7 @@ class Diagnosis:
 
 
 def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
-    """The smallest set of known mistakes that reproduces all cases.
+    """Return the smallest set of known mistakes that reproduces all cases.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
 
 
 def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
-    """Whether the same numbers are NaN, and not infinite; implementations of one mistake may differ in that."""
+    """Return whether the same numbers are NaN, and not infinite; implementations of one mistake may differ in that."""
     return all(
         np.array_equal(np.isnan(walk(probe, mistakes, returned.outputs)[name]), np.isnan(value))
         for probe, returned in cases
@@ -96,7 +96,7 @@ def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
 
 
 def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> list[tuple[Mistake, ...]]:
-    """All sets of mistakes that reproduce the cases with as few of them as can be, the likelier first."""
+    """Return all sets of mistakes that reproduce the cases with as few of them as can be, the likelier first."""
     if _explains((), cases):
         return [()]
     visible = [mistake for mistake in catalogue if _changes(mistake, cases)]
@@ -134,7 +134,7 @@ class _Sides:
         return mistake.within(side) if mistake in self.visible[other] else mistake
 
     def reach(self, mistake: Mistake) -> int:
-        """In how many of loss and gradient the mistake would show if it were alone."""
+        """Return in how many of loss and gradient the mistake would show if it were alone."""
         return sum(mistake in visible for visible in self.visible.values())
 
     def singles(self) -> Iterator[tuple[Mistake, ...]]:
@@ -160,7 +160,7 @@ def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case], side: str = 
 
 
 def _on(side: str, names: Iterable[str]) -> list[str]:
-    """Those outputs that belong to the loss, to the gradient, or all."""
+    """Return those outputs that belong to the loss, to the gradient, or all."""
     return [name for name in names if not side or (name == "loss") == (side == "loss")]
 
 
@@ -182,7 +182,7 @@ def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Return
 
 
 def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned) -> bool:
-    """Whether autograd's gradient is that of the loss with the mistakes: then they are in the loss alone."""
+    """Return whether autograd's gradient is that of the loss with the mistakes: then they are in the loss alone."""
     if not np.isfinite(returned.outputs["loss"]).all():
         return True
     if "gradient" not in returned.outputs:
@@ -199,7 +199,7 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Re
 
 
 def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
-    """Whether the mistake shows in what these cases return."""
+    """Return whether the mistake shows in what these cases return."""
     for probe, returned in cases:
         if mistake.step is layer and probe.layer is None:
             continue

@@ -1,4 +1,4 @@
-"""What no known mistake explains, narrowed down to the part of the numbers that is wrong, in words."""
+"""Numbers that no known mistake explains, narrowed down to the part that is wrong, in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["wrong_part"]
 
 
 def wrong_part(probe: Probe, returned: Returned) -> str:
-    """Where the numbers differ from the truth, in words, when no known mistake gives them."""
+    """Return in words where the numbers differ from the truth, when no known mistake gives them."""
     right = walk(probe, (), returned.outputs)
     tolerance = SAME[returned.dtype]
     wrong = [name for name in returned.outputs if not agrees(right[name], returned.outputs[name], tolerance)]

@@ -29,7 +29,7 @@ Cut = Callable[[int], list[int]]
 
 
 def readings(cases: Sequence[Case]) -> list[Mistake]:
-    """What a function may have built in, by the numbers that it returned.
+    """Return what a function may have built in, by the numbers that it returned.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def readings(cases: Sequence[Case]) -> list[Mistake]:
 
 
 def _floor(cases: Sequence[Case]) -> Iterator[Mistake]:
-    """The floor under the probability that the loss of a target of probability 0 shows, where it is no usual one."""
+    """Yield the floor under the probability that the loss of an impossible target shows, where it is no usual one."""
     for probe, returned in cases:
         loss = returned.outputs.get("loss")
         if probe.name == SPREAD.name and loss is not None and np.isfinite(loss).all():
@@ -60,7 +60,7 @@ def _floor(cases: Sequence[Case]) -> Iterator[Mistake]:
 
 
 def _first(cases: Sequence[Case], option: str) -> tuple[Probe, Array | None, float | None] | None:
-    """The first probe on which an option is not in use, the gradient there, and the mean loss."""
+    """Return the first probe on which an option is not in use, the gradient there, and the mean loss."""
     for probe, returned in cases:
         if probe.ordinary and probe.layer is None and option not in probe.options and returned.outputs:
             loss = returned.outputs.get("loss")
@@ -69,14 +69,14 @@ def _first(cases: Sequence[Case], option: str) -> tuple[Probe, Array | None, flo
 
 
 def _gradient(probe: Probe, returned: Returned) -> Array | None:
-    """The gradient at the logits, if there is one in numbers."""
+    """Return the gradient at the logits, if there is one in numbers."""
     gradient = returned.outputs.get("gradient")
     usable = gradient is not None and gradient.shape == probe.logits.shape and np.isfinite(gradient).all()
     return gradient if usable else None
 
 
 def _smoothing(cases: Sequence[Case]) -> Iterator[Mistake]:
-    """The gradient is ``a p + b + c t`` with ``ε = −b V / a``; the loss is linear in ε."""
+    """Yield the smoothing: the gradient is ``a p + b + c t`` with ``ε = −b V / a``; the loss is linear in ε."""
     first = _first(cases, "label_smoothing")
     if first is None or np.ndim(first[0].target) == 2:
         return
@@ -107,7 +107,7 @@ def _smooth(q: Quantities, epsilon: float) -> None:
 
 
 def _temperature(cases: Sequence[Case]) -> Iterator[Mistake]:
-    """Two of a row's entries that are not its target's are in the ratio ``exp(Δz / T)``; for the loss, a root."""
+    """Yield the temperature: two entries beside the target's are in the ratio ``exp(Δz / T)``; of a loss, a root."""
     first = _first(cases, "temperature")
     if first is None or np.ndim(first[0].target) == 2:
         return
@@ -135,7 +135,7 @@ def _warm(q: Quantities, temperature: float) -> None:
 
 
 def _roots(probe: Probe, loss: float, grid: Array) -> list[float]:
-    """The temperatures that give a loss, by bisection between the points of a grid."""
+    """Return the temperatures that give a loss, by bisection between the points of a grid."""
 
     def beyond(temperature: float) -> float:
         return float(walk(probe, (_temperature_of(temperature),), ("loss",))["loss"].mean()) - loss
@@ -152,7 +152,7 @@ def _roots(probe: Probe, loss: float, grid: Array) -> list[float]:
 
 
 def _rounded(values: Sequence[float]) -> list[float]:
-    """The finite ones, as few digits as they may have been written with."""
+    """Return the finite values, with as few digits as they may have been written with."""
     near = [float(f"{value:.6g}") for value in values if np.isfinite(value)]
     exact = [value for value in values if np.isfinite(value)]
     chosen = [n if np.isclose(n, e, rtol=1e-7) else float(e) for n, e in zip(near, exact, strict=True)]
@@ -195,7 +195,7 @@ CUTS: dict[str, Cut] = {
 
 
 def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
-    """Ways of cutting the batch in which rows count as the numbers say, perhaps beside another known mistake."""
+    """Yield the ways of cutting the batch in which rows count as the numbers say, perhaps beside another mistake."""
     for probe, returned in cases:
         if not probe.ordinary or probe.rowwise or probe.options.get("reduction", "mean") != "mean":
             continue
@@ -219,7 +219,7 @@ def _chunks(cases: Sequence[Case]) -> Iterator[Mistake]:
 
 
 def _of_means(said: str, cut: Cut, total: bool) -> Mistake:
-    """The mean of the chunks' means, or their sum."""
+    """Return the mistake of taking the mean of the chunks' means, or their sum."""
 
     def change(q: Quantities) -> None:
         sizes = cut(len(q.R))

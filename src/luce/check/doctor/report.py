@@ -1,4 +1,4 @@
-"""What the doctor found, for people in a terminal or a page, and for programs."""
+"""The doctor's report, for people in a terminal or a page, and for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Example", "Report"]
 
 Array = NDArray[Any]
 
-WIDE = 6
+CLASSES_SHOWN = 6
 """Classes that a row of cells shows."""
 
 EXIT = {"correct": 0, "wrong": 1, "not runnable": 2}
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def correct(self) -> bool:
-        """Whether it is right, be it by another convention or in a narrower range."""
+        """True if it is right, be it by another convention or in a narrower range."""
         return self.verdict == "correct"
 
     def __bool__(self) -> bool:
@@ -89,7 +89,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 correct, 1 wrong, 2 not runnable."""
+        """The exit code of the command: 0 correct, 1 wrong, 2 not runnable."""
         return EXIT[self.verdict]
 
     @property
@@ -109,9 +109,9 @@ class Report:
         return f"{self.function}: not runnable: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, without arrays."""
+        """Return the report as plain data, without arrays."""
 
-        def plain(mistake: Finding) -> dict[str, str]:
+        def words_of(mistake: Finding) -> dict[str, str]:
             return {name: getattr(mistake, name) for name in ("name", "kind", "said", "computed", "right", "fix")}
 
         example = self.example and {
@@ -123,7 +123,7 @@ class Report:
             "function": self.function,
             "verdict": self.verdict,
             "headline": self.headline,
-            "diagnosis": [plain(m) for m in self.diagnosis],
+            "diagnosis": [words_of(m) for m in self.diagnosis],
             "ties": [[m.name for m in tie] for tie in self.ties],
             "checked": list(self.checked),
             "notes": list(self.notes),
@@ -132,17 +132,17 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """The report as one JSON object; a number that is not finite is its name."""
+        """Return the report as one JSON object; a number that is not finite is its name."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
 
     def to_html(self) -> str:
-        """The report as a page that needs nothing else."""
+        """Return the report as a page that needs nothing else."""
         from luce.pages.recording import recorded_page
 
         return recorded_page("luce check", self.show)
 
     def to_ansi(self) -> str:
-        """The report with the terminal's colours, as wide as the terminal."""
+        """Return the report with the terminal's colours, as wide as the terminal."""
         from rich.console import Console
 
         console = Console(file=io.StringIO(), color_system="standard", force_terminal=True)
@@ -203,7 +203,7 @@ class Report:
 
 
 def _cells(example: Example) -> RenderableType:
-    """The row as a table of cells: green where an entry is right, red where it is not."""
+    """Return the row as a table of cells: green where an entry is right, red where it is not."""
     from rich.table import Table
     from rich.text import Text
 
@@ -239,14 +239,14 @@ def _cells(example: Example) -> RenderableType:
 
 
 def _shown(example: Example, n_classes: int) -> list[int]:
-    """The classes that fit beside each other: all, or the target's and those that differ the most."""
+    """Return the classes that fit beside each other: all, or the target's and those that differ the most."""
     expected, actual = example.expected, example.actual
-    if n_classes <= WIDE or expected is None or actual is None or np.shape(actual) != (n_classes,):
-        return list(range(min(n_classes, WIDE)))
+    if n_classes <= CLASSES_SHOWN or expected is None or actual is None or np.shape(actual) != (n_classes,):
+        return list(range(min(n_classes, CLASSES_SHOWN)))
     off = np.abs(np.nan_to_num(actual, nan=np.inf, posinf=np.inf) - expected)
     order = np.argsort(-off, kind="stable").tolist()
     target = int(np.argmax(example.target)) if np.ndim(example.target) else int(example.target)
-    return sorted(list(dict.fromkeys([target, *order]))[:WIDE])
+    return sorted(list(dict.fromkeys([target, *order]))[:CLASSES_SHOWN])
 
 
 def _number(value: float) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from luce.check.calling.errors import NotRunnable, place_of
 from luce.check.calling.ways import ways_of_calling
 from luce.check.doctor.examination import Examination, Sizes
-from luce.check.doctor.report import Report
-from luce.check.doctor.verdict import report_on
 
 __all__ = ["Search"]
 
@@ -40,26 +36,23 @@ class Search:
     def __init__(self, fn: Any, ways: Mapping[str, Any], told: Mapping[str, Any], descent: bool) -> None:
         self.fn, self.ways, self.told, self.descent = fn, ways, told, descent
 
-    def report(self, name: str, rows: int | None, classes: int | None) -> Report:
-        """Return the report on the function, of the first numbers of rows and classes for which it runs."""
+    def outcome(self, rows: int | None, classes: int | None) -> Examination | str:
+        """Return the likeliest examination, of the first sizes for which the function runs, or why it does not run."""
         said = bool(rows or classes)
         failure = ""
         ran: list[Examination] = []
-        with _one_thread():
-            for sizes in [(rows, classes)] if said else SIZES:
-                examinations, why = self._examinations(sizes)
-                failure = failure or why
-                ran = ran or examinations
-                if any(e.call.usual or e.explained(1) for e in examinations):
-                    if sizes != (None, None) and not said:
-                        what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
-                        examinations[0].notes.append(f"it runs for {what} only; otherwise {failure}")
-                    return report_on(likeliest(examinations), name)
-                if why.startswith("it "):  # it ran, and what it returned can't be judged
-                    break
-            if ran:
-                return report_on(ran[0], name)
-        return Report(name, "not runnable", reason=failure or "no way to call it was found")
+        for sizes in [(rows, classes)] if said else SIZES:
+            examinations, why = self._examinations(sizes)
+            failure = failure or why
+            ran = ran or examinations
+            if any(e.call.usual or e.explained(1) for e in examinations):
+                if sizes != (None, None) and not said:
+                    what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
+                    examinations[0].notes.append(f"it runs for {what} only; otherwise {failure}")
+                return likeliest(examinations)
+            if why.startswith("it "):  # it ran, and what it returned can't be judged
+                break
+        return ran[0] if ran else failure or "no way to call it was found"
 
     def _examinations(self, sizes: Sizes) -> tuple[list[Examination], str]:
         """Examine it in all ways until it is right in one; return also why the first call that failed did."""
@@ -116,23 +109,9 @@ def likeliest(examinations: Sequence[Examination]) -> Examination:
 
 
 def _note_batch(of_a_row: Examination, batch: Sequence[Examination]) -> None:
-    """Add, to an examination of a function that is right of one row, what it does wrong with a batch."""
+    """Add what a function that is right of one row does wrong with a batch."""
     wrong = next((e for e in batch[:LIKELIEST_WAYS] if e.explained(2) and e.n_mistakes() == 1), None)
     for mistake in wrong.diagnosis.found or () if wrong else ():
         if mistake.kind == "mistake":
             said = f"Of one row it is right, of a batch not. {mistake.said}"
             of_a_row.behaviours.append(replace(mistake, kind="limit", said=said))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let PyTorch compute with one thread: probes are small, and threads would wait for each other."""
-    torch: Any = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else 1
-    if torch:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if torch:
-            torch.set_num_threads(before)

@@ -1,1 +1,1 @@
-"""What functions are tried on: probes that tell mistakes apart, and cases that break implementations."""
+"""Inputs that functions are tried on: probes that tell mistakes apart, and cases that break implementations."""

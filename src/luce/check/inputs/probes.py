@@ -30,7 +30,7 @@ class Probe(Given):
     ordinary: bool = True
 
     def truth(self, name: str) -> Exact:
-        """The right value of an output of :data:`luce.derivation.OUTPUTS`, from the oracle."""
+        """Return the right value of an output of :data:`luce.derivation.OUTPUTS`, from the oracle."""
         if name == "softmax":
             return exact_softmax(self.logits)
         if name == "vjp":
@@ -144,7 +144,7 @@ _GIVEN: dict[str, Any] = {
 
 
 def with_options(*names: str, **values: Any) -> Probe:
-    """The first ordinary probe with options in use, at values of their own where none are said."""
+    """Return the first ordinary probe with options in use, at values of their own where none are said."""
     options = {name: _GIVEN[name] for name in names} | values
     said = ", ".join(f"{name}={value}" if np.ndim(value) == 0 else name for name, value in options.items())
     target = _A.target
@@ -155,7 +155,7 @@ def with_options(*names: str, **values: Any) -> Probe:
 
 
 def resized(probe: Probe, rows: int | None, classes: int | None) -> Probe:
-    """The probe with other numbers of rows and classes, for a function that has them built in.
+    """Return the probe with other numbers of rows and classes, for a function that has them built in.
 
     Examples
     --------

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.inputs import cases
 from luce.check.truth.oracle import CrossEntropy
+from luce.derivation.quantities import Array
 
-__all__ = ["FACTORS", "ROWS", "SIZES", "Problem", "rounded"]
+__all__ = ["FACTORS", "ROWS", "SIZES", "DrawnProblem", "rounded"]
 
 SIZES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 129, 255, 257, 1000]
 ROWS = [0, 1, 2, 15, 16, 17, 33]
@@ -34,7 +34,7 @@ FACTORS: dict[str, list[Any]] = {
 }
 
 
-def rounded(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def rounded(values: Array, dtype: str) -> Array:
     """Round to a dtype by its name; the numbers of bfloat16, which NumPy lacks, are held in float32.
 
     Examples
@@ -49,7 +49,7 @@ def rounded(values: NDArray[Any], dtype: str) -> NDArray[Any]:
         return np.asarray(np.ldexp(np.rint(fraction * 256), exponent - 8), dtype=np.float32)
 
 
-class Problem:
+class DrawnProblem:
     """Arrays and options drawn from a seed, and what the oracle says about them.
 
     Parameters
@@ -68,7 +68,7 @@ class Problem:
 
     Examples
     --------
-    >>> problem = Problem(seed=1, n_rows=2, n_classes=3, weight="some")
+    >>> problem = DrawnProblem(seed=1, n_rows=2, n_classes=3, weight="some")
     >>> problem.logits.shape, sorted(problem.options)
     ((2, 3), ['weight'])
     """
@@ -111,6 +111,6 @@ class Problem:
         return CrossEntropy(self.logits, self.target, **self.options)
 
     @property
-    def arguments(self) -> tuple[NDArray[Any], Any]:
+    def arguments(self) -> tuple[Array, Any]:
         """Logits and target."""
         return self.logits, self.target

@@ -72,7 +72,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class LinearExact:
-    """What belongs to the three arguments of a linear layer; ``linear_bias`` is None without a bias."""
+    """Quantities of the three arguments of a linear layer; ``linear_bias`` is None without a bias."""
 
     input: Exact
     linear_weight: Exact
@@ -80,7 +80,7 @@ class LinearExact:
 
 
 def to_exact(values: ArrayLike) -> Multiprecision:
-    """Floats (or mpf) of any dtype and byte order as an array of mpf, without rounding.
+    """Return floats (or mpf) of any dtype and byte order as an array of mpf, without rounding.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def to_exact(values: ArrayLike) -> Multiprecision:
 
 
 def to_float(values: Multiprecision) -> NDArray[np.float64]:
-    """The nearest float64 to each mpf.
+    """Return the nearest float64 to each mpf.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def to_float(values: Multiprecision) -> NDArray[np.float64]:
 
 
 def softmax(logits: ArrayLike, axis: int = -1) -> Exact:
-    """``p = exp(z − lse)`` along an axis; every term is positive, so the scale is the value.
+    """Return ``p = exp(z − lse)`` along an axis; every term is positive, so the scale is the value.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def softmax(logits: ArrayLike, axis: int = -1) -> Exact:
 
 
 def log_softmax(logits: ArrayLike, axis: int = -1) -> Exact:
-    """``z − lse``, a sum of terms of one sign.
+    """Return ``z − lse``, a sum of terms of one sign.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def log_softmax(logits: ArrayLike, axis: int = -1) -> Exact:
 
 
 def logsumexp(logits: ArrayLike, axis: int = -1) -> Exact:
-    """``lse = max + log Σ exp(z − max)``, whose two terms may differ in sign.
+    """Return ``lse = max + log Σ exp(z − max)``, whose two terms may differ in sign.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def logsumexp(logits: ArrayLike, axis: int = -1) -> Exact:
 
 
 def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1) -> Exact:
-    """``J v = p⊙(v − ⟨p,v⟩)``; J is symmetric, so this is the vector-Jacobian product too.
+    """Return ``J v = p⊙(v − ⟨p,v⟩)``; J is symmetric, so this is the vector-Jacobian product too.
 
     Examples
     --------
@@ -258,14 +258,14 @@ class CrossEntropy:
 
     @property
     def logsumexp(self) -> Exact:
-        """The log-sum-exp of ``u`` in each row, shape (...)."""
+        """Return the log-sum-exp of ``u`` in each row, shape (...)."""
         rows = self._rows
         lse, scale = (rows.nan_where_broken(x).reshape(self._leading) for x in (rows.lse, rows.lse_scale))
         return Exact(lse, scale)
 
     @property
     def entropy(self) -> Exact:
-        """The entropy of ``p`` in each row, ``Σ_j p_j (lse − u_j)``, shape (...); no term is negative."""
+        """Return the entropy of ``p`` in each row, ``Σ_j p_j (lse − u_j)``, shape (...); no term is negative."""
         with mp.workdps(self._digits):
             entropy = _total(_times(self._rows.p, self._rows.surprise))
             entropy = self._rows.nan_where_broken(entropy).reshape(self._leading)
@@ -273,25 +273,25 @@ class CrossEntropy:
 
     @property
     def row_factor(self) -> Multiprecision:
-        """What each row's derivative is multiplied by: ``r_i / D`` for "mean", ``r_i`` otherwise; shape (...)."""
+        """Return the factor of each row's derivative: ``r_i / D`` for "mean", ``r_i`` otherwise; shape (...)."""
         return np.asarray(self._row_factor.reshape(self._leading))
 
     def gradient(self) -> Exact:
-        """``∂L/∂z``, shape (..., V); for ``reduction="none"`` row i holds ``∂(r_i ℓ_i)/∂z_i``."""
+        """Return ``∂L/∂z``, shape (..., V); for ``reduction="none"`` row i holds ``∂(r_i ℓ_i)/∂z_i``."""
         with mp.workdps(self._digits):
             gradient = self._gradient_in_u()
             slope = self._rows.slope
             return self._finished(gradient.value * slope, gradient.scale * slope)
 
     def target_gradient(self) -> Exact:
-        """``∂L/∂t`` in the target as it was given: floats (..., V), or the probabilities (..., k) of a pair."""
+        """Return ``∂L/∂t`` in the target as given: floats (..., V), or the probabilities (..., k) of a pair."""
         with mp.workdps(self._digits):
             value, scale = self._target.pull_back(self._rows.nan_where_broken(self._rows.surprise))
             shape = (*self._leading, value.shape[-1])
             return Exact((self._row_factor * value).reshape(shape), (self._row_factor * scale).reshape(shape))
 
     def hvp(self, vector: ArrayLike) -> Exact:
-        """``∂²L/∂z² · vector``, shape (..., V): ``s⊙H_u(s⊙v) + ∂ℓ/∂u⊙u″⊙v`` with ``s = du/dz``."""
+        """Return ``∂²L/∂z² · vector``, shape (..., V): ``s⊙H_u(s⊙v) + ∂ℓ/∂u⊙u″⊙v`` with ``s = du/dz``."""
         with mp.workdps(self._digits):
             rows, p, zeta2 = self._rows, self._rows.p, 2 * self._zeta
             v = np.where(rows.possible, to_exact(vector).reshape(p.shape), mp.zero)
@@ -307,7 +307,7 @@ class CrossEntropy:
             )
 
     def _pull(self) -> tuple[Multiprecision, Multiprecision]:
-        """``A = α + 2ζ·lse`` and the sum of its terms' magnitudes."""
+        """Return ``A = α + 2ζ·lse`` and the sum of its terms' magnitudes."""
         mass = _total(self._target.t)
         return mass + 2 * self._zeta * self._rows.lse, mass + 2 * self._zeta * self._rows.lse_scale
 
@@ -319,7 +319,7 @@ class CrossEntropy:
         return Exact(a * rows.p - t, np.where(rows.unique_maximum, np.minimum(scale, others), scale))
 
     def _finished(self, value: Multiprecision, scale: Multiprecision) -> Exact:
-        """Times ``r_i / D``; 0 for impossible classes and ignored rows, NaN for broken ones."""
+        """Return a derivative times ``r_i / D``, 0 for impossible classes and ignored rows, NaN for broken ones."""
         rows, silent = self._rows, self._target.ignored[:, None]
         shape = (*self._leading, value.shape[-1])
 
@@ -377,7 +377,7 @@ class LinearCrossEntropy:
         self.loss = CrossEntropy(self.logits, target, **options)
 
     def gradient(self) -> LinearExact:
-        """``∂L/∂x = G W``, ``∂L/∂W = Gᵀ x``, ``∂L/∂b = Gᵀ 1`` with ``G = ∂L/∂z``."""
+        """Return ``∂L/∂x = G W``, ``∂L/∂W = Gᵀ x``, ``∂L/∂b = Gᵀ 1`` with ``G = ∂L/∂z``."""
         return self._through_the_layer([(self.loss.gradient(), self._x, self._w)])
 
     def hvp(
@@ -386,7 +386,7 @@ class LinearCrossEntropy:
         linear_weight: ArrayLike | None = None,
         linear_bias: ArrayLike | None = None,
     ) -> LinearExact:
-        """The Hessian in (x, W, b) times a direction; a part that is None is zero.
+        """Return the Hessian in (x, W, b) times a direction; a part that is None is zero.
 
         With ``ż = ẋ Wᵀ + x Ẇᵀ + ḃ`` and ``Ġ = H ż``: ``Ġ W + G Ẇ``, ``Ġᵀ x + Gᵀ ẋ`` and ``Ġᵀ 1``.
         """
@@ -484,12 +484,12 @@ class SigmoidCrossEntropy:
             self._gradient = Exact(up - down, up + down)
 
     def gradient(self) -> Exact:
-        """``∂L/∂z``, shape (...)."""
+        """Return ``∂L/∂z``, shape (...)."""
         return self._gradient
 
 
 class _Rows:
-    """What depends on the logits alone; shapes (..., V) and (..., 1)."""
+    """Quantities that depend on the logits alone, of shapes (..., V) and (..., 1)."""
 
     def __init__(self, logits: Any, softcap: float | None = None, temperature: float = 1.0) -> None:
         z = to_exact(logits)
@@ -557,7 +557,7 @@ class _Target:
         self.t = self._weight * ((1 - self._smoothing) * t + self._smoothing / max(n_classes, 1))
 
     def _unlisted(self, like: Multiprecision) -> Multiprecision:
-        """1 / (number of classes that a row does not list) at those classes, 0 at the others."""
+        """Return 1 / (number of classes that a row does not list) at those classes, 0 at the others."""
         listed = np.zeros(like.shape, dtype=bool)
         if self._indices is not None:
             np.put_along_axis(listed, self._indices, True, axis=-1)
@@ -565,7 +565,7 @@ class _Target:
         return np.asarray(np.where(listed, mp.zero, mp.one) / np.maximum(count, 1))
 
     def pull_back(self, surprise: Multiprecision) -> tuple[Multiprecision, Multiprecision]:
-        """From ``∂ℓ/∂t`` of the effective target to the given one, with the magnitudes' sum."""
+        """Bring ``∂ℓ/∂t`` of the effective target to the given one, with the magnitudes' sum."""
         inner = _times(self._weight * (1 - self._smoothing), surprise)
         if self._indices is None:
             return inner, inner
@@ -578,7 +578,7 @@ class _Target:
 
 
 def _scattered(indices: NDArray[np.int64], values: Multiprecision, n_classes: int) -> Multiprecision:
-    """Rows of ``n_classes`` zeros to which ``values`` are added at ``indices``; duplicates add up."""
+    """Return rows of ``n_classes`` zeros to which ``values`` are added at ``indices``; duplicates add up."""
     dense = np.full((len(indices), n_classes), mp.zero, dtype=object)
     for row, (columns, parts) in enumerate(zip(indices, values, strict=True)):
         for column, part in zip(columns, parts, strict=True):
@@ -601,12 +601,12 @@ def _total(values: Multiprecision) -> Multiprecision:
 
 
 def _product(a: Multiprecision, b: Multiprecision) -> Multiprecision:
-    """``a @ b`` of objects, also where the inner dimension is 0."""
+    """Return ``a @ b`` of objects, also where the inner dimension is 0."""
     return np.asarray((a @ b) + mp.zero if a.shape[-1] else np.full((len(a), b.shape[-1]), mp.zero), dtype=object)
 
 
 def _times(mass: Multiprecision, loss: Multiprecision) -> Multiprecision:
-    """``mass·loss`` with 0·inf = 0; NaN stays NaN."""
+    """Return ``mass·loss`` with 0·inf = 0; NaN stays NaN."""
     mass, loss = np.broadcast_arrays(mass, loss)
     return np.asarray(np.where((mass == 0) & (loss == mp.inf), mp.zero, mass * loss))
 

@@ -11,7 +11,7 @@ import numpy as np
 from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, problem
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS
 
 ACCURATE = ["normal", "tenth", "uniform", "high", "low", "ties", "near tie", "staircase", "hated", "hundredfold"]
@@ -61,9 +61,9 @@ def _enter_accuracy(dtype: str) -> None:
 
 
 @functools.cache
-def _confident(dtype: str, reduction: str, margin: float) -> Problem:
-    """Two classes: the other one's share is below half an eps of float32 from a margin of 17 on."""
-    p = Problem(case="uniform", n_rows=1, n_classes=2, dtype=dtype, reduction=reduction)
+def _confident(dtype: str, reduction: str, margin: float) -> DrawnProblem:
+    """Draw two classes: the other one's share is below half an eps of float32 from a margin of 17 on."""
+    p = DrawnProblem(case="uniform", n_rows=1, n_classes=2, dtype=dtype, reduction=reduction)
     p.logits[0, 1] = margin
     p.target = np.array([1])
     return p

@@ -9,7 +9,7 @@ import numpy as np
 
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, with_target
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import assert_same_bits
 
 
@@ -58,8 +58,8 @@ def _threads(t: Trial) -> None:
 
 
 @functools.cache
-def _large(reduction: str) -> Problem:
-    return Problem(n_rows=2000, n_classes=521, dtype="float32", reduction=reduction)
+def _large(reduction: str) -> DrawnProblem:
+    return DrawnProblem(n_rows=2000, n_classes=521, dtype="float32", reduction=reduction)
 
 
 @check("place in the batch", "a row's loss and gradient are the same bits in any place of any batch")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, gradient_of, problem, with_target
-from luce.check.inputs.problems import Problem
+from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact
+from luce.derivation.quantities import Array
 
 
 @check("vocabulary tails", "numbers of classes that are no multiple of any tile, up to 4,099")
@@ -25,9 +24,9 @@ def _tails(t: Trial) -> None:
 
 
 @functools.cache
-def _low(dtype: str, reduction: str, classes: int) -> Problem:
-    """Equal logits of −19.25: a padded column of logit 0 would take all."""
-    p = Problem(case="uniform", n_rows=1, n_classes=classes, dtype=dtype, reduction=reduction)
+def _low(dtype: str, reduction: str, classes: int) -> DrawnProblem:
+    """Draw equal logits of −19.25: a padded column of logit 0 would take all."""
+    p = DrawnProblem(case="uniform", n_rows=1, n_classes=classes, dtype=dtype, reduction=reduction)
     p.logits -= 19.25
     return p
 
@@ -49,8 +48,8 @@ def _no_rows(t: Trial) -> None:
                 raise AssertionError(f"gradient of shape {shape}, should be {p.logits.shape}")
 
 
-def _empty(value: NDArray[Any], reduction: str) -> None:
-    """Zeros, or for a mean NaN."""
+def _empty(value: Array, reduction: str) -> None:
+    """Raise an AssertionError unless the values are zeros, or for a mean NaN."""
     if not np.all((value == 0) | (np.isnan(value) if reduction == "mean" else False)):
         raise AssertionError(f"{reduction} of nothing is {value}")
 
@@ -71,8 +70,8 @@ def _impossible(t: Trial) -> None:
         t.judge("gradient", found[:, -3:], last, t.dtype)
 
 
-def _holes(t: Trial, kind: str) -> Iterator[tuple[Problem, str]]:
-    """Problems with classes that cannot happen and have no mass."""
+def _holes(t: Trial, kind: str) -> Iterator[tuple[DrawnProblem, str]]:
+    """Yield problems with classes that cannot happen and have no mass."""
     for case in ("holes", "block", "only last"):
         for classes in (5, 100):
             for seed in range(2):
@@ -80,8 +79,10 @@ def _holes(t: Trial, kind: str) -> Iterator[tuple[Problem, str]]:
 
 
 @functools.cache
-def _hole(dtype: str, reduction: str, case: str, kind: str, classes: int, seed: int, rows: int) -> Problem:
-    p = Problem(seed=seed, case=case, target=kind, n_rows=rows, n_classes=classes, dtype=dtype, reduction=reduction)
+def _hole(dtype: str, reduction: str, case: str, kind: str, classes: int, seed: int, rows: int) -> DrawnProblem:
+    p = DrawnProblem(
+        seed=seed, case=case, target=kind, n_rows=rows, n_classes=classes, dtype=dtype, reduction=reduction
+    )
     if kind == "index":
         p.target = p.logits.argmax(axis=-1)
     else:
@@ -90,10 +91,10 @@ def _hole(dtype: str, reduction: str, case: str, kind: str, classes: int, seed: 
 
 
 @functools.cache
-def _long_block(dtype: str, reduction: str) -> Problem:
-    """More impossible classes than any kernel takes at a time, then three others, which are what the oracle sees."""
+def _long_block(dtype: str, reduction: str) -> DrawnProblem:
+    """Draw more impossible classes than any kernel takes at a time, then three others; the oracle sees these alone."""
     alone = _long_block_alone(dtype, reduction)
-    p = Problem(n_rows=1, n_classes=3, dtype=dtype, reduction=reduction)
+    p = DrawnProblem(n_rows=1, n_classes=3, dtype=dtype, reduction=reduction)
     p.exact = alone.exact
     p.logits = np.concatenate([np.full((1, 33_000), -np.inf, p.logits.dtype), alone.logits], axis=1)
     p.target = alone.target + 33_000
@@ -101,8 +102,8 @@ def _long_block(dtype: str, reduction: str) -> Problem:
 
 
 @functools.cache
-def _long_block_alone(dtype: str, reduction: str) -> Problem:
-    return Problem(n_rows=1, n_classes=3, dtype=dtype, reduction=reduction)
+def _long_block_alone(dtype: str, reduction: str) -> DrawnProblem:
+    return DrawnProblem(n_rows=1, n_classes=3, dtype=dtype, reduction=reduction)
 
 
 @check("−inf in distributions", "0 · −inf is 0: a class that cannot happen and has no mass adds nothing")
@@ -124,7 +125,7 @@ def _impossible_capped(t: Trial) -> None:
     t.require("softcap")
     for seed in range(2):
         rows = 1 if t.it.layer else 3
-        p = Problem(
+        p = DrawnProblem(
             seed=seed, case="holes", n_rows=rows, n_classes=100, dtype=t.dtype, reduction=t.reductions[0], softcap=5.0
         )
         p.target = p.logits.argmax(axis=-1)

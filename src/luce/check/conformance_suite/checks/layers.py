@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 from mpmath import mp
-from numpy.typing import NDArray
 
+from luce.check.calling.arrays import Native
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import Differentiable
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, along
 from luce.check.truth.oracle import LinearCrossEntropy, to_exact
+from luce.derivation.quantities import Array
 
 
 @functools.cache
-def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[NDArray[Any]], NDArray[Any], LinearCrossEntropy]:
-    """Input, weights and bias, numbers of few digits, with target and truth."""
+def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[Array], Array, LinearCrossEntropy]:
+    """Draw input, weights and bias, numbers of few digits, with target and truth."""
     rng = np.random.default_rng(11)
     shapes = ((7, 4), (5, 4), (5,))[: 3 if bias else 2]
     parts = [(rng.integers(-16, 17, shape) / 8).astype(dtype) for shape in shapes]
@@ -28,8 +29,8 @@ def _layer(dtype: str, reduction: str, bias: bool) -> tuple[list[NDArray[Any]], 
     return parts, target, exact
 
 
-def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Any], list[NDArray[Any]], LinearCrossEntropy]:
-    """A layer as a function of its two or three parts."""
+def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Native], list[Array], LinearCrossEntropy]:
+    """Return a layer as a function of its two or three parts."""
     if not t.it.layer:
         raise Unsupported("takes logits")
     if bias and not t.it.takes("linear_bias"):
@@ -39,19 +40,19 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Any], list[NDA
     options = {"reduction": t.reductions[0]} if t.it.takes("reduction") else {}
     own_gradient, own_product = t.it.gradient, t.it.product
 
-    def arguments(given: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(given: Sequence[Native]) -> tuple[tuple[Native, ...], dict[str, Any]]:
         return (*given[:2], y), {**options, **({"linear_bias": given[2]} if bias else {})}
 
-    def function(*given: Any) -> Any:
+    def function(*given: Native) -> Native:
         plain, named = arguments(given)
         return t.called(t.it.function, *plain, **named)
 
-    def gradient(*given: Any) -> Any:
+    def gradient(*given: Native) -> Native:
         assert own_gradient is not None
         plain, named = arguments(given)
         return t.called(own_gradient, *plain, **named)
 
-    def product(*given: Any) -> Any:
+    def product(*given: Native) -> Native:
         assert own_product is not None
         plain, named = arguments(given[: len(parts)])
         return t.called(own_product, *plain, given[len(parts) :], **named)
@@ -60,7 +61,7 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Any], list[NDA
     return call, [t.framework.array(part) for part in parts], parts, exact
 
 
-def _judge_parts(t: Trial, found: Sequence[NDArray[Any]], exact: Any) -> None:
+def _judge_parts(t: Trial, found: Sequence[Array], exact: Native) -> None:
     for name, got in zip(("input", "linear_weight", "linear_bias"), found, strict=False):
         t.judge(name, got, getattr(exact, name), t.dtype)
 

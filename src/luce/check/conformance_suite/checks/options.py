@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from luce.check.calling.arrays import Native
 from luce.check.calling.errors import Unsupported
 from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import DEFAULTS, Trial
@@ -58,7 +59,7 @@ for _option, _problems in OPTIONS.items():
 
 @check("options together", "every pair of the options and targets that are taken")
 def _together(t: Trial) -> None:
-    factors: dict[str, list[Any]] = {"n_classes": [4, 17], "target": [], "reduction": list(t.reductions)}
+    factors: dict[str, list[Native]] = {"n_classes": [4, 17], "target": [], "reduction": list(t.reductions)}
     for kind in ("index", "distribution", "top-k"):
         try:
             t.value(t.problem(target=kind))
