@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce import _core
-from luce.contract import Form, floating, prepare, threads, with_options, working_dtype
+from luce.arrays import floating, working_dtype
+from luce.contract import Form, check_layer_shapes, prepare, with_options
+from luce.options import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Unpack
 
-    from luce.contract import Options, Target
+    from luce.contract import Target
+    from luce.options import Options
 
 __all__ = [
     "LinearGrads",
@@ -74,15 +77,10 @@ class _Layer:
 
     def __init__(self, input: ArrayLike, linear_weight: ArrayLike, linear_bias: ArrayLike | None) -> None:
         x, w = floating("input", input), floating("linear_weight", linear_weight)
-        if x.ndim == 0:
-            raise ValueError("input: expected shape (..., D), got ()")
-        if w.ndim != 2 or w.shape[0] == 0:
-            raise ValueError(f"linear_weight: expected shape (V, D) with at least one class, got {w.shape}")
-        if x.shape[-1] != w.shape[1]:
-            raise ValueError(f"input: expected (..., {w.shape[1]}) to go with linear_weight {w.shape}, got {x.shape}")
         b = None if linear_bias is None else floating("linear_bias", linear_bias)
-        if b is not None and b.shape != w.shape[:1]:
-            raise ValueError(f"linear_bias: expected shape {w.shape[:1]}, got {b.shape}")
+        if w.ndim > 2:
+            raise ValueError(f"linear_weight: expected shape (V, D), got {w.shape}")
+        check_layer_shapes(x.shape, w.shape, None if b is None else b.shape)
         self.dtype = np.result_type(x, w) if b is None else np.result_type(x, w, b)
         self.shape, self.classes = x.shape, w.shape[0]
         self.rows = math.prod(x.shape[:-1])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luce import _core
-from luce.contract import check_logits, floating, matrix, threads
+from luce.arrays import check_logits, floating, matrix
+from luce.options import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,10 +207,11 @@ def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threa
     >>> luce.softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.25, -0.25])
     """
-    moved, axis = _along("logits", logits, axis)
+    given = floating("logits", logits)
+    moved, axis = _along("logits", given, axis)
     direction = floating("vector", vector)
-    if direction.shape != np.shape(logits):
-        raise ValueError(f"vector: expected the logits' shape {np.shape(logits)}, got {direction.shape}")
+    if direction.shape != given.shape:
+        raise ValueError(f"vector: expected the logits' shape {given.shape}, got {direction.shape}")
     rows = matrix(moved)
     along = matrix(np.moveaxis(direction, axis, -1).astype(rows.dtype, copy=False))
     result = np.empty(rows.shape, rows.dtype)

@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from luce import _core
-from luce.contract import Form, tail_share
+from luce.contract import Form, out_of_range, tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.threads import threads
@@ -143,9 +143,13 @@ def plain_mean(z: Tensor, index: Tensor, *, with_gradient: bool) -> tuple[Tensor
     """
     if z.dim() != 2 or z.element_size() < 4 or index.dtype != torch.int64 or z._is_zerotensor():
         return None
+    try:
+        logits, classes = z.detach().numpy(), index.numpy()
+    except (RuntimeError, TypeError):  # what NumPy can't read, as nested tensors and negated views
+        return None
     slope = empty(z.shape, z) if with_gradient else None
     grad = None if slope is None else slope.numpy()
-    value = _core.plain_mean(z.detach().numpy(), index.numpy(), grad, threads())
+    value = _core.plain_mean(logits, classes, grad, threads())
     return None if value is None else (z.new_tensor(value), slope)
 
 
@@ -241,9 +245,8 @@ def count(target: Target, classes: int, options: Options) -> int:
     bad, counted = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
-        at = f"[{row}]" if target.value is None else f": indices[{row}, {column}]"
-        allowed = "" if ignored is None else f" or ignore_index={ignored}"
-        raise IndexError(f"target{at} is {index[row, column]}, expected 0 <= class < {classes}{allowed}")
+        name, place = ("target", (row,)) if target.value is None else ("target: indices", (row, column))
+        raise out_of_range(name, place, int(index[row, column]), classes, ignored)
     return counted
 
 
