@@ -44,13 +44,17 @@ def given(name: str, value: Any) -> NDArray[Any]:
         return value
     _refuse_masked(name, value, ())
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and _is_frame_of_numbers(value):  # of pandas' nullable types
+            array = np.column_stack([np.asarray(value.iloc[:, i]) for i in range(value.shape[1])])
+        return array
     except MemoryError:
         raise
     except Exception as error:  # whatever a foreign __array__ raises
         kind = ValueError if isinstance(error, ValueError) else TypeError
         remedy = "; for tensors there is luce.torch" if _holds_tensor(value) else ""
-        raise kind(f"{name}: {kind_of(value)} that NumPy can't read as an array ({one_line(error)}){remedy}") from None
+        what = type(value).__name__
+        raise kind(f"{name}: NumPy can't make an array of this {what} ({one_line(error)}){remedy}") from None
 
 
 def _refuse_masked(name: str, value: Any, place: tuple[int, ...]) -> None:
@@ -65,6 +69,10 @@ def _refuse_masked(name: str, value: Any, place: tuple[int, ...]) -> None:
         at = ", ".join(str(int(i)) for i in (*place, *masked))
         fill = f"fill masked entries first (numpy.ma.filled){_FILLED.get(name, '')}"
         raise ValueError(f"{name}: the entry at [{at}] is masked; {fill}")
+
+
+def _is_frame_of_numbers(value: Any) -> bool:
+    return hasattr(value, "iloc") and np.ndim(value) == 2 and all(dtype.kind in "iuf" for dtype in value.dtypes)
 
 
 def _holds_tensor(value: Any) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from luce import _core
-from luce.arrays import described, given, masses, misshapen, squeezing
+from luce.arrays import described, floating, given, masses, misshapen, squeezing
 from luce.options import OPTIONS_DOC, check_normalizer, check_tail, choice, class_to_ignore, nothing_left, number
 
 if TYPE_CHECKING:
@@ -135,6 +135,11 @@ def no_integers(what: str, got: str) -> TypeError:
     return TypeError(f"target: {what} must be integers, got {got}")
 
 
+def no_target(got: str) -> TypeError:
+    """The error for a target that is neither class indices nor probabilities."""
+    return TypeError(f"target: expected integers or floating-point probabilities, got {got}")
+
+
 def check_classes_shape(got: tuple[int, ...], rows: tuple[int, ...], logits: tuple[int, ...]) -> None:
     """Raise a ValueError unless class indices have the shape of the rows of logits."""
     if got == rows:
@@ -195,8 +200,10 @@ def tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> N
 
 
 def is_pair(target: Any) -> bool:
-    """Whether a target is (indices, probabilities); a tuple of two plain numbers are the classes of two rows."""
-    return isinstance(target, tuple) and len(target) == 2 and not isinstance(target[0], (int, np.integer))
+    """Whether a target is (indices, probabilities); a tuple of two plain numbers holds the classes of two rows."""
+    if not (isinstance(target, tuple) and len(target) == 2):
+        return False
+    return not all(isinstance(part, (int, np.integer)) for part in target)
 
 
 def prepare(
@@ -251,6 +258,8 @@ def prepare(
             slots, ignored = 1, ignore_index if counted < rows else None
         elif array.shape == rows_shape and array.shape != shape:
             raise no_integers("class indices", described(array))
+        elif kind != "f":
+            raise no_target(described(array))
         else:
             dense = masses("target", array, shape, dtype, DISTRIBUTION)
             dense = dense.reshape(rows, classes)
@@ -282,7 +291,7 @@ def _pair(
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64] | None]:
     """A target of (indices, probabilities), each (..., k): contiguous (N, k), and the share of the tail."""
     check_tail(tail, pair=True)
-    indices, probabilities = given("target: indices", target[0]), given("target: probabilities", target[1])
+    indices, probabilities = given("target: indices", target[0]), floating("target: probabilities", target[1])
     if indices.dtype.kind not in "iu" and indices.size:
         raise no_integers(INDICES, described(indices))
     check_pair_shapes(indices.shape, probabilities.shape, rows_shape)

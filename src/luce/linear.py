@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce import _core
-from luce.arrays import floating, working_dtype
+from luce.arrays import floating, misshapen, working_dtype
 from luce.contract import Form, check_layer_shapes, prepare, with_options
 from luce.options import threads
 
@@ -115,7 +115,7 @@ class _Layer:
                 raise ValueError(f"vector: {name} was given, but the layer has no bias")
             array = floating(f"vector: {name}", part)
             if array.shape != shape:
-                raise ValueError(f"vector: {name}: expected shape {shape}, got {array.shape}")
+                raise misshapen(f"vector: {name}", shape, "the layer's", array.shape)
             checked.append(self.part(array).reshape(self.x.shape if name == "input" else shape))
         return LinearGrads(*checked)
 

@@ -22,6 +22,8 @@ __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_jvp", "softmax_vjp"]
 def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
     """The array with the axis last, and the axis counted from the end of the result."""
     array = floating(name, value)
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected at least one axis, got shape ()")
     try:
         axis = operator.index(axis)
     except TypeError:

@@ -14,6 +14,8 @@ from luce.contract import check_layer_shapes
 __all__ = ["autocast", "integers", "layer", "logits", "tensor"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+PLAIN = (Tensor, torch.nn.Parameter)
+NO_DISPATCH = Tensor.__torch_dispatch__
 INTEGERS = (
     *(torch.int64, torch.int32, torch.int16, torch.int8),
     *(torch.uint64, torch.uint32, torch.uint16, torch.uint8),
@@ -22,6 +24,8 @@ INTEGERS = (
 
 def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
     """Return a tensor of real numbers in the plain layout, on the device where the input is.
+
+    Beside an input, a subclass that only marks its tensors is left behind: two of them would quarrel over the result.
 
     Raises
     ------
@@ -46,6 +50,8 @@ def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
         raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
     if device is not None and value.device != device:
         raise ValueError(f"{name}: expected a tensor on {device}, where the input is, got one on {value.device}")
+    if device is not None and type(value) not in PLAIN and type(value).__torch_dispatch__ is NO_DISPATCH:
+        value = value.as_subclass(Tensor)
     return value.resolve_neg() if value.is_neg() else value
 
 

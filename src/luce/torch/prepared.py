@@ -22,6 +22,7 @@ from luce.contract import (
     class_indices,
     is_pair,
     no_integers,
+    no_target,
 )
 from luce.options import check_normalizer, check_tail, choice, class_to_ignore, nothing_left, number
 from luce.torch import kernels
@@ -232,7 +233,7 @@ def _distribution(target: Tensor, logits_shape: tuple[int, ...], class_axis: int
     """Return probabilities of the logits' shape, the classes along their axis, as rows."""
     given, shape = _as_given(logits_shape, class_axis), tuple(logits_shape[:-1])
     if not target.is_floating_point():
-        raise TypeError(f"target: expected integers or floating-point probabilities, got {target.dtype}")
+        raise no_target(str(target.dtype))
     if tuple(target.shape) == shape and shape != given:
         raise no_integers("class indices", str(target.dtype))
     if tuple(target.shape) != given:
