@@ -84,8 +84,10 @@ def _holds_tensor(value: Any) -> bool:
 
 def kind_of(value: Any) -> str:
     """What a value is, in words: None, a list, an Index."""
+    if value is None or type(value) is np.ndarray:
+        return "None" if value is None else "an array of NumPy"
     name = type(value).__name__
-    return "None" if value is None else f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def one_line(value: Any) -> str:
