@@ -227,28 +227,39 @@ def _check_out(out: Any, like: NDArray[Any]) -> None:
         raise ValueError("out: expected a writeable array, got a read-only one")
 
 
-def first_bad(array: NDArray[Any]) -> tuple[int, ...] | None:
-    """Where the first entry that is negative or not finite stands."""
-    at = _core.first_bad_mass(np.ascontiguousarray(array))
-    return None if at < 0 else tuple(int(i) for i in np.unravel_index(at, array.shape))
-
-
 def masses(
-    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: Any, what: str, *, boolean: bool = False
+    name: str,
+    value: ArrayLike,
+    shape: tuple[int, ...],
+    dtype: Any,
+    what: str,
+    *,
+    boolean: bool = False,
+    row_scale: NDArray[np.float64] | None = None,
 ) -> NDArray[Any]:
-    """Finite numbers that are not negative, of a given shape, contiguous in a given type; truths, too, if `boolean`."""
+    """Finite numbers that are not negative, of a given shape, contiguous in a given type; truths, too, if `boolean`.
+
+    Rows whose scale is 0 may hold anything.
+    """
     array = given(name, value)
     array = array.astype(np.float64) if boolean and array.dtype.kind == "b" else floating(name, array)
     if array.shape != shape:
         raise misshapen(name, shape, what, array.shape)
     array = np.ascontiguousarray(working(array))
-    bad = first_bad(array)
-    if bad is not None:
-        at = ", ".join(map(str, bad))
-        raise ValueError(f"{name}: expected finite numbers that are not negative, got {float(array[bad])!r} at [{at}]")
+    bad = _core.first_bad_mass(array, row_scale)
+    if bad >= 0:
+        wrong = float(array.ravel()[bad])
+        raise ValueError(
+            f"{name}: expected finite numbers that are not negative, got {wrong!r} at [{_place(bad, shape)}]"
+        )
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(array, dtype=dtype)
-    if cast.dtype.itemsize < array.dtype.itemsize and not np.isfinite(cast).all():
-        at = ", ".join(str(int(i)) for i in np.argwhere(~np.isfinite(cast))[0])
-        raise ValueError(f"{name}: too large for the logits' {cast.dtype} at [{at}]")
+    if cast.dtype.itemsize < array.dtype.itemsize:
+        bad = _core.first_bad_mass(cast, row_scale)
+        if bad >= 0:
+            raise ValueError(f"{name}: too large for the logits' {cast.dtype} at [{_place(bad, shape)}]")
     return cast
+
+
+def _place(entry: int, shape: tuple[int, ...]) -> str:
+    return ", ".join(str(int(i)) for i in np.unravel_index(entry, shape))

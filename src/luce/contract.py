@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -73,6 +74,20 @@ class Form(NamedTuple):
         cut = {name: part[begin:end] for name in _ROW_PARTS if (part := getattr(self, name)) is not None}
         return self._replace(**cut)
 
+    def dropped(self) -> NDArray[np.bool_] | None:
+        """Which rows count for nothing, whatever they hold; None if the form has no such rows (so in C++, too)."""
+        found = None if self.row_scale is None else self.row_scale == 0
+        if self.indices is None or self.value is not None:
+            return found
+        if self.ignored is not None:
+            ignored = self.indices == self.ignored
+            found = ignored if found is None else found | ignored
+        if self.weight is not None and self.smooth == 0 and self.z_loss == 0:
+            live = self.indices if found is None else np.where(found, 0, self.indices)
+            weightless = self.weight[live] == 0
+            found = weightless if found is None else found | weightless
+        return found
+
 
 _ROW_PARTS = ("indices", "value", "dense", "tail", "row_scale")
 
@@ -89,7 +104,7 @@ class Problem(NamedTuple):
     @property
     def factor(self) -> float:
         """What scales the derivatives; 0 where nothing is left to average."""
-        return 1.0 / self.divisor if self.divisor > 0 else 0.0
+        return min(1.0 / self.divisor, sys.float_info.max) if self.divisor > 0 else 0.0
 
     def reduce(self, losses: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
         """The value of the loss from its rows, rounded once."""
@@ -97,6 +112,8 @@ class Problem(NamedTuple):
             return losses.reshape(self.shape).astype(dtype)[()]
         total = _core.total(losses) if losses.size != 1 else losses.item()
         if self.divisor > 0:
+            if math.isinf(total) and np.isfinite(losses).all():  # the sum left the type, the mean need not
+                return dtype.type(_core.total(losses / self.divisor))
             return dtype.type(total / self.divisor)
         return dtype.type(0.0 if self.on_empty == "zero" else math.nan)
 
@@ -105,12 +122,22 @@ class Problem(NamedTuple):
 
 
 def class_indices(
-    name: str, array: NDArray[Any], classes: int, ignored: int | None, *, first: int = 0
+    name: str,
+    array: NDArray[Any],
+    classes: int,
+    ignored: int | None,
+    *,
+    first: int = 0,
+    dropped: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], int]:
     """Indices as contiguous int64, every one in [0, classes) or ignored; how many are not ignored.
 
-    `first` is where the user's last axis begins to be looked at.
+    `first` is where the user's last axis begins to be looked at. Rows that are dropped may hold anything; they get
+    class 0.
     """
+    if dropped is not None:
+        array = array.copy()
+        array[dropped] = 0
     index = array if array.dtype is _INT64 and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=np.int64)
     bad, counted = _core.check_index(index, classes, ignored)
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
@@ -171,9 +198,18 @@ def check_layer_shapes(x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[
         raise misshapen("linear_bias", weight[:-1], f"to go with linear_weight {weight}", bias)
 
 
-def tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> NDArray[np.float64]:
-    """What each class that a row does not list gets of the mass that the row lacks to 1."""
+def tail_share(
+    index: NDArray[np.int64],
+    value: NDArray[Any],
+    classes: int,
+    row_scale: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """What each class that a row does not list gets of the mass that the row lacks to 1; 0 in rows of scale 0."""
     slots = index.shape[1]
+    dropped = np.zeros(len(index), bool) if row_scale is None else row_scale == 0
+    if dropped.any():
+        index, value = index.copy(), value.copy()
+        index[dropped] = value[dropped] = 0
     missing = np.ones(len(value))
     lost = np.zeros(len(value))  # compensated (Knuth's two-sum): the tail is small where nearly all mass is listed
     for listed in value.T.astype(np.float64, copy=False):
@@ -186,7 +222,7 @@ def tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> N
     order = np.sort(index, axis=1)
     distinct = (np.diff(order, axis=1) != 0).sum(axis=1) + 1 if slots else np.zeros(len(index), np.int64)
     rest = classes - distinct
-    wrong = (missing < -tolerance) | ((rest == 0) & (missing > tolerance))
+    wrong = ((missing < -tolerance) | ((rest == 0) & (missing > tolerance))) & ~dropped
     if wrong.any():
         row = int(np.argmax(wrong))
         wanted = "at most 1" if missing[row] < 0 else "1, since every class is listed,"
@@ -195,7 +231,8 @@ def tail_share(index: NDArray[np.int64], value: NDArray[Any], classes: int) -> N
             f"but row {row} sums to {float(1.0 - missing[row])!r}"
         )
     # what is within the rounding of the probabilities is no tail: it must not put mass on a class that can't happen
-    share: NDArray[np.float64] = np.where(missing > tolerance, missing, 0.0) / np.maximum(rest, 1)
+    spread = (missing > tolerance) & ~dropped
+    share: NDArray[np.float64] = np.where(spread, missing, 0.0) / np.maximum(rest, 1)
     return share
 
 
@@ -241,11 +278,18 @@ def prepare(
         normalizer = number("normalizer", normalizer)
         check_normalizer(normalizer, reduction)
     ignore_index = class_to_ignore(ignore_index)
+    row_scale = None
+    if sample_weight is not None:
+        row_scale = masses("sample_weight", sample_weight, rows_shape, np.float64, "one weight per row", boolean=True)
+        row_scale = row_scale.reshape(rows)
+        if reduction == "mean" and normalizer is None:
+            row_scale = of_usual_size(row_scale)
+    dropped = None if row_scale is None or row_scale.all() else (row_scale == 0).reshape(rows_shape)
 
     slots, index, value, dense, share, ignored = 0, None, None, None, None, None
     counted = rows
     if is_pair(target):
-        index, value, share = _pair(target, rows_shape, classes, dtype, tail)
+        index, value, share = _pair(target, rows_shape, classes, dtype, tail, row_scale)
         slots = index.shape[1]
     else:
         check_tail(tail, pair=False)
@@ -253,7 +297,7 @@ def prepare(
         kind = array.dtype.kind
         if kind in "iu" or (array.size == 0 and array.shape == rows_shape):
             check_classes_shape(array.shape, rows_shape, shape)
-            index, counted = class_indices("target", array, classes, ignore_index)
+            index, counted = class_indices("target", array, classes, ignore_index, dropped=dropped)
             index = index.reshape(rows)
             slots, ignored = 1, ignore_index if counted < rows else None
         elif array.shape == rows_shape and array.shape != shape:
@@ -261,15 +305,13 @@ def prepare(
         elif kind != "f":
             raise no_target(described(array))
         else:
-            dense = masses("target", array, shape, dtype, DISTRIBUTION)
+            dense = masses("target", array, shape, dtype, DISTRIBUTION, row_scale=row_scale)
             dense = dense.reshape(rows, classes)
 
     if weight is not None:
         weight = masses("weight", weight, (classes,), dtype, "one weight per class", boolean=True)
-    row_scale = None
-    if sample_weight is not None:
-        row_scale = masses("sample_weight", sample_weight, rows_shape, np.float64, "one weight per row", boolean=True)
-        row_scale = row_scale.reshape(rows)
+        if index is not None and value is None and reduction == "mean" and normalizer is None and z_loss == 0:
+            weight = of_usual_size(weight)
 
     divisor = 1.0
     if reduction == "mean":
@@ -287,7 +329,12 @@ def prepare(
 
 
 def _pair(
-    target: Any, rows_shape: tuple[int, ...], classes: int, dtype: np.dtype[Any], tail: str | None
+    target: Any,
+    rows_shape: tuple[int, ...],
+    classes: int,
+    dtype: np.dtype[Any],
+    tail: str | None,
+    row_scale: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64] | None]:
     """A target of (indices, probabilities), each (..., k): contiguous (N, k), and the share of the tail."""
     check_tail(tail, pair=True)
@@ -295,11 +342,23 @@ def _pair(
     if indices.dtype.kind not in "iu" and indices.size:
         raise no_integers(INDICES, described(indices))
     check_pair_shapes(indices.shape, probabilities.shape, rows_shape)
-    index, _ = class_indices("target: indices", indices, classes, None)
-    value = masses("target: probabilities", probabilities, indices.shape, dtype, "the indices' shape")
+    dropped = None if row_scale is None else (row_scale == 0).reshape(rows_shape)
+    index, _ = class_indices("target: indices", indices, classes, None, dropped=dropped)
+    value = masses(
+        "target: probabilities", probabilities, indices.shape, dtype, "the indices' shape", row_scale=row_scale
+    )
     flat = (math.prod(rows_shape), indices.shape[-1])
     index, value = index.reshape(flat), value.reshape(flat)
-    return index, value, None if tail is None else tail_share(index, value, classes)
+    return index, value, None if tail is None else tail_share(index, value, classes, row_scale)
+
+
+def of_usual_size(weights: NDArray[Any]) -> NDArray[Any]:
+    """Weights of a mean over a power of two near the largest, where their sum or its inverse might leave the type."""
+    largest = float(weights.max(initial=0.0))
+    if largest == 0 or 1e-150 < largest < 1e150:
+        return weights
+    scaled: NDArray[Any] = np.ldexp(weights, -math.frexp(largest)[1])
+    return scaled
 
 
 def _mass(

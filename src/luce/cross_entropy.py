@@ -249,7 +249,7 @@ def cross_entropy_target_grad(
 def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
     """Multiply in place, with 0·∞ = 0: what has no weight has no share, also where the loss is infinite."""
     with np.errstate(invalid="ignore"):
-        np.multiply(slope, factor.astype(slope.dtype), out=slope)
+        np.multiply(slope, factor, out=slope, casting="same_kind")
     if not factor.all():
         np.copyto(slope, 0, where=factor == 0)
 

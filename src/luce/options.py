@@ -38,7 +38,8 @@ class Options(TypedDict, total=False):
 OPTIONS_DOC = """weight : array_like of shape (V,), optional
         Class weights, finite and not negative: ``t = weight * t``.
     sample_weight : array_like of shape (...), optional
-        Row weights, finite and not negative. They multiply the rows' losses and the rows' shares of the mean.
+        Row weights, finite and not negative. They multiply the rows' losses and the rows' shares of the mean. A row of
+        weight 0 counts for nothing, whatever its logits and its target hold.
     ignore_index : int or None, default=-100
         Rows whose class index is this count for nothing: loss 0, gradient 0, no share of the mean.
     label_smoothing : float in [0, 1], default=0.0

@@ -9,6 +9,7 @@ import numpy as np
 
 from luce import _core
 from luce.arrays import Output, floating, given, masses, working, working_dtype
+from luce.contract import of_usual_size
 from luce.options import check_normalizer, choice, nothing_left, number, threads
 
 if TYPE_CHECKING:
@@ -65,7 +66,22 @@ def _prepare(
 ) -> _Problem:
     shape = logits.shape
     dtype = working_dtype(logits.dtype)
-    t = masses("target", target, shape, dtype, "the logits' shape", boolean=True)
+    each = None if weight is None else _broadcast("weight", weight, shape, np.float64)
+    count = float(math.prod(shape))
+    if sample_weight is not None:
+        rows = given("sample_weight", sample_weight)
+        each_row = shape if rows.shape == shape else shape[:-1]  # a single axis of logits is a batch of binary ones
+        rows = masses("sample_weight", rows, each_row, np.float64, "one weight per row", boolean=True)
+        if reduction == "mean" and normalizer is None:
+            rows = of_usual_size(rows)
+        if rows.ndim < len(shape):
+            rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
+        count = float(rows.sum()) * (math.prod(shape) // rows.size if rows.size else 0)
+        spread = np.broadcast_to(rows, shape)
+        each = np.ascontiguousarray(spread if each is None else each * spread)
+    t = masses("target", target, shape, dtype, "the logits' shape", boolean=True, row_scale=each)
+    if each is not None and not each.all():
+        t = np.where(each == 0, 0, t).astype(dtype, copy=False)
     if t.size and t.max() > 1:
         at = np.unravel_index(int(np.argmax(t > 1)), shape)
         where = ", ".join(str(int(i)) for i in at)
@@ -76,23 +92,11 @@ def _prepare(
     if normalizer is not None:
         normalizer = number("normalizer", normalizer)
         check_normalizer(normalizer, reduction)
-    each = None if weight is None else _broadcast("weight", weight, shape, dtype)
-    divisor = float(t.size)
-    if sample_weight is not None:
-        rows = given("sample_weight", sample_weight)
-        each_row = shape if rows.shape == shape else shape[:-1]  # a single axis of logits is a batch of binary ones
-        rows = masses("sample_weight", rows, each_row, np.float64, "one weight per row", boolean=True)
-        if rows.ndim < len(shape):
-            rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
-        divisor = float(rows.sum()) * (t.size // rows.size if rows.size else 0)
-        spread = np.broadcast_to(rows, shape)
-        each = np.ascontiguousarray(spread if each is None else each * spread, dtype=dtype)
-    if reduction != "mean":
-        divisor = 1.0
-    elif normalizer is not None:
-        divisor = normalizer
-    elif divisor == 0.0 and on_empty == "raise":
-        raise nothing_left()
+    divisor = 1.0
+    if reduction == "mean":
+        divisor = count if normalizer is None else normalizer
+        if divisor == 0.0 and on_empty == "raise":
+            raise nothing_left()
     positive = None if pos_weight is None else _broadcast("pos_weight", pos_weight, shape, dtype)
     z = np.ascontiguousarray(working(logits))
     return _Problem(z, t, positive, each, smoothing, divisor, reduction, on_empty, logits.dtype, threads(n_threads))
