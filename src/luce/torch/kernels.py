@@ -29,6 +29,7 @@ __all__ = [
     "compiled",
     "constant",
     "count",
+    "dropped",
     "empty",
     "forward",
     "gradient",
@@ -210,6 +211,17 @@ def total(rows: Tensor) -> Tensor:
     return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
 
 
+def dropped(target: Target, scale: Tensor, options: Options) -> Tensor | None:
+    """Return which rows (N,) count for nothing, whatever they hold; None if a glance tells that there are none."""
+    found = formulas.weightless(target, options)
+    if options.ignored is not None and target.indices is not None and target.value is None:
+        ignored = target.indices[:, 0] == options.ignored
+        found = ignored if found is None else found | ignored
+    if not (constant(scale) and compiled(scale) and float(scale[0]) != 0):
+        found = scale == 0 if found is None else found | (scale == 0)
+    return found
+
+
 def constant(rows: Tensor) -> bool:
     """Whether all rows are one number in memory, as `Tensor.expand` makes them."""
     return rows.stride() == (0,) and rows.shape[0] > 0
@@ -261,14 +273,15 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[F
     value = numbers(target.value)
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
+    row_scale = None if common else _array(scale.to(torch.float64))
     form = Form(
         slots=0 if index is None else index.shape[1],
         indices=index if value is not None or index is None else index.reshape(-1),
         value=value,
         dense=numbers(target.dense),
         weight=numbers(target.weight),
-        tail=tail_share(index, value, classes) if options.tail and index is not None else None,
-        row_scale=None if common else _array(scale.to(torch.float64)),
+        tail=tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
+        row_scale=row_scale,
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
         ignored=None if index is None or value is not None else options.ignored,
@@ -306,7 +319,8 @@ def _forward_elsewhere(
 ) -> Rows:
     dtype = row_dtype(z.device)
     parts = _chunks(z)
-    loss = torch.cat([formulas.losses(z[part], target.rows(part), options).to(dtype) for part in parts]) * scale
+    loss = torch.cat([formulas.losses(z[part], target.rows(part), scale[part], options).to(dtype) for part in parts])
+    loss = torch.where(scale == 0, 0.0, loss * scale)
     stats: tuple[Tensor | None, ...] = (None, None, None)
     if with_statistics:
         found = [formulas.statistics(z[part], options) for part in parts]

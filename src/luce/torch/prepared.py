@@ -84,11 +84,14 @@ class Prepared(NamedTuple):
         else:
             assert target.indices is not None
             wanted = target.indices[:, 0]
+        correct = largest == wanted
+        if not kernels.constant(self.scale):
+            correct = correct & (self.scale != 0)
         return Stats(
             logsumexp.to(dtype).reshape(self.shape),
             entropy.to(dtype).reshape(self.shape),
             largest.reshape(self.shape),
-            (largest == wanted).reshape(self.shape),
+            correct.reshape(self.shape),
             *(left_out if self.options.tolerance else ()),
         )
 
@@ -130,10 +133,16 @@ def prepare(
         weight = _of_shape("weight", weight, device, (classes,), "one weight per class")
     dtype = row_dtype(device)
     scale = torch.ones((), dtype=dtype, device=device).expand(rows)
+    dropped = None
     if sample_weight is not None:
         sample_weight = _of_shape("sample_weight", sample_weight, device, shape, "one weight per row")
         scale = sample_weight.reshape(rows).to(dtype)
-    found = _rows(target, logits_shape, class_axis, device, ignored, tail, shift)
+        if reduction == "mean" and normalizer is None and sample_weight.dtype == torch.float64:
+            scale = _of_usual_size(scale)
+        dropped = scale == 0
+    found = _rows(target, logits_shape, class_axis, device, ignored, tail, shift, dropped)
+    if dropped is not None:
+        found = found.without(dropped, classes)
     if found.indices is None or found.value is not None:
         ignored = None
     options = options._replace(ignored=ignored)
@@ -170,18 +179,19 @@ def _rows(
     ignored: int | None,
     tail: str | None,
     shift: bool,
+    dropped: Tensor | None,
 ) -> _Rows:
-    """Return a target of any kind, checked, as rows."""
+    """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     check_tail(tail, pair=is_pair(target))
     if is_pair(target):
         if shift:
             raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")
-        return _pair(target, device, shape, classes)
+        return _pair(target, device, shape, classes, dropped)
     target = tensor("target", target, device)
     if integers(target):
         check_classes_shape(tuple(target.shape), shape, _as_given(logits_shape, class_axis))
-        return _classes(target, shape, classes, ignored, shift)
+        return _classes(target, shape, classes, ignored, shift, dropped)
     found = _distribution(target, logits_shape, class_axis)
     if ignored is not None and ignored >= 0:
         raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignored}")
@@ -198,8 +208,23 @@ class _Rows(NamedTuple):
     dense: Tensor | None = None
     counted: int | None = None
 
+    def without(self, dropped: Tensor, classes: int) -> _Rows:
+        """Return the rows with a class and a number in place of what is none in rows that are dropped."""
+        if _readable(dropped) and not bool(dropped.any()):
+            return self
+        dropped, (index, value, dense) = dropped[:, None], self[:3]
+        if index is not None:
+            index = torch.where(dropped & ((index < 0) | (index >= classes)), 0, index)
+        if value is not None:
+            value = torch.where(dropped & ~torch.isfinite(value), 0.0, value)
+        if dense is not None:
+            dense = torch.where(dropped & ~torch.isfinite(dense), 0.0, dense)
+        return _Rows(index, value, dense, self.counted)
 
-def _pair(target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int) -> _Rows:
+
+def _pair(
+    target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
+) -> _Rows:
     """Return a target of (indices, probabilities) as rows."""
     index, value = tensor("target: indices", target[0], device), tensor("target: probabilities", target[1], device)
     if not integers(index):
@@ -208,19 +233,23 @@ def _pair(target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...],
         raise TypeError(f"target: probabilities: expected floating-point numbers, got {value.dtype}")
     check_pair_shapes(tuple(index.shape), tuple(value.shape), shape)
     if _readable(index):
-        class_indices("target: indices", index.numpy(), classes, None)
+        class_indices("target: indices", index.numpy(), classes, None, dropped=_seen(dropped, shape))
     rows, slots = math.prod(shape), index.shape[-1]
     return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
 
 
-def _classes(target: Tensor, shape: tuple[int, ...], classes: int, ignored: int | None, shift: bool) -> _Rows:
+def _classes(
+    target: Tensor, shape: tuple[int, ...], classes: int, ignored: int | None, shift: bool, dropped: Tensor | None
+) -> _Rows:
     """Return class indices of the rows' shape as rows; with `shift`, the next place's."""
     if shift and not shape:
         raise ValueError("shift: expected a target with a dimension of places, got shape ()")
     counted = None
     if _readable(target):
-        used = target[..., 1:] if shift else target
-        counted = class_indices("target", used.numpy(), classes, ignored, first=int(shift))[1]
+        used, idle = target, _seen(dropped, shape)
+        if shift:
+            used, idle = target[..., 1:], None if idle is None else idle[..., :-1]
+        counted = class_indices("target", used.numpy(), classes, ignored, first=int(shift), dropped=idle)[1]
     index = _signed(target)
     if shift:
         if ignored is None:
@@ -261,6 +290,21 @@ def _readable(given: Tensor) -> bool:
     if torch._C._are_functorch_transforms_active():
         return False
     return kernels.compiled(given) and not kernels.batched(given)
+
+
+def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> Any:
+    """Return which rows are dropped as an array of a shape, None if none are or it can't be seen."""
+    if dropped is None or not _readable(dropped) or not bool(dropped.any()):
+        return None
+    return dropped.numpy().reshape(shape)
+
+
+def _of_usual_size(scale: Tensor) -> Tensor:
+    """Return weights of a mean over a power of two near the largest: their sum and its inverse stay in the type."""
+    if scale.shape[0] == 0:
+        return scale
+    power = torch.frexp(scale.detach().abs().amax()).exponent.clamp(-1000, 1000)
+    return scale / torch.ldexp(torch.ones_like(scale[0]), power)
 
 
 def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor | float:
