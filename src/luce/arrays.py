@@ -25,7 +25,7 @@ __all__ = [
     "masses",
     "matrix",
     "misshapen",
-    "one_line",
+    "shown",
     "working",
     "working_dtype",
 ]
@@ -54,7 +54,7 @@ def given(name: str, value: Any) -> NDArray[Any]:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         remedy = "; for tensors there is luce.torch" if _holds_tensor(value) else ""
         what = type(value).__name__
-        raise kind(f"{name}: NumPy can't make an array of this {what} ({one_line(error)}){remedy}") from None
+        raise kind(f"{name}: NumPy can't make an array of this {what} ({one_line(str(error))}){remedy}") from None
 
 
 def _refuse_masked(name: str, value: Any, place: tuple[int, ...]) -> None:
@@ -90,10 +90,18 @@ def kind_of(value: Any) -> str:
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
-def one_line(value: Any) -> str:
-    """What a value or an error says, on one line of at most 120 characters."""
-    text = " ".join(str(value).split())
+def one_line(text: str) -> str:
+    """The words of a text on one line of at most 120 characters."""
+    text = " ".join(text.split())
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: its repr on one line, or what it is where that is beyond words."""
+    try:
+        return one_line(repr(value))
+    except Exception:  # an integer of thousands of digits, or whatever a foreign __repr__ raises
+        return kind_of(value)
 
 
 def described(array: NDArray[Any]) -> str:
@@ -106,7 +114,9 @@ def described(array: NDArray[Any]) -> str:
     if array.dtype.kind == "O":
         for place, entry in np.ndenumerate(array):
             if not isinstance(entry, (int, float, np.number)):
-                return f"{dtype} ({one_line(repr(entry))} at {list(place)})"
+                return f"{dtype} ({shown(entry)} at {list(place)})"
+            if isinstance(entry, int) and not -(2**63) <= entry < 2**64:
+                return f"{dtype} (an integer beyond 64 bits at {list(place)})"
         return f"{dtype}; .astype(float) turns Python's numbers into NumPy's"
     if array.dtype.kind == "f" and np.isnan(array).any():
         return f"{dtype} (NaN, a missing value, at {np.argwhere(np.isnan(array))[0].tolist()})"
@@ -173,7 +183,20 @@ def like_logits(name: str, value: ArrayLike, logits: NDArray[Any]) -> NDArray[An
     array = floating(name, value)
     if array.shape != logits.shape:
         raise ValueError(f"{name}: expected the logits' shape {logits.shape}, got {array.shape}")
-    return matrix(array.astype(working_dtype(logits.dtype), copy=False))
+    return matrix(narrowed(name, array, working_dtype(logits.dtype)))
+
+
+def narrowed(name: str, array: NDArray[Any], dtype: Any, row_scale: NDArray[np.float64] | None = None) -> NDArray[Any]:
+    """The numbers in the type that is computed in; a ValueError where that can't hold one of a row that counts."""
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if cast.dtype.itemsize < array.dtype.itemsize:
+        lost = np.isinf(cast) & np.isfinite(array)
+        if lost.any() and row_scale is not None:
+            lost.reshape(row_scale.size, -1)[row_scale.ravel() == 0] = False
+        if lost.any():
+            raise ValueError(f"{name}: too large for the logits' {cast.dtype} at {np.argwhere(lost)[0].tolist()}")
+    return cast
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -225,6 +248,18 @@ def _check_out(out: Any, like: NDArray[Any]) -> None:
         raise ValueError(f"out: expected shape {like.shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError("out: expected a writeable array, got a read-only one")
+    if not out.flags.forc and _overlaps_itself(out):
+        raise ValueError(f"out: expected entries with a place each in memory, got strides {out.strides}")
+
+
+def _overlaps_itself(array: NDArray[Any]) -> bool:
+    """Whether entries share memory, as those of a broadcast array; windows within each other count as shared, too."""
+    reach = array.itemsize
+    for stride, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < reach:
+            return array.size > 0
+        reach += stride * (length - 1)
+    return False
 
 
 def masses(
@@ -248,18 +283,6 @@ def masses(
     array = np.ascontiguousarray(working(array))
     bad = _core.first_bad_mass(array, row_scale)
     if bad >= 0:
-        wrong = float(array.ravel()[bad])
-        raise ValueError(
-            f"{name}: expected finite numbers that are not negative, got {wrong!r} at [{_place(bad, shape)}]"
-        )
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(array, dtype=dtype)
-    if cast.dtype.itemsize < array.dtype.itemsize:
-        bad = _core.first_bad_mass(cast, row_scale)
-        if bad >= 0:
-            raise ValueError(f"{name}: too large for the logits' {cast.dtype} at [{_place(bad, shape)}]")
-    return cast
-
-
-def _place(entry: int, shape: tuple[int, ...]) -> str:
-    return ", ".join(str(int(i)) for i in np.unravel_index(entry, shape))
+        at, wrong = [int(i) for i in np.unravel_index(bad, shape)], float(array.ravel()[bad])
+        raise ValueError(f"{name}: expected finite numbers that are not negative, got {wrong!r} at {at}")
+    return np.ascontiguousarray(narrowed(name, array, dtype, row_scale))

@@ -23,7 +23,16 @@ import numpy as np
 
 from luce import _core
 from luce.arrays import described, floating, given, masses, misshapen, squeezing
-from luce.options import OPTIONS_DOC, check_normalizer, check_tail, choice, class_to_ignore, nothing_left, number
+from luce.options import (
+    OPTIONS_DOC,
+    check_normalizer,
+    check_tail,
+    choice,
+    class_to_ignore,
+    no_option,
+    nothing_left,
+    number,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -259,11 +268,14 @@ def prepare(
     reduction: Reduction = "mean",
     normalizer: float | None = None,
     on_empty: OnEmpty = "nan",
+    **unknown: Any,
 ) -> Problem:
     """Check a target and the options against logits of a shape (..., V) and a type; nothing is modified."""
     rows_shape, classes = shape[:-1], shape[-1]
     rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
 
+    if unknown:
+        raise no_option(next(iter(unknown)))
     smoothing = 0.0
     if type(label_smoothing) is not float or label_smoothing != 0.0:
         smoothing = number("label_smoothing", label_smoothing)

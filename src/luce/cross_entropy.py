@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from luce import _core
 from luce.arrays import Output, check_logits, contiguous, given, like_logits, matrix, working_dtype
@@ -67,7 +68,7 @@ def cross_entropy(
     >>> luce.cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none").round(4)
     array([0.4076, 1.0986])
     """
-    if not options and n_threads is None and type(logits) is type(target) is np.ndarray:
+    if not options and n_threads is None and type(logits) is type(target) is ndarray:
         plain = _core.plain_mean(logits, target, None)
         if plain is not None:
             return logits.dtype.type(plain)
@@ -127,7 +128,7 @@ def cross_entropy_and_grad(
           dtype=float32)
     """
     no_options = not options and out is None and n_threads is None
-    if no_options and type(logits) is type(target) is np.ndarray and logits.flags.c_contiguous:
+    if no_options and type(logits) is type(target) is ndarray and logits.flags.c_contiguous:
         grad = np.empty(logits.shape, logits.dtype)
         plain = _core.plain_mean(logits, target, grad)
         if plain is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
-from luce.arrays import one_line
+from luce.arrays import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -80,10 +80,13 @@ def number(name: str, value: Any) -> float:
     """The number that an option is, in its range."""
     wanted, good = RANGES[name]
     if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected {wanted}, got {one_line(repr(value))}")
-    result = float(value)
-    if not (math.isfinite(result) and good(result)):
-        raise ValueError(f"{name}: expected {wanted}, got {value!r}")
+        raise TypeError(f"{name}: expected {wanted}, got {shown(value)}")
+    try:
+        result = float(value)
+    except OverflowError:  # an integer, of more than 308 digits
+        result = math.inf
+    if not (abs(result) < math.inf and good(result)):  # under torch.compile these are guards on a symbol
+        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}")
     return result
 
 
@@ -92,34 +95,42 @@ def choice(name: str, value: Any) -> None:
     choices = CHOICES[name]
     if not (value in choices if isinstance(value, str) else value is None and None in choices):
         words = ", ".join(map(repr, choices))
-        raise ValueError(f"{name}: expected one of {words}, got {one_line(repr(value))}")
+        raise ValueError(f"{name}: expected one of {words}, got {shown(value)}")
 
 
 def class_to_ignore(ignore_index: Any) -> int | None:
     """The class whose rows count for nothing, if any."""
     if ignore_index is None:
         return None
-    try:
-        ignored = operator.index(ignore_index)
-    except TypeError:
-        got = one_line(repr(ignore_index))
-        raise TypeError(f"ignore_index: expected an integer or None, got {got}") from None
+    ignored = integer("ignore_index", ignore_index, "an integer or None")
     if not -(2**63) <= ignored < 2**63:
-        raise ValueError(f"ignore_index: expected an integer of 64 bits, got {ignored}")
+        raise ValueError(f"ignore_index: expected an integer of 64 bits, got {shown(ignored)}")
     return ignored
+
+
+def integer(name: str, value: Any, wanted: str) -> int:
+    """The integer that an option is; a truth is none."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected {wanted}, got {shown(value)}") from None
 
 
 def threads(n_threads: int | None) -> int | None:
     """A number of threads, or None for the setting."""
     if n_threads is None:
         return None
-    try:
-        n = operator.index(n_threads)
-    except TypeError:
-        raise TypeError(f"n_threads: expected a positive integer or None, got {n_threads!r}") from None
-    if n < 1 or isinstance(n_threads, bool):
-        raise ValueError(f"n_threads: expected a positive integer or None, got {n_threads!r}")
+    n = integer("n_threads", n_threads, "a positive integer or None")
+    if n < 1:
+        raise ValueError(f"n_threads: expected a positive integer or None, got {shown(n)}")
     return min(n, 1 << 16)
+
+
+def no_option(name: str) -> TypeError:
+    """The error for an option that there is not."""
+    return TypeError(f"there is no option {name!r}; there are {', '.join(Options.__annotations__)}")
 
 
 def nothing_left() -> ValueError:

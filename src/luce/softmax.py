@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luce import _core
-from luce.arrays import check_logits, floating, matrix
-from luce.options import threads
+from luce.arrays import check_logits, floating, matrix, narrowed, working_dtype
+from luce.options import integer, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +23,7 @@ def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
     array = floating(name, value)
     if array.ndim == 0:
         raise ValueError(f"{name}: expected at least one axis, got shape ()")
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"axis: expected an integer, got {axis!r}") from None
+    axis = integer("axis", axis, "an integer")
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis: {axis} is out of bounds for {name} of shape {array.shape}")
     last = axis in (-1, array.ndim - 1)
@@ -211,11 +207,11 @@ def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threa
     """
     given = floating("logits", logits)
     moved, axis = _along("logits", given, axis)
-    direction = floating("vector", vector)
+    direction = narrowed("vector", floating("vector", vector), working_dtype(given.dtype))
     if direction.shape != given.shape:
         raise ValueError(f"vector: expected the logits' shape {given.shape}, got {direction.shape}")
     rows = matrix(moved)
-    along = matrix(np.moveaxis(direction, axis, -1).astype(rows.dtype, copy=False))
+    along = matrix(np.moveaxis(direction, axis, -1))
     result = np.empty(rows.shape, rows.dtype)
     _core.softmax_product(rows, along, result, threads(n_threads))
     return _back(result, moved, axis)

@@ -355,3 +355,91 @@ def test_modules_know_their_options():
     with pytest.raises(TypeError, match="LinearCrossEntropyLoss: there is no option 'classes'"):
         luce.torch.LinearCrossEntropyLoss(D, V, classes=3)
     assert luce.torch.CrossEntropyLoss(z_loss=0.1, size_average=True)(LOGITS, LABELS)
+
+
+@pytest.mark.parametrize("name", ["label_smoothing", "z_loss", "temperature", "softcap", "normalizer"])
+@pytest.mark.parametrize("value", [torch.ones(3), np.ones(3), [0.5], "0.5", torch.ones(40, 40)], ids=type)
+def test_options_are_numbers(name, value):
+    for call in (cross_entropy, layer):
+        with pytest.raises((TypeError, ValueError), match=f"^{name}: expected a ") as caught:
+            call(**{name: value})
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["ignore_index", "reduction", "on_empty", "tail"])
+def test_words_are_no_tensors(name):
+    for call in (cross_entropy, layer):
+        with pytest.raises((TypeError, ValueError), match=f"^{name}: expected "):
+            call(**{name: torch.ones(3)})
+
+
+def test_zeros_without_memory():
+    zeros = torch._efficientzerotensor((N, V))
+    torch.testing.assert_close(cross_entropy(input=zeros, weight=CLASS_WEIGHT), torch.tensor(V).log())
+    labels = torch._efficientzerotensor((N,), dtype=torch.int64)
+    torch.testing.assert_close(cross_entropy(target=labels), cross_entropy(target=torch.zeros_like(LABELS)))
+
+
+def test_autocast_leaves_float64_alone():
+    x, w = X.double(), W.double()
+    wanted = torch.nn.functional.cross_entropy(x @ w.T, LABELS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = luce.torch.linear_cross_entropy(x, w, LABELS)
+        lse = luce.torch.linear_logsumexp(x, w)
+        with pytest.raises(TypeError, match=r"expected one dtype, got .*float64"):
+            luce.torch.linear_cross_entropy(X, w, LABELS)
+    torch.testing.assert_close(got, wanted, rtol=1e-14, atol=0)
+    torch.testing.assert_close(lse, (x @ w.T).logsumexp(1), rtol=1e-14, atol=0)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    torch._dynamo.reset()
+    return torch.compile(luce.torch.cross_entropy, backend="aot_eager", fullgraph=True)
+
+
+def test_compiled_with_another_normalizer(compiled):
+    for normalizer in (2.0, 4.0, 5.5):
+        got = compiled(LOGITS, LABELS, normalizer=normalizer)
+        torch.testing.assert_close(got, cross_entropy(normalizer=normalizer))
+
+
+def test_compiled_negated_view(compiled):
+    view = negated_view(LOGITS)
+    torch.testing.assert_close(compiled(view, LABELS, CLASS_WEIGHT), cross_entropy(weight=CLASS_WEIGHT))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"softcap": 0.0}, "softcap: expected a finite number > 0"),
+        ({"weight": [1.0, 2.0, 3.0]}, "weight: expected a tensor, got a list"),
+        ({"weight": torch.ones(3, device="meta")}, "weight: expected a tensor on cpu"),
+        ({"weight": torch.ones(3, dtype=torch.complex64)}, "weight: expected real numbers"),
+        ({"sample_weight": torch.ones(N, 1)}, "sample_weight: expected shape"),
+        ({"temperature": 0.0}, "temperature: expected a finite number > 0"),
+    ],
+)
+def test_compiled_errors_name_the_argument(change, words):
+    torch._dynamo.reset()
+    with pytest.raises(Exception, match=words):
+        torch.compile(luce.torch.cross_entropy, backend="aot_eager")(LOGITS, LABELS, **change)
+
+
+def test_modes_of_the_whole_process():
+    def losses():
+        leaf = LOGITS.clone().requires_grad_()
+        value = cross_entropy(input=leaf, weight=CLASS_WEIGHT, label_smoothing=0.1)
+        (slope,) = torch.autograd.grad(value, leaf)
+        return value.detach(), slope
+
+    wanted = losses()
+    torch.use_deterministic_algorithms(True)
+    try:
+        got = losses()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=0)
+    with torch.inference_mode():
+        assert torch.equal(cross_entropy(weight=CLASS_WEIGHT, label_smoothing=0.1), wanted[0])
+        assert torch.equal(layer(), layer())

@@ -51,8 +51,8 @@ def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
     if device is not None and value.device != device:
         raise ValueError(f"{name}: expected a tensor on {device}, where the input is, got one on {value.device}")
     if device is not None and type(value) not in PLAIN and type(value).__torch_dispatch__ is NO_DISPATCH:
-        value = value.as_subclass(Tensor)
-    return value.resolve_neg() if value.is_neg() else value
+        return value.as_subclass(Tensor)
+    return value
 
 
 def _floating_point(name: str, value: Tensor) -> Tensor:

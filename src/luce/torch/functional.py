@@ -108,12 +108,16 @@ def cross_entropy(
     True
     >>> loss.backward()
     """
-    if (
-        (size_average, reduce, ignore_index, reduction) == (None, None, -100, "mean")
-        and (label_smoothing, z_loss, temperature, on_empty) == (0.0, 0.0, 1.0, "nan")
-        and all(part is None for part in (weight, sample_weight, softcap, tail, normalizer))
-        and not (shift or stats)
-    ):
+    try:
+        no_options = (
+            (size_average, reduce, ignore_index, reduction) == (None, None, -100, "mean")
+            and (label_smoothing, z_loss, temperature, on_empty) == (0.0, 0.0, 1.0, "nan")
+            and all(part is None for part in (weight, sample_weight, softcap, tail, normalizer))
+            and not (shift or stats)
+        )
+    except (RuntimeError, ValueError):  # a tensor or an array, which is no option: that is told below
+        no_options = False
+    if no_options:
         plain = _plain_mean(input, target)
         if plain is not None:
             return plain

@@ -25,6 +25,7 @@ from luce.torch.threads import threads
 
 __all__ = [
     "Rows",
+    "array",
     "batched",
     "compiled",
     "constant",
@@ -112,7 +113,7 @@ def forward(
         return _forward_elsewhere(z, target, scale, options, with_gradient, with_statistics, out)
     rows, classes = z.shape
     count(target, classes, options)
-    logits = _array(z)
+    logits = array(z)
     form, factor = _form(z, target, scale, options)
     loss = np.empty(rows)
     slope = None
@@ -126,7 +127,7 @@ def forward(
         form,
         factor,
         loss,
-        None if slope is None else _array(slope),
+        None if slope is None else array(slope),
         threads(),
         stats,
         _half(z),
@@ -162,7 +163,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return _by_chunks(formulas.gradient, z, target, scale, options)
     slope = empty(z.shape, z)
     form, factor = _form(z, target, scale, options)
-    _core.cross_entropy(_array(z), form, factor, None, _array(slope), threads(), None, _half(z))
+    _core.cross_entropy(array(z), form, factor, None, array(slope), threads(), None, _half(z))
     return slope
 
 
@@ -188,12 +189,12 @@ def product(
     result = empty(z.shape, z) if out is None else out
     form, factor = _form(z, target, scale, options)
     _core.cross_entropy_hvp(
-        _array(z),
+        array(z),
         form,
         factor,
-        _array(vector),
-        _array(result),
-        None if gradient_out is None else _array(gradient_out),
+        array(vector),
+        array(result),
+        None if gradient_out is None else array(gradient_out),
         threads(),
         _half(z),
     )
@@ -203,7 +204,7 @@ def product(
 def total(rows: Tensor) -> Tensor:
     """Return the sum of numbers (N,), whose order of addition follows from N alone."""
     if compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or transformed()):
-        return rows.new_tensor(_core.total(_array(rows)))
+        return rows.new_tensor(_core.total(array(rows)))
     step = 4096
     if torch.compiler.is_compiling() or rows.shape[0] <= step:
         return rows.sum()
@@ -239,9 +240,9 @@ def _half(z: Tensor) -> Literal["bfloat16", "float16"] | None:
     return "bfloat16" if z.dtype == torch.bfloat16 else "float16"
 
 
-def _array(tensor: Tensor) -> Any:
-    """Return a contiguous tensor's numbers as NumPy sees them, those of 16 bits as their bits."""
-    tensor = tensor.detach()
+def array(tensor: Tensor) -> Any:
+    """Return a tensor's numbers, contiguous, as NumPy sees them; those of 16 bits as their bits."""
+    tensor = tensor.detach().resolve_neg()
     if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
         tensor = tensor.clone()
     tensor = tensor.contiguous()
@@ -253,7 +254,7 @@ def count(target: Target, classes: int, options: Options) -> int:
     if target.indices is None:
         return 0
     ignored = options.ignored if target.value is None else None
-    index = _array(target.indices)
+    index = array(target.indices)
     bad, counted = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
@@ -267,13 +268,13 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[F
     dtype, classes = wide(z.dtype), z.shape[1]
 
     def numbers(tensor: Tensor | None) -> Any:
-        return None if tensor is None else _array(tensor.to(dtype))
+        return None if tensor is None else array(tensor.to(dtype))
 
-    index = None if target.indices is None else _array(target.indices)
+    index = None if target.indices is None else array(target.indices)
     value = numbers(target.value)
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
-    row_scale = None if common else _array(scale.to(torch.float64))
+    row_scale = None if common else array(scale.to(torch.float64))
     form = Form(
         slots=0 if index is None else index.shape[1],
         indices=index if value is not None or index is None else index.reshape(-1),

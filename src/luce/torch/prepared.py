@@ -124,6 +124,8 @@ def prepare(
     options = Options(label_smoothing, None, z_loss, cap, temperature, tail is not None, tolerance)
     if not torch.compiler.is_compiling():  # or else the operators do it: numbers may be symbols here
         check_options(options, has_softcap=softcap is not None)
+    elif softcap == 0:  # which stands for none below
+        number("softcap", softcap)
     ignored = class_to_ignore(ignore_index)
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     rows = math.prod(shape)
@@ -233,7 +235,7 @@ def _pair(
         raise TypeError(f"target: probabilities: expected floating-point numbers, got {value.dtype}")
     check_pair_shapes(tuple(index.shape), tuple(value.shape), shape)
     if _readable(index):
-        class_indices("target: indices", index.numpy(), classes, None, dropped=_seen(dropped, shape))
+        class_indices("target: indices", kernels.array(index), classes, None, dropped=_seen(dropped, shape))
     rows, slots = math.prod(shape), index.shape[-1]
     return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
 
@@ -249,7 +251,7 @@ def _classes(
         used, idle = target, _seen(dropped, shape)
         if shift:
             used, idle = target[..., 1:], None if idle is None else idle[..., :-1]
-        counted = class_indices("target", used.numpy(), classes, ignored, first=int(shift), dropped=idle)[1]
+        counted = class_indices("target", kernels.array(used), classes, ignored, first=int(shift), dropped=idle)[1]
     index = _signed(target)
     if shift:
         if ignored is None:
