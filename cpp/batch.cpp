@@ -171,20 +171,20 @@ IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_
 }
 
 template <class T>
-std::int64_t first_bad_mass(const T* x, std::int64_t size) {
+std::int64_t first_bad_mass(const T* x, std::int64_t size, const double* row_scale, std::int64_t width) {
     constexpr T kLargest = std::numeric_limits<T>::max();
     constexpr std::int64_t kBlock = 4096;
     for (std::int64_t begin = 0; begin < size; begin += kBlock) {
         const std::int64_t end = std::min(size, begin + kBlock);
         int bad = 0;
         for (std::int64_t i = begin; i < end; ++i) bad |= !((x[i] >= 0) & (x[i] <= kLargest));
-        for (std::int64_t i = begin; bad; ++i)
-            if (!(x[i] >= 0 && x[i] <= kLargest)) return i;
+        for (std::int64_t i = begin; bad && i < end; ++i)
+            if (!(x[i] >= 0 && x[i] <= kLargest) && !(row_scale && row_scale[i / width] == 0)) return i;
     }
     return -1;
 }
-template std::int64_t first_bad_mass(const float*, std::int64_t);
-template std::int64_t first_bad_mass(const double*, std::int64_t);
+template std::int64_t first_bad_mass(const float*, std::int64_t, const double*, std::int64_t);
+template std::int64_t first_bad_mass(const double*, std::int64_t, const double*, std::int64_t);
 
 double total(const double* x, std::int64_t size) { return active_level().total(x, size); }
 

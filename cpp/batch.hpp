@@ -51,9 +51,9 @@ struct IndexCheck {
 IndexCheck check_index(const std::int64_t* index, std::int64_t size, std::int64_t classes, bool has_ignored,
                        std::int64_t ignored);
 
-// The first entry that is negative, infinite or NaN; -1 if there is none.
+// The first entry that is negative, infinite or NaN, in rows of `width` whose scale is not 0; -1 if there is none.
 template <class T>
-std::int64_t first_bad_mass(const T* x, std::int64_t size);
+std::int64_t first_bad_mass(const T* x, std::int64_t size, const double* row_scale, std::int64_t width);
 
 // Σ x, in an order that follows from the size alone.
 double total(const double* x, std::int64_t size);

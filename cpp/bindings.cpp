@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -182,7 +183,12 @@ nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad, nb:
             Release release(cost(job));
             run(Operation::cross_entropy, job, threads);
         }
-        result = nb::float_(total(job.loss, job.rows) / double(job.rows));
+        double mean = total(job.loss, job.rows) / double(job.rows);
+        if (losses && std::isinf(mean)) {  // the sum left the type, the mean need not
+            for (std::int64_t i = 0; i < job.rows; ++i) losses[std::size_t(i)] /= double(job.rows);
+            mean = total(job.loss, job.rows);
+        }
+        result = nb::float_(mean);
     };
     if (z.dtype() == nb::dtype<float>())
         start(Job<float>{});
@@ -226,7 +232,7 @@ void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle posi
         job.logits = static_cast<const T*>(a.data());
         job.target = in<T>(target, job.size, "target");
         job.positive = in<T>(positive, job.size, "positive");
-        job.weight = in<T>(weight, job.size, "weight");
+        job.weight = in<double>(weight, job.size, "weight");
         job.keep = keep;
         job.smooth = smooth;
         job.factor = factor;
@@ -372,15 +378,19 @@ NB_MODULE(_core, m) {
         nb::arg("index"), nb::arg("classes"), nb::arg("ignored").none());
     m.def(
         "first_bad_mass",
-        [](nb::handle x) {
+        [](nb::handle x, nb::handle row_scale) {
             Array a = nb::cast<Array>(x, false);
+            const auto size = std::int64_t(a.size());
+            const auto rows = row_scale.is_none() ? 1 : std::int64_t(nb::cast<Array>(row_scale, false).size());
+            const std::int64_t width = std::max<std::int64_t>(1, size / std::max<std::int64_t>(1, rows));
+            const double* scale = in<double>(row_scale, size / width, "row_scale");
             if (a.dtype() == nb::dtype<float>())
-                return first_bad_mass(static_cast<const float*>(a.data()), std::int64_t(a.size()));
+                return first_bad_mass(static_cast<const float*>(a.data()), size, scale, width);
             if (a.dtype() == nb::dtype<double>())
-                return first_bad_mass(static_cast<const double*>(a.data()), std::int64_t(a.size()));
+                return first_bad_mass(static_cast<const double*>(a.data()), size, scale, width);
             throw std::invalid_argument("luce._core: x must be float32 or float64");
         },
-        nb::arg("x"));
+        nb::arg("x"), nb::arg("row_scale").none() = nb::none());
     m.def(
         "lasso_descent",
         [](nb::handle hessian, nb::handle gradient, nb::handle lasso, nb::handle x0, nb::handle x, double tol,

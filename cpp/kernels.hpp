@@ -26,7 +26,7 @@ struct Form {
     bool has_ignored = false;
     std::int64_t ignored = 0;  // a row whose first listed class is this counts for nothing
 
-    const double* row_scale = nullptr;  // (rows,) r
+    const double* row_scale = nullptr;  // (rows,) r; a row of 0 counts for nothing
     double factor = 1;                  // derivatives are scaled by r·factor, losses by r alone
     double z_loss = 0;
 
@@ -42,8 +42,18 @@ struct Form {
     bool statistics() const { return lse || entropy || largest; }
     bool statistics_in_passing(std::int64_t begin, std::int64_t end) const {
         bool all_alive = !transformed() && !spread();
-        for (std::int64_t row = begin; has_ignored && row < end; ++row) all_alive &= index[row * slots] != ignored;
+        for (std::int64_t row = begin; drops() && row < end; ++row) all_alive &= !dropped(row);
         return all_alive;
+    }
+
+    // Rows that count for nothing, whatever they hold: of weight 0, ignored, or of a class of weight 0 that no other
+    // term of their loss makes up for.
+    bool drops() const { return has_ignored || row_scale || drops_classes(); }
+    bool drops_classes() const { return weight && slots == 1 && !value && smooth == 0 && z_loss == 0 && mass == 0; }
+    bool dropped(std::int64_t row) const {
+        if (row_scale && row_scale[row] == 0) return true;
+        if (has_ignored && index[row * slots] == ignored) return true;
+        return drops_classes() && weight[index[row]] == 0;
     }
 
     Form rows_from(std::int64_t begin, std::int64_t end) const {
@@ -92,12 +102,12 @@ struct SigmoidJob {
     std::int64_t size = 0;
     const T* logits = nullptr;
     const T* target = nullptr;
-    const T* positive = nullptr;   // weight of the positive term, 1 if null
-    const T* weight = nullptr;     // weight of the element, 1 if null
-    double keep = 1, smooth = 0;   // t ← keep·t + smooth/2
-    double factor = 1;             // of the gradient
-    double* block_loss = nullptr;  // sum over each block
-    T* loss = nullptr;             // per element
+    const T* positive = nullptr;     // weight of the positive term, 1 if null
+    const double* weight = nullptr;  // weight of the element, 1 if null; one of 0 counts for nothing
+    double keep = 1, smooth = 0;     // t ← keep·t + smooth/2
+    double factor = 1;               // of the gradient
+    double* block_loss = nullptr;    // sum over each block
+    T* loss = nullptr;               // per element
     T* grad = nullptr;
 };
 

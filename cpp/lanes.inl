@@ -11,6 +11,7 @@
 namespace luce::LUCE_LEVEL {
 
 #define LUCE_INLINE inline __attribute__((always_inline))
+#define LUCE_APART __attribute__((noinline))
 #define LUCE_UNROLL _Pragma("GCC unroll 16")
 
 // ---------------------------------------------------------------------------------------------------- types
@@ -24,6 +25,7 @@ struct Lane<float> {
     typedef float Loose __attribute__((vector_size(LUCE_BYTES), aligned(4), may_alias));
     typedef float Half __attribute__((vector_size(LUCE_BYTES / 2)));
     typedef std::int32_t Int __attribute__((vector_size(LUCE_BYTES)));
+    typedef std::uint32_t Unsigned __attribute__((vector_size(LUCE_BYTES)));
 };
 template <>
 struct Lane<double> {
@@ -31,12 +33,16 @@ struct Lane<double> {
     typedef double Vec __attribute__((vector_size(LUCE_BYTES)));
     typedef double Loose __attribute__((vector_size(LUCE_BYTES), aligned(8), may_alias));
     typedef std::int64_t Int __attribute__((vector_size(LUCE_BYTES)));
+    typedef std::uint64_t Unsigned __attribute__((vector_size(LUCE_BYTES)));
 };
 
 template <class T>
 using Vec = typename Lane<T>::Vec;
 template <class T>
 using Int = typename Lane<T>::Int;
+template <class T>
+using Unsigned =
+    typename Lane<T>::Unsigned;  // bits that are added: a sum of integers that leaves its type is undefined
 using F = Vec<float>;
 using D = Vec<double>;
 
@@ -265,31 +271,31 @@ struct ExpTable<double> {
                                            1.0};
 };
 
-// exp(u) scaled by a power of two that depends on the row's maximum alone.
+// exp(u) scaled by a power of two that depends on the row alone.
 //
 // Subtracting the maximum in floating point costs digits: u - max rounds, and the error of half an ulp of, say, 60 is
 // 30 ulp of exp. The reduction u = k·log 2 + r is exact on u itself, so the maximum enters only as an integer in the
 // exponent:
-//     exp(u) = 2^(k - K + kRoom) · exp(r),    K = round(max / log 2).
+//     exp(u) = 2^(k - K + room) · exp(r),    K = round(max / log 2).
 // Beyond `direct` the maximum is subtracted first; that is exact wherever the result is not 0 (Sterbenz: u >= max/2).
-// The largest term is about 2^kRoom, so that terms down to 2^-(126 + kRoom) of it stay normal numbers.
+// The largest term is about 2^room, so that terms down to 2^-(126 + room) of it stay normal numbers.
 template <class T>
 struct Exp {
-    static constexpr int kRoom = sizeof(T) == 4 ? 32 : 64;
-    Vec<T> origin;  // 0, or the maximum
-    Int<T> scale;   // exponent bits of 2^(kRoom - K)
-    Vec<T> floor;   // below it the term is 0
+    static constexpr int kRoom = sizeof(T) == 4 ? 32 : 64;        // as a rule
+    static constexpr int kWideRoom = sizeof(T) == 4 ? 118 : 480;  // for terms that are multiplied by something large
+    Vec<T> origin;                                                // 0, or the maximum
+    Unsigned<T> scale;                                            // exponent bits of 2^(room - K)
+    Vec<T> floor;                                                 // below it the term is 0
 
-    LUCE_INLINE void start(Vec<T> maximum) {
+    LUCE_INLINE void start(Vec<T> maximum, Vec<T> room) {
         using E = ExpTable<T>;
         Vec<T> zero{};
         Vec<T> size = maximum < zero ? -maximum : maximum;
         origin = size > splat(E::direct) ? maximum : zero;
         Vec<T> rest = maximum - origin;
-        Vec<T> rounded = rest * splat(E::log2e) + splat(E::round);
-        Vec<T> k = rounded - splat(E::round);
-        scale = splat_int<T>(typename Lane<T>::Bits(E::bias + kRoom) << E::mantissa) - ((Int<T>)rounded << E::mantissa);
-        floor = (k - splat(T(kRoom + E::bias - 2))) * splat(T(0.69314718055994530942));
+        Vec<T> k = (rest * splat(E::log2e) + splat(E::round)) - splat(E::round);
+        scale = (Unsigned<T>)(room - k + splat(E::round + E::bias)) << E::mantissa;
+        floor = (k - room - splat(T(E::bias - 2))) * splat(T(0.69314718055994530942));
     }
     // `low` is what u lacks to the true logit when that is no single number (temperature, softcap)
     template <bool Pair>
@@ -303,54 +309,16 @@ struct Exp {
         Vec<T> p = splat(E::poly[0]);
         LUCE_UNROLL for (int i = 1; i < E::terms; ++i) p = fma(p, r, splat(E::poly[i]));
         // a product, not an addition to the exponent's bits: NaN stays NaN
-        Vec<T> e = p * (Vec<T>)(((Int<T>)rounded << E::mantissa) + scale);
+        Vec<T> e = p * (Vec<T>)(((Unsigned<T>)rounded << E::mantissa) + scale);
         return d < floor ? Vec<T>{} : e;
     }
 };
-
-// exp(-y) for y >= 0 as an unevaluated sum (high, low), relative error below 2^-63, and 4·exp(-y), which stays a normal
-// number a little longer
-struct Pair {
-    D high, low, four;
-};
-LUCE_INLINE Pair exp_minus(D y, D y_low) {
-    using E = ExpTable<double>;
-    D rounded = y * splat(-E::log2e) + splat(E::round);
-    D k = rounded - splat(E::round);
-    D s, e1, e2, t;
-    D r = -y - k * splat(E::ln2_high);  // exact
-    two_sum(r, -(k * splat(E::ln2_middle)), s, e1);
-    D low = e1 - y_low - k * splat(E::ln2_last);
-    fast_two_sum(s, low, r, low);
-    // 1 + r + r²/2 + r³/6 in pairs, the rest, below 7e-4, in one
-    D square, square_low, cube, cube_low, sixth, sixth_low;
-    two_prod(r, r, square, square_low);
-    two_prod(square, r, cube, cube_low);
-    cube_low += square_low * r;
-    two_prod(cube, splat(0x1.5555555555555p-3), sixth, sixth_low);
-    sixth_low += cube_low * splat(0x1.5555555555555p-3) + cube * splat(0x1.5555555555555p-57);
-    D p = splat(E::poly[0]);
-    LUCE_UNROLL for (int i = 1; i < E::terms - 4; ++i) p = fma(p, r, splat(E::poly[i]));
-    const D half = splat(0.5);
-    D e3, high;
-    two_sum(splat(1.0), r, s, e1);
-    two_sum(s, half * square, t, e2);
-    two_sum(t, sixth, s, e3);
-    low = (e1 + e2 + e3) + (low + low * (r + half * square) + half * square_low + sixth_low + square * square * p);
-    const Int<double> power = (Int<double>)rounded << E::mantissa;
-    const D scale = (D)(power + splat_int<double>(std::int64_t(E::bias) << E::mantissa));
-    const D scale_of_four = (D)(power + splat_int<double>(std::int64_t(E::bias + 2) << E::mantissa));
-    fast_two_sum(s, low, high, low);
-    const D zero{};
-    const auto gone = y > splat(708.0), four_gone = y > splat(709.4);
-    return {gone ? zero : high * scale, gone ? zero : low * scale, four_gone ? zero : high * scale_of_four};
-}
 
 // exp(-y) for y >= 0, in double
 LUCE_INLINE D exp_minus(D y) {
     Exp<double> exp;
     exp.origin = D{};
-    exp.scale = splat_int<double>(std::int64_t(1023) << 52);
+    exp.scale = (Unsigned<double>)splat(1.0);
     exp.floor = splat(-708.7);  // the smallest power that is a normal number still does
     return exp.term<false>(-y, D{});
 }
@@ -366,8 +334,7 @@ LUCE_INLINE D log1p(D x) {
     D c = x < one ? x - (y - one) : one - (y - x);
     Int<double> bits = (Int<double>)y;
     // exponent as a double without a conversion: its bits in the mantissa of 2^52
-    typedef std::uint64_t Unsigned __attribute__((vector_size(LUCE_BYTES)));
-    Int<double> exponent = (Int<double>)((Unsigned)bits >> 52);
+    Int<double> exponent = (Int<double>)((Unsigned<double>)bits >> 52);
     D k = (D)(exponent | splat_int<double>(0x4330000000000000)) - splat(0x1p52 + 1023.0);
     D m = (D)((bits & splat_int<double>(0x000fffffffffffff)) | splat_int<double>(0x3ff0000000000000));
     auto large = m > splat(1.4142135623730951);

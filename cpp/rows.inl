@@ -11,106 +11,66 @@
 //     (α + 2ζ·lse)·p_m - t_m = (Σ_{j≠m} t_j + 2ζ·lse) - (α + 2ζ·lse)·rest/s,
 // because p_m = 1 - rest/s. All loops are branch-free in the data; the results of a row depend on that row alone.
 
+#include "transform.inl"
+
 namespace luce::LUCE_LEVEL {
-
-// ------------------------------------------------------------------------------------- u = softcap(z) / temperature
-
-// u as an unevaluated sum, because rounding u costs |u|/2 ulp of exp(u); du/dz; d²u/dz². A class at -inf stays there.
-template <class T>
-struct Transformed {
-    Vec<T> u, low, slope, curve;
-};
-
-template <class T>
-struct Transform {
-    double cap, inverse_cap, inverse_temperature, inverse_temperature_low;
-
-    explicit Transform(const Job<T>& job) {
-        cap = job.softcap;
-        inverse_cap = cap != 0 ? 1 / cap : 0;
-        inverse_temperature = 1 / job.temperature;
-        inverse_temperature_low = std::fma(-inverse_temperature, job.temperature, 1.0) / job.temperature;
-    }
-
-    // float: all in double, split at the end
-    LUCE_INLINE Transformed<float> operator()(F z) const {
-        Wide<float> u = widen(z), slope, curve;
-        for (int i = 0; i < 2; ++i) {
-            const D it = splat(inverse_temperature), one = splat(1.0), zero{};
-            if (cap != 0) {
-                D x = u.part[i] * splat(inverse_cap);
-                auto negative = x < zero;
-                D e = exp_minus(splat(2.0) * (negative ? -x : x));
-                D d = one / (one + e);
-                D tanh = (one - e) * d;
-                tanh = negative ? -tanh : tanh;
-                D sech2 = splat(4.0) * e * d * d;
-                u.part[i] = splat(cap) * tanh * it;
-                slope.part[i] = sech2 * it;
-                curve.part[i] = splat(-2 * inverse_cap) * tanh * sech2 * it;
-            } else {
-                u.part[i] *= it;
-                slope.part[i] = it;
-                curve.part[i] = zero;
-            }
-        }
-        F high = narrow(u);
-        F low = narrow(u - widen(high));
-        return keep_impossible(z, {high, low, narrow(slope), narrow(curve)});
-    }
-    // double: in pairs
-    LUCE_INLINE Transformed<double> operator()(D z) const {
-        const D one = splat(1.0), zero{}, it = splat(inverse_temperature);
-        D u = z, u_low{}, slope = it, curve{};
-        if (cap != 0) {
-            D q = z / splat(cap), p, e, x_low;
-            two_prod(q, splat(cap), p, e);
-            x_low = ((z - p) - e) * splat(inverse_cap);  // z = cap·(q + x_low)
-            auto negative = q < zero;
-            D x = negative ? -q : q;
-            x_low = negative ? -x_low : x_low;
-            Pair f = exp_minus(x + x, x_low + x_low);
-            D sum, sum_low, difference, difference_low;
-            two_sum(one, f.high, sum, sum_low);
-            sum_low += f.low;
-            two_sum(one, -f.high, difference, difference_low);
-            difference_low -= f.low;
-            D tanh = difference / sum;
-            two_prod(tanh, sum, p, e);
-            D tanh_low = (((difference - p) - e) + difference_low - tanh * sum_low) / sum;
-            two_prod(splat(cap), tanh, p, e);
-            D u_size_low = e + splat(cap) * tanh_low, u_size;
-            fast_two_sum(p, u_size_low, u_size, u_size_low);
-            u = negative ? -u_size : u_size;
-            u_low = negative ? -u_size_low : u_size_low;
-            D sech2 = f.four / (sum * sum);
-            slope = sech2 * it;
-            const D full = tanh + tanh_low;  // where z is small next to the cap, tanh alone is 1 - exp rounded
-            curve = splat(-2 / cap) * (negative ? -full : full) * sech2 * it;
-        }
-        if (inverse_temperature != 1) {
-            D p, e;
-            two_prod(u, it, p, e);
-            u_low = e + u * splat(inverse_temperature_low) + u_low * it;
-            fast_two_sum(p, u_low, u, u_low);
-        }
-        return keep_impossible(z, {u, u_low, slope, curve});
-    }
-
-  private:
-    LUCE_INLINE static Transformed<T> keep_impossible(Vec<T> z, Transformed<T> t) {
-        const Vec<T> zero{};
-        auto impossible = z == splat(-std::numeric_limits<T>::infinity());
-        return {impossible ? z : t.u, impossible ? zero : t.low, impossible ? zero : t.slope,
-                impossible ? zero : t.curve};
-    }
-};
 
 // ---------------------------------------------------------------------------------------------------------- blocks
 
 // What a block computes with: the logits as they are and a few listed classes; the logits as they are and a target with
 // mass everywhere; transformed logits (whose target is always written out).
 enum class Mode { listed, spread, transformed };
+
+// What derivatives are scaled by.
+template <class T>
+struct Scales {
+    // what a coefficient may be multiplied by before it or an entry leaves the type
+    static constexpr double kLeast = sizeof(T) == 4 ? 0x1p-60 : 0x1p-900, kMost = sizeof(T) == 4 ? 0x1p32 : 0x1p64;
+    static constexpr double kLargest = 0x1p1022;  // that 2ζ·lse is taken for
+    const Job<T>& job;
+    double gradient, product;  // factor/temperature, factor/temperature²
+    double bend;               // of a softcap's curve: 1/softcap
+    bool usual;
+
+    explicit Scales(const Job<T>& job_) : job(job_) {
+        gradient = job.factor / job.temperature;
+        product = gradient / job.temperature;
+        bend = job.softcap != 0 ? 1 / job.softcap : 0.0;
+        usual = fit(gradient, product, 1);
+    }
+    static bool fit(double x) { return kLeast <= std::abs(x) && std::abs(x) <= kMost; }
+    bool fit(double g, double h, double mass) const {
+        return fit(g * mass) && (!job.product || (fit(h * mass) && (bend == 0 || fit(g * bend * mass))));
+    }
+
+    // The same for a row of weight r, in numbers that fit, and what is missing: powers of two, and the room of the
+    // terms.
+    struct Balanced {
+        double gradient, product, bend;
+        int after, after_product, room;
+    };
+    Balanced balanced(double r, double mass) const {
+        int of_r, of_factor, of_temperature, of_mass, of_cap = 0;
+        const double t = std::frexp(job.temperature, &of_temperature);
+        const double g = std::frexp(r, &of_r) * std::frexp(job.factor, &of_factor) / t;
+        const double c = std::frexp(job.softcap, &of_cap);
+        std::frexp(std::min(mass, kLargest), &of_mass);
+        const int power = of_r + of_factor - of_temperature, curved = power - of_temperature;
+        const int reach = power + of_mass;
+        const int farthest = !job.product ? reach : of_mass + (bend == 0 ? curved : std::max(curved, power - of_cap));
+        Balanced b;
+        b.room = std::max(reach, farthest) > Exp<T>::kRoom ? Exp<T>::kWideRoom : Exp<T>::kRoom;
+        // of its powers of two a coefficient keeps these, so that neither it nor an entry on its way leaves the type
+        constexpr int most = sizeof(T) == 4 ? 96 : 480;
+        const auto kept = [&](int n) { return std::clamp(n, std::max(0, b.room - most), most); };
+        b.after = reach - kept(reach), b.after_product = farthest - kept(farthest);
+        b.gradient = std::ldexp(g, power - b.after);
+        b.product = std::ldexp(g / t, curved - b.after_product);
+        b.bend = bend == 0 ? 0.0 : std::ldexp(1 / c, b.after - b.after_product - of_cap);
+        if (mass > kLargest) b.after += 1200, b.after_product += 1200;  // infinity for all but what is 0
+        return b;
+    }
+};
 
 // A stretch of the block that lies in one piece; `at` counts in vectors' elements from the block's start.
 template <class T>
@@ -151,25 +111,30 @@ class Block {
         explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * W) {}
     };
 
-    Block(const Job<T>& job_, const Transform<T>& transform_, Scratch& scratch, std::int64_t row_, std::int64_t end)
+    Block(const Job<T>& job_, const Transform<T>& transform_, const Scales<T>& scales_, Scratch& scratch,
+          std::int64_t row_, std::int64_t end)
         : job(job_),
           transform(transform_),
+          scales(scales_),
           buffer(scratch),
           row(row_),
           rows(int(std::min<std::int64_t>(rows_for(job_.classes), end - row_))) {
         whole = Columns ? job.classes * W : job.classes / W * W;
         all_alive = true;
         row_scale = wide_splat<T>(1);
-        if (job.has_ignored || job.row_scale) {
+        if (job.drops()) {
             double r[W];
             for (int l = 0; l < W; ++l) {
-                alive[l] = l < rows && !(job.has_ignored && job.index[(row + l) * job.slots] == job.ignored);
+                alive[l] = l < rows && !job.dropped(row + l);
                 all_alive &= alive[l] || l >= rows;
                 r[l] = !alive[l] ? 0.0 : job.row_scale ? job.row_scale[row + l] : 1.0;
             }
             row_scale = wide_load<T>(r);
         }
-        scale = row_scale * wide_splat<T>(job.factor);
+        scale = row_scale * wide_splat<T>(scales.gradient);
+        curved_scale = row_scale * wide_splat<T>(scales.product);
+        bend = splat(T(scales.bend));
+        room = splat(T(Exp<T>::kRoom));
         for (int l = 0; l < W; ++l) iota[l] = Index(l);
         if constexpr (Columns) {
             fetch(job.logits, row + W);
@@ -177,12 +142,11 @@ class Block {
             gather(job.logits, buffer.z);
             if (job.vector) gather(job.vector, buffer.vector);
             for (int l = 0; l < rows && !all_alive; ++l)
-                if (!alive[l])  // nothing that an ignored row holds may matter
+                if (!alive[l])  // nothing that a dropped row holds may matter
                     for (std::int64_t j = 0; j < job.classes; ++j)
                         buffer.z[j * W + l] = buffer.vector[j * W + l] = T(0);
             columns = {0,       whole,   buffer.z,      buffer.z,    nullptr,       nullptr,
                        nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
-            prepare(columns, 0, 0);
         } else {
             for (int l = 0; l < rows && whole < job.classes; ++l) {
                 // the ends of the rows, filled up with classes that can't happen
@@ -202,13 +166,12 @@ class Block {
                            buffer.vector + place,
                            buffer.grad + place,
                            buffer.product + place};
-                prepare(ends[l], place, l);
             }
         }
     }
 
     void cross_entropy() {
-        skip_ignored();
+        skip_dropped();
         if (!kSpread && job.statistics()) {
             if (job.grad)
                 summarise<true, false, true>();
@@ -220,30 +183,29 @@ class Block {
         } else {
             summarise<false, false>();
         }
+        if constexpr (kSpread) find_lost_distances();
         weigh_target();
-        if (job.loss) {
-            const Row zero = wide_splat<T>(0), infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
-            const Row l = loss + wide_splat<T>(job.z_loss) * lse * lse;
-            // a row of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
-            write(job.loss, where_equal(row_scale, zero, where_equal(l, infinity, zero, l * zero), row_scale * l));
-        }
+        if (job.loss)
+            write(job.loss, row_scale * (job.z_loss == 0 ? loss : loss + wide_splat<T>(job.z_loss) * lse * lse));
         if (job.grad) {
             sweep<Gradient>();
             patch_listed();
             deliver(buffer.grad, job.grad);
+            rescale(job.grad, after);
         }
     }
 
     void hessian() {
-        skip_ignored();
+        skip_dropped();
         summarise<false, true>();
-        weigh_target();
         find_reference();
         sweep<Inner>();
         const Row mean = inner * inverse_sum;  // <p, x> - x_ref
         mean_offset = narrow(mean);
-        curvature = narrow(mass * scale * inverse_sum);
-        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * scale * inverse_sum);
+        widen_room();
+        weigh_target();
+        curvature = narrow(mass * curved_scale * inverse_sum);
+        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * curved_scale * inverse_sum);
         if (job.grad)
             sweep<Product<true>>();
         else
@@ -251,8 +213,10 @@ class Block {
         if (job.grad) {
             patch_listed();
             deliver(buffer.grad, job.grad);
+            rescale(job.grad, after);
         }
         deliver(buffer.product, job.product);
+        rescale(job.product, after_product);
     }
 
     void softmax() {
@@ -294,6 +258,7 @@ class Block {
     // -------------------------------------------------------------------------------------------- passes over a block
 
     struct Maximum {
+        static constexpr bool kBare = true;  // reads the logits alone
         V value;
         LUCE_INLINE Maximum(const Block&, int) : value(splat(-std::numeric_limits<T>::infinity())) {}
         LUCE_INLINE void finish(Block& b, int l) { b.put_maximum(l, value); }
@@ -315,8 +280,9 @@ class Block {
         static constexpr bool kTarget = kSpread && !Statistics, kDistance = kSpread || Statistics;
         static constexpr bool kPosition = kSpread || Track || Statistics;
         static constexpr Index kNowhere = Statistics ? std::numeric_limits<Index>::min() : Index(-1);
+        static constexpr bool kBare = false;
         const Exp<T> exp;
-        const V z_max, u_max, low_max;
+        const V z_max, u_max;
         const Int<T> iota;
         Sum<T> rest, distance, beside, at_top;
         V ties;
@@ -325,7 +291,6 @@ class Block {
             : exp(of(b.exp, l)),
               z_max(of(b.z_max, l)),
               u_max(of(b.u_max, l)),
-              low_max(of(b.low_max, l)),
               iota(b.iota),
               ties(splat(T(0))),
               position(splat_int<T>(kNowhere)) {}
@@ -365,7 +330,7 @@ class Block {
                 if constexpr (kDistance) {
                     V share = e_j, gap = u_max - u;
                     if constexpr (kTarget) share = load(t.target + j);
-                    if constexpr (kPair) gap += low_max - load(t.low + j);
+                    if constexpr (kPair) gap -= load(t.low + j);
                     d[k] = share == zero ? zero : share * gap;  // 0·∞ = 0
                     if constexpr (kTarget) {
                         s[k] = top ? zero : share;
@@ -393,9 +358,12 @@ class Block {
     };
 
     struct Gradient {
+        static constexpr bool kBare = false;
         const Exp<T> exp;
         const Factors f;
-        LUCE_INLINE Gradient(const Block& b, int l) : exp(of(b.exp, l)), f(of(b.factors, l)) {}
+        const bool capped;
+        LUCE_INLINE Gradient(const Block& b, int l)
+            : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -404,7 +372,7 @@ class Block {
                 const std::int64_t j = i + k * W;
                 V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
                 V g = gradient(f, t, j, e);
-                if constexpr (kPair) g *= load(t.slope + j);
+                if (kPair && capped) g *= load(t.slope + j);
                 store(t.grad + j, g);
             }
         }
@@ -412,17 +380,20 @@ class Block {
 
     // Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
     struct Inner {
+        static constexpr bool kBare = false;
         const Exp<T> exp;
         const V reference;
+        const bool capped;
         Sum<T> sum;
-        LUCE_INLINE Inner(const Block& b, int l) : exp(of(b.exp, l)), reference(of(b.reference, l)) {}
+        LUCE_INLINE Inner(const Block& b, int l)
+            : exp(of(b.exp, l)), reference(of(b.reference, l)), capped(b.transform.capped) {}
         LUCE_INLINE void finish(Block& b, int l) { b.put(0, l, b.inner, sum.total()); }
         LUCE_INLINE static void collect(Block& b) { b.collect(0, b.inner); }
         template <int U>
         LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
             V s[U];
             LUCE_UNROLL for (int k = 0; k < U; ++k) s[k] =
-                term(exp, t, i + k * W) * (direction(t, i + k * W) - reference);
+                term(exp, t, i + k * W) * (direction(t, i + k * W, capped) - reference);
             sum.add(pairwise<U>(s));
         }
     };
@@ -430,16 +401,20 @@ class Block {
     // slope·H_u·x + g_u·curve·v
     template <bool WithGradient>
     struct Product {
+        static constexpr bool kBare = false;
         const Exp<T> exp;
         const Factors f;
-        const V reference, mean_offset, curvature, along;
+        const V reference, mean_offset, curvature, along, bend;
+        const bool capped;
         LUCE_INLINE Product(const Block& b, int l)
             : exp(of(b.exp, l)),
               f(of(b.factors, l)),
               reference(of(b.reference, l)),
               mean_offset(of(b.mean_offset, l)),
               curvature(of(b.curvature, l)),
-              along(of(b.along, l)) {}
+              along(of(b.along, l)),
+              bend(of(b.bend, l)),
+              capped(b.transform.capped) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -448,11 +423,11 @@ class Block {
                 const std::int64_t j = i + k * W;
                 V e = term(exp, t, j);
                 if constexpr (kSpread) e = mark_impossible(load(t.z + j), e);
-                V h = e * fma(curvature, (direction(t, j) - reference) - mean_offset, along);
+                V h = e * fma(curvature, (direction(t, j, capped) - reference) - mean_offset, along);
                 if constexpr (kPair || WithGradient) {
                     V g = gradient(f, t, j, e);
-                    if constexpr (kPair) {
-                        h = h * load(t.slope + j) + g * (load(t.curve + j) * load(t.vector + j));
+                    if (kPair && capped) {
+                        h = h * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
                         g *= load(t.slope + j);
                     }
                     if constexpr (WithGradient) store(t.grad + j, g);
@@ -463,6 +438,7 @@ class Block {
     };
 
     struct Probability {
+        static constexpr bool kBare = false;
         const Exp<T> exp;
         const V inverse_sum;
         LUCE_INLINE Probability(const Block& b, int l) : exp(of(b.exp, l)), inverse_sum(of(b.factors.coefficient, l)) {}
@@ -478,9 +454,10 @@ class Block {
     };
 
     struct LogProbability {
-        const V u_max, low_max, log_sum;
+        static constexpr bool kBare = false;
+        const V u_max, log_sum;
         LUCE_INLINE LogProbability(const Block& b, int l)
-            : u_max(of(b.u_max, l)), low_max(of(b.low_max, l)), log_sum(of(b.factors.coefficient, l)) {}
+            : u_max(of(b.u_max, l)), log_sum(of(b.factors.coefficient, l)) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -488,8 +465,33 @@ class Block {
             LUCE_UNROLL for (int k = 0; k < U; ++k) {
                 const std::int64_t j = i + k * W;
                 V d = load(t.u + j) - u_max;
-                if constexpr (kPair) d += load(t.low + j) - low_max;
+                if constexpr (kPair) d += load(t.low + j);
                 store(t.grad + j, d - log_sum);
+            }
+        }
+    };
+
+    // Σ t·(u_max - u) in double, for rows in which a difference of two logits left the type; without a softcap in units
+    // of 4/temperature, that of double, too
+    struct Distance {
+        static constexpr bool kBare = false;
+        const Transform<T>& transform;
+        const typename Transform<T>::About about;
+        const V z_max;
+        Row sum;
+        LUCE_INLINE Distance(const Block& b, int l)
+            : transform(b.transform), about(b.about[Columns ? 0 : l]), z_max(of(b.z_max, l)), sum(wide_splat<T>(0)) {}
+        LUCE_INLINE void finish(Block& b, int l) { b.put(2, l, b.distance, sum); }
+        LUCE_INLINE static void collect(Block& b) { b.collect(2, b.distance); }
+        template <int U>
+        LUCE_INLINE void step(const Tile<T>& t, std::int64_t i) {
+            const Row quarter = wide_splat<T>(0.25), zero = wide_splat<T>(0);
+            for (std::int64_t j = i; j < i + U * W; j += W) {
+                const V z = load(t.z + j);
+                const Row share = widen(load(t.target + j));
+                const Row gap =
+                    kPair && transform.capped ? transform.gap(z, about) : quarter * widen(z_max) - quarter * widen(z);
+                sum = sum + where_equal(share, zero, zero, share * gap);
             }
         }
     };
@@ -518,7 +520,7 @@ class Block {
                               job.vector ? job.vector + first + at : nullptr,
                               job.grad ? job.grad + first + at : nullptr,
                               job.product ? job.product + first + at : nullptr};
-                    prepare(t, 0, l);
+                    if constexpr (!Pass::kBare) prepare(t, 0, l);
                     walk(t, pass);
                 }
                 if (whole < job.classes) walk(ends[l], pass);
@@ -548,9 +550,9 @@ class Block {
             return exp.template term<false>(load(t.z + j), V{});
     }
 
-    LUCE_INLINE static V direction(const Tile<T>& t, std::int64_t j) {
+    LUCE_INLINE static V direction(const Tile<T>& t, std::int64_t j, bool capped) {
         V v = load(t.vector + j);
-        if constexpr (kPair) v *= load(t.slope + j);
+        if (kPair && capped) v *= load(t.slope + j);
         return v;
     }
 
@@ -576,28 +578,103 @@ class Block {
     LUCE_INLINE void summarise() {
         if constexpr (!kSpread) read_listed();
         sweep<Maximum>();
-        u_max = z_max;
-        low_max = V{};
-        if constexpr (kPair) {
-            Transformed<T> m = transform(z_max);
-            u_max = m.u;
-            low_max = m.low;
-            slope_max = m.slope;
-        }
-        exp.start(u_max);
+        u_max = kPair ? V{} : z_max;
+        largest = widen(z_max);
+        Row largest_low = wide_splat<T>(0);
+        if constexpr (kPair) look_about(largest_low);
+        if constexpr (kSpread) prepare_held();
+        balance();
+        exp.start(u_max, job.product ? splat(T(Exp<T>::kRoom)) : room);
         sweep<Summary<Keep, Track, Statistics>>();
-        const Row top_term = widen(exp.template term<kPair>(u_max, low_max)), one = wide_splat<T>(1);
+        const Row top_term = widen(exp.template term<false>(u_max, V{})), one = wide_splat<T>(1);
         // no finite maximum: NaN for the whole row
         rest = rest + widen(z_max - z_max);
         const Row sum = ties * top_term + rest;
         inverse_sum = one / sum;
         log_sum = log1p((ties - one) + rest / top_term);
-        lse = widen(u_max) + (log_sum + widen(low_max));
+        lse = largest + (log_sum + largest_low);
         if constexpr (kSpread && !Statistics) {
             alpha = beside + at_top;
             loss = loss + alpha * log_sum;
             alpha = alpha + wide_splat<T>(job.mass);
         }
+    }
+
+    // Each row's maximum, about which its logits are transformed, and the largest u.
+    LUCE_INLINE void look_about(Row& low) {
+        if constexpr (Columns) {
+            about[0] = transform.row(z_max);
+            about[0].largest(largest, low);
+        } else {
+            double high[W] = {}, rest[W] = {};
+            for (int l = 0; l < rows; ++l) {
+                if (!live(l)) continue;
+                about[l] = transform.row(splat(z_max[l]));
+                Row u, v;
+                about[l].largest(u, v);
+                high[l] = u.part[0][0], rest[l] = v.part[0][0];
+            }
+            largest = wide_load<T>(high), low = wide_load<T>(rest);
+        }
+    }
+
+    // What the terms are multiplied by, r·factor/temperature and α + 2ζ·lse, may be of any size. Where a coefficient
+    // would leave the type, the terms get more room, and what is still amiss is a power of two that the results get at
+    // the end.
+    LUCE_INLINE void balance() {
+        if (!job.row_scale && job.z_loss == 0 && scales.usual) return;
+        double r[W], u[W], g[W], h[W];
+        wide_store(r, row_scale), wide_store(u, largest), wide_store(g, scale), wide_store(h, curved_scale);
+        for (int l = 0; l < rows; ++l) {
+            after[l] = after_product[l] = 0;
+            const double mass =
+                job.z_loss == 0 ? 1 : 1 + 2 * job.z_loss * (std::abs(u[l]) + 20);  // α + 2ζ·lse, roughly
+            if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass ||
+                scales.fit(g[l], h[l], mass))
+                continue;
+            const auto b = scales.balanced(r[l], mass);
+            g[l] = b.gradient, h[l] = b.product, bend[l] = T(b.bend), room[l] = T(b.room);
+            after[l] = b.after, after_product[l] = b.after_product;
+            rescaled = true;
+        }
+        if (rescaled) scale = wide_load<T>(g), curved_scale = wide_load<T>(h);
+    }
+
+    // What products with a vector were summed without.
+    LUCE_INLINE void widen_room() {
+        if (!rescaled) return;
+        exp.start(u_max, room);
+        double more[W];
+        for (int l = 0; l < W; ++l) more[l] = std::ldexp(1.0, int(room[l]) - Exp<T>::kRoom);
+        rest = rest * wide_load<T>(more);
+        inverse_sum = inverse_sum / wide_load<T>(more);
+    }
+
+    // Multiply what is in memory by a row's power of two, in steps that are numbers of the type.
+    LUCE_INLINE void rescale(T* to, const int (&powers)[W]) const {
+        constexpr int step = std::numeric_limits<T>::max_exponent - 2;
+        if (!rescaled) return;
+        for (int l = 0; l < rows; ++l) {
+            T* const first = to + (row + l) * job.classes;
+            for (int left = powers[l], n; left != 0; left -= n) {
+                n = std::clamp(left, -step, step);
+                const T power = T(std::ldexp(1.0, n));
+                for (std::int64_t j = 0; j < job.classes; ++j) first[j] *= power;
+            }
+        }
+    }
+
+    // Differences of opposite extremes are infinite, their shares of the loss need not be.
+    LUCE_INLINE void find_lost_distances() {
+        double l[W];
+        wide_store(l, loss);
+        bool lost = false;
+        for (int i = 0; i < rows; ++i) lost |= live(i) && l[i] == std::numeric_limits<double>::infinity();
+        if (!lost) return;
+        sweep<Distance>();
+        const Row infinity = wide_splat<T>(std::numeric_limits<double>::infinity());
+        const Row unit = wide_splat<T>(kPair && transform.capped ? 1 : 4 / job.temperature);
+        loss = where_equal(loss, infinity, unit * distance + alpha * log_sum, loss);
     }
 
     // α, Σ t·(lse - u), and the factors of the gradient
@@ -616,7 +693,12 @@ class Block {
                 loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
             }
         }
-        const Row slack = wide_splat<T>(2 * job.z_loss) * lse;
+        const Row most = wide_splat<T>(scales.kLargest);
+        Row slack = zero;
+        if (job.z_loss != 0) {
+            slack = wide_splat<T>(2 * job.z_loss) * lse;
+            slack = where_less(most, slack, most, where_less(slack, zero - most, zero - most, slack));
+        }
         mass = alpha + slack;
         factors.coefficient = narrow(mass * inverse_sum * scale);
         factors.target_scale = narrow(scale);
@@ -714,21 +796,33 @@ class Block {
             else
                 reference[l] = job.vector[(row + l) * job.classes + (place < 0 ? 0 : place)];
         }
-        if constexpr (kPair) reference *= slope_max;
+        if (kPair && transform.capped) {
+            T z[W], unused[3][W], slope[W], slopes[W];
+            for (int l = 0; l < (Columns ? 1 : rows); ++l) {
+                store(z, Columns ? z_max : splat(z_max[l]));
+                transform.rows(z, W, about[l], unused[0], unused[1], slope, unused[2]);
+                slopes[l] = slope[0];
+            }
+            reference *= load(Columns ? slope : slopes);
+        }
     }
 
     // ------------------------------------------------------------------------- what a tile holds beside the logits
 
+    // of all that stays in the buffer
+    LUCE_INLINE void prepare_held() {
+        if constexpr (Columns)
+            prepare(columns, 0, 0);
+        else
+            for (int l = 0; l < rows && whole < job.classes; ++l)
+                if (live(l)) prepare(ends[l], kTile + l * W, l);
+    }
+
     // of row l, at `place` of the buffers
     LUCE_INLINE void prepare(Tile<T>& t, std::int64_t place, int l) {
         if constexpr (kPair) {
-            for (std::int64_t i = 0; i < t.size; i += W) {
-                const Transformed<T> f = transform(load(t.z + i));
-                store(buffer.u + place + i, f.u);
-                store(buffer.low + place + i, f.low);
-                store(buffer.slope + place + i, f.slope);
-                store(buffer.curve + place + i, f.curve);
-            }
+            transform.rows(t.z, t.size, about[l], buffer.u + place, buffer.low + place, buffer.slope + place,
+                           buffer.curve + place);
             t.u = buffer.u + place, t.low = buffer.low + place;
             t.slope = buffer.slope + place, t.curve = buffer.curve + place;
         }
@@ -779,7 +873,10 @@ class Block {
             for (std::int64_t j = 0; j < job.classes; ++j)
                 store(target + j * W, load(target + j * W) * splat(job.weight[j]));
         for (int l = 0; l < rows; ++l)
-            if (live(l)) write_listed_target(target + l, l, 0, job.classes, W);
+            if (live(l))
+                write_listed_target(target + l, l, 0, job.classes, W);
+            else
+                for (std::int64_t j = 0; j < job.classes; ++j) target[j * W + l] = T(0);
     }
 
     // listed classes get no share of the tail; classes listed twice add up
@@ -865,8 +962,8 @@ class Block {
 
     LUCE_INLINE bool live(int l) const { return all_alive || alive[l]; }
 
-    // What an ignored row gets; the passes leave it out, and nothing reads what its lane holds meanwhile.
-    LUCE_INLINE void skip_ignored() {
+    // What a dropped row gets; the passes leave it out, and nothing reads what its lane holds meanwhile.
+    LUCE_INLINE void skip_dropped() {
         if (Columns || all_alive) return;
         for (int l = 0; l < rows; ++l)
             if (!live(l))
@@ -879,6 +976,7 @@ class Block {
     // A row's own value in every lane, where a pass goes through one row.
     LUCE_INLINE static V of(const V& v, int l) { return Columns ? v : splat(v[l]); }
     LUCE_INLINE static Int<T> of(const Int<T>& v, int l) { return Columns ? v : splat_int<T>(v[l]); }
+    LUCE_INLINE static Unsigned<T> of(const Unsigned<T>& v, int l) { return Columns ? v : v[l] - Unsigned<T>{}; }
     LUCE_INLINE static Exp<T> of(const Exp<T>& e, int l) { return {of(e.origin, l), of(e.scale, l), of(e.floor, l)}; }
     LUCE_INLINE static Factors of(const Factors& f, int l) {
         return {of(f.coefficient, l), of(f.target_scale, l), of(f.top, l), of(f.impossible, l), f.iota,
@@ -937,6 +1035,7 @@ class Block {
 
     const Job<T>& job;
     const Transform<T>& transform;
+    const Scales<T>& scales;
     Scratch& buffer;
     const std::int64_t row;
     const int rows;
@@ -946,14 +1045,19 @@ class Block {
     Int<T> iota;
     Tile<T> columns, ends[Columns ? 1 : W];  // what stays in the buffer throughout
 
-    V z_max, u_max, low_max, slope_max;
+    V z_max, u_max, room;  // u_max is 0 where logits are transformed, which is done about it
     Exp<T> exp;
-    Row rest, ties, inner, inverse_sum, log_sum, lse;
+    Row largest;  // u, as it is
+    Row rest, ties, inner, inverse_sum, log_sum, lse, distance;
     Row alpha, beside, at_top, loss, mass;  // mass = α + 2ζ·lse
     Row own;                                // 1 where the maximum's entry has its own form, else 0
     Int<T> top_position;
     Factors factors;
-    V reference, mean_offset, curvature, along;
+    V reference, mean_offset, curvature, along, bend;
+    Row curved_scale;
+    bool rescaled = false;  // whether results get the powers of two in `after` at the end
+    int after[W], after_product[W];
+    typename Transform<T>::About about[Columns || !kPair ? 1 : W];
 };
 
 // ------------------------------------------------------------------------------------------------------ entry points
@@ -963,9 +1067,10 @@ enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics 
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
+    const Scales<T> scales(job);
     typename B::Scratch scratch(job);
     for (std::int64_t row = begin; row < end; row += B::rows_for(job.classes)) {
-        B block(job, transform, scratch, row, end);
+        B block(job, transform, scales, scratch, row, end);
         if constexpr (operation == Operation::cross_entropy) block.cross_entropy();
         if constexpr (operation == Operation::hessian) block.hessian();
         if constexpr (operation == Operation::softmax) block.softmax();
@@ -1022,24 +1127,24 @@ void run_sigmoid(const SigmoidJob<T>& job, std::int64_t begin, std::int64_t end)
         Sum<double> sum[Wide<T>::kParts];
         for (std::int64_t i = first; i < last; i += W) {
             const int n = int(std::min<std::int64_t>(W, last - i));
-            auto lanes = [&](const T* p, T filler) __attribute__((always_inline)) {
-                if (!p) return wide_splat<T>(double(filler));
-                if (n == W) return widen(load(p + i));
-                T part[W];
-                for (int l = 0; l < W; ++l) part[l] = l < n ? p[i + l] : filler;
-                return widen(load(part));
+            auto lanes = [&](const auto* p, double filler) __attribute__((always_inline)) {
+                if (!p) return wide_splat<T>(filler);
+                double part[W];
+                for (int l = 0; l < W; ++l) part[l] = l < n ? double(p[i + l]) : filler;
+                return wide_load<T>(part);
             };
-            const Wide<T> z = lanes(job.logits, T(0)), t = lanes(job.target, T(0));
-            const Wide<T> positive = lanes(job.positive, T(1)), weight = lanes(job.weight, T(1));
+            const auto whole = [&](const T* p, double filler) __attribute__((always_inline)) {
+                return p && n == W ? widen(load(p + i)) : lanes(p, filler);
+            };
+            const Wide<T> z = whole(job.logits, 0), t = whole(job.target, 0);
+            const Wide<T> positive = whole(job.positive, 1), weight = lanes(job.weight, 1);
             const Wide<T> yes = t * keep + smooth, no = (one - t) * keep + smooth;
             Wide<T> loss, grad;
             for (int p = 0; p < Wide<T>::kParts; ++p) {
                 const SigmoidTerm term(z.part[p], yes.part[p], no.part[p], positive.part[p]);
-                // an element of weight 0 counts for nothing, also when its loss is infinite; NaN stays NaN
-                const D zero{}, infinity = splat(std::numeric_limits<double>::infinity());
-                const D finite = weight.part[p] == zero ? (term.loss == infinity ? zero : term.loss) : term.loss;
-                loss.part[p] = finite * weight.part[p];
-                grad.part[p] = term.grad * (weight.part[p] * splat(job.factor));
+                const D zero{}, w = weight.part[p];  // what has weight 0 counts for nothing, NaN and infinity included
+                loss.part[p] = w == zero ? zero : term.loss * w;
+                grad.part[p] = w == zero ? zero : term.grad * (w * splat(job.factor));
             }
             T part[W];
             if (job.loss) {

@@ -272,3 +272,105 @@ def test_what_only_looks_like_the_default_is_checked(options, error, named):
 def test_no_target():
     with pytest.raises(TypeError, match="target"):
         luce.cross_entropy(np.zeros((2, 2)), None)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"temperature": 10**400}, ValueError, ["temperature", "10000"]),
+        ({"z_loss": 10**5000}, ValueError, ["z_loss", "an int"]),
+        ({"ignore_index": True}, TypeError, ["ignore_index", "True"]),
+        ({"ignore_index": 2**70}, ValueError, ["ignore_index", "64 bits"]),
+        ({"n_threads": True}, TypeError, ["n_threads", "True"]),
+        ({"smoothing": 0.1}, TypeError, ["no option 'smoothing'", "label_smoothing", "sample_weight"]),
+        ({"weight": [2**1100, 1, 1]}, TypeError, ["weight", "an integer beyond 64 bits at [0]"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_beyond_what_they_can_be(options, error, words):
+    refused(error, words, lambda: luce.cross_entropy(np.zeros((N, V)), LABELS, **options))
+
+
+def test_an_axis_is_no_truth():
+    refused(TypeError, ["axis", "True"], lambda: luce.softmax(np.zeros((N, V)), axis=True))
+    refused(ValueError, ["logits", "()"], lambda: luce.softmax(1.0))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy_hvp", "softmax_jvp", "softmax_vjp"])
+def test_a_vector_that_float32_cannot_hold(name):
+    z, vector = np.zeros((N, V), np.float32), np.ones((N, V))
+    vector[2, 1] = 1e300
+    arguments = (z, LABELS, vector) if name == "cross_entropy_hvp" else (z, vector)
+    refused(
+        ValueError, ["vector: too large for the logits' float32 at [2, 1]"], lambda: getattr(luce, name)(*arguments)
+    )
+    vector[2, 1] = np.inf  # is itself
+    with np.errstate(invalid="ignore"):
+        result = getattr(luce, name)(*arguments)
+    assert np.isnan(result[2]).all() and np.isfinite(result[[0, 1, 3]]).all()
+
+
+MEMORY = np.zeros((8, 8))
+SHARED = {
+    "broadcast": np.lib.stride_tricks.as_strided(MEMORY, (N, V), (0, 8)),
+    "windows": np.lib.stride_tricks.sliding_window_view(np.zeros(N + V - 1), V, writeable=True),
+    "transposed windows": np.lib.stride_tricks.sliding_window_view(np.zeros(N + V - 1), N, writeable=True).T,
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_result_has_a_place_for_each_entry(kind):
+    refused(
+        ValueError, ["out", "strides"], lambda: luce.cross_entropy_and_grad(np.ones((N, V)), LABELS, out=SHARED[kind])
+    )
+    assert not SHARED[kind].any()
+
+
+OUTPUTS = {
+    "Fortran": lambda: np.zeros((N, V), order="F"),
+    "every second": lambda: np.zeros((N, 2 * V))[:, ::2],
+    "backwards": lambda: np.zeros((N, V))[::-1, ::-1],
+    "a corner": lambda: np.zeros((N + 2, V + 3))[1:-1, 2:-1],
+    "other axes first": lambda: np.zeros((V, N)).T,
+    "unaligned": lambda: np.zeros(N * V * 8 + 1, np.uint8)[1:].view(float).reshape(N, V),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_a_result_of_any_layout(kind):
+    z = np.arange(N * V).reshape(N, V) % 5 / 2.0
+    out = OUTPUTS[kind]()
+    grad = luce.cross_entropy_and_grad(z, LABELS, out=out)[1]
+    assert grad is out
+    np.testing.assert_array_equal(out, luce.cross_entropy_and_grad(z, LABELS)[1])
+
+
+def test_a_result_over_what_it_is_computed_from():
+    memory = np.arange(1.0, N * V + 4)
+    z, shifted = memory[: N * V].reshape(N, V), memory[3:].reshape(N, V)
+    wanted = luce.cross_entropy_and_grad(z.copy(), LABELS)[1]
+    assert np.any(wanted)
+    np.testing.assert_array_equal(luce.cross_entropy_and_grad(z, LABELS, out=shifted)[1], wanted)
+
+    z = np.arange(1.0, N * V + 1).reshape(N, V)
+    np.testing.assert_array_equal(luce.cross_entropy_and_grad(z, LABELS, out=z[::-1])[1], wanted)
+
+    target = UNIFORM.copy()
+    wanted = luce.cross_entropy_and_grad(shifted.copy(), target)[1]
+    np.testing.assert_array_equal(luce.cross_entropy_and_grad(shifted.copy(), target, out=target)[1], wanted)
+
+    labels = np.zeros((N, V), np.int64)
+    wanted = luce.cross_entropy_and_grad(UNIFORM, labels[:, 0].copy(), z_loss=0.5)[1]
+    out = labels.view(float)
+    np.testing.assert_array_equal(luce.cross_entropy_and_grad(UNIFORM, labels[:, 0], z_loss=0.5, out=out)[1], wanted)
+
+
+def test_types_of_logits_and_weights_may_differ():
+    z = np.arange(N * V).reshape(N, V) % 5 / 2.0
+    weight, rows = np.array([1.0, 2.0, 0.5]), np.array([1.0, 0.5, 2.0, 4.0])
+    wanted = luce.cross_entropy(z, LABELS, weight=weight, sample_weight=rows)
+    for kind in (">f4", "<f4", ">f8", "f2"):
+        got = luce.cross_entropy(z, LABELS.astype(">i4"), weight=weight.astype(kind), sample_weight=rows.astype(kind))
+        assert got == wanted
+    single = luce.cross_entropy(z.astype(np.float32), LABELS, weight=weight, sample_weight=rows)
+    assert single.dtype == np.float32 and single == pytest.approx(wanted, rel=4e-7)

@@ -143,7 +143,7 @@ def test_a_broken_row_is_nan_and_alone(bad):
         (lambda: jacobians.linear([[1.0]], 2, sparse=True), ValueError, ["input", "(1, 1)"]),
         (lambda: jacobians.softmax_linear([1.0], [[1.0, 2.0]]), ValueError, ["linear_weight", "(1, 2)", "(1,)"]),
         (lambda: jacobians.softmax_linear([1.0], [[1.0]], [1.0, 2.0]), ValueError, ["linear_bias", "(2,)", "(1, 1)"]),
-        (lambda: jacobians.cross_entropy_linear([1.0], [[1.0]], 1), IndexError, ["target", "1", "[0, 1)"]),
+        (lambda: jacobians.cross_entropy_linear([1.0], [[1.0]], 1), IndexError, ["target", "1", "class < 1"]),
         (lambda: jacobians.cross_entropy_linear([[1.0]], [[1.0]], [0, 0]), ValueError, ["target", "(2,)", "(1, 1)"]),
         (lambda: jacobians.cross_entropy_linear([1.0], [[1.0]], [0.5, 0.5]), ValueError, ["target", "(2,)", "(1,)"]),
         (lambda: jacobians.cross_entropy_linear([1.0], [[1.0]], [-0.5]), ValueError, ["target", "-0.5"]),

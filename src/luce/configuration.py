@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from luce import _core
-from luce.contract import threads
+from luce.options import threads
 
 __all__ = ["set_num_threads", "show_config"]
 

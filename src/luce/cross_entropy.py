@@ -5,26 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from luce import _core
-from luce.contract import (
-    Output,
-    check_logits,
-    contiguous,
-    is_pair,
-    like_logits,
-    matrix,
-    prepare,
-    threads,
-    with_options,
-    working_dtype,
-)
+from luce.arrays import Output, check_logits, contiguous, given, like_logits, matrix, working_dtype
+from luce.contract import is_pair, prepare, with_options
+from luce.options import threads
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Unpack
 
-    from luce.contract import Options, Target
+    from luce.contract import Target
+    from luce.options import Options
 
 __all__ = ["cross_entropy", "cross_entropy_and_grad", "cross_entropy_hvp", "cross_entropy_target_grad"]
 
@@ -75,7 +68,7 @@ def cross_entropy(
     >>> luce.cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none").round(4)
     array([0.4076, 1.0986])
     """
-    if not options and n_threads is None and type(logits) is np.ndarray:
+    if not options and n_threads is None and type(logits) is type(target) is ndarray:
         plain = _core.plain_mean(logits, target, None)
         if plain is not None:
             return logits.dtype.type(plain)
@@ -134,7 +127,8 @@ def cross_entropy_and_grad(
     array([[-2.6269533e-26,  8.7565109e-27,  8.7565109e-27,  8.7565109e-27]],
           dtype=float32)
     """
-    if not options and out is None and n_threads is None and type(logits) is np.ndarray and logits.flags.c_contiguous:
+    no_options = not options and out is None and n_threads is None
+    if no_options and type(logits) is type(target) is ndarray and logits.flags.c_contiguous:
         grad = np.empty(logits.shape, logits.dtype)
         plain = _core.plain_mean(logits, target, grad)
         if plain is not None:
@@ -229,11 +223,13 @@ def cross_entropy_target_grad(
     >>> luce.cross_entropy_target_grad([[0.0, 0.0]], [[0.5, 0.5]]).round(4)
     array([[0.6931, 0.6931]])
     """
-    if not is_pair(target) and np.asarray(target).dtype.kind != "f":
-        raise TypeError(
-            "target: class indices have no derivative; expected a distribution or (indices, probabilities), "
-            f"got dtype {np.asarray(target).dtype}"
-        )
+    if not is_pair(target):
+        target = given("target", target)
+        if target.dtype.kind in "iu":
+            raise TypeError(
+                "target: class indices have no derivative; expected a distribution or (indices, probabilities), "
+                f"got dtype {target.dtype}"
+            )
     z = check_logits("logits", logits)
     problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
     form = problem.form
@@ -254,7 +250,7 @@ def cross_entropy_target_grad(
 def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
     """Multiply in place, with 0·∞ = 0: what has no weight has no share, also where the loss is infinite."""
     with np.errstate(invalid="ignore"):
-        np.multiply(slope, factor.astype(slope.dtype), out=slope)
+        np.multiply(slope, factor, out=slope, casting="same_kind")
     if not factor.all():
         np.copyto(slope, 0, where=factor == 0)
 

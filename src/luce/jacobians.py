@@ -28,6 +28,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from luce.arrays import described, floating, given, masses
+from luce.contract import DISTRIBUTION, check_classes_shape, check_layer_shapes, class_indices, no_integers
+from luce.options import number
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -102,8 +106,7 @@ def cross_entropy_hessian(logits: ArrayLike, mass: float = 1.0) -> Floats:
            [-0.25,  0.25,  0.  ],
            [ 0.  ,  0.  ,  0.  ]])
     """
-    if not 0 <= mass < np.inf:
-        raise ValueError(f"mass is {mass!r}; it should be finite and at least 0")
+    mass = number("mass", mass)
     z, dtype = _floats("logits", logits)
     return (mass * _softmax_jacobian(z)).astype(dtype)
 
@@ -151,13 +154,13 @@ def linear(input: ArrayLike, n_classes: int, *, sparse: bool = False) -> Floats 
     """
     x, dtype = _floats("input", input)
     if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)):
-        raise TypeError(f"n_classes is {n_classes!r}; it should be an integer")
+        raise TypeError(f"n_classes: expected an integer, got {n_classes!r}")
     if n_classes < 0:
-        raise ValueError(f"n_classes is {n_classes}; it should be at least 0")
+        raise ValueError(f"n_classes: expected an integer >= 0, got {n_classes}")
     if not sparse:
         return _times_input(np.eye(n_classes), x).astype(dtype)
     if x.ndim != 1:
-        raise ValueError(f"input has shape {x.shape}; the sparse form takes one input, of shape (N,)")
+        raise ValueError(f"input: expected shape (N,), one input, for the sparse form, got {x.shape}")
     try:
         from scipy.sparse import csr_array
     except ImportError as error:
@@ -246,8 +249,7 @@ def cross_entropy_linear(
     array([[ 2.,  1., -2., -1.]])
     """
     x, z, dtype = _layer(input, linear_weight, linear_bias)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing is {label_smoothing!r}; it should be between 0 and 1")
+    label_smoothing = number("label_smoothing", label_smoothing)
     y = (1 - label_smoothing) * _target(target, z.shape) + label_smoothing / max(z.shape[-1], 1)
     share, others = _shares(z)
     mass = y.sum(axis=-1, keepdims=True)
@@ -292,52 +294,29 @@ def _layer(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], np.dtype[Any]]:
     x, x_dtype = _floats("input", input)
     w, w_dtype = _floats("linear_weight", linear_weight)
-    if w.ndim != 2 or w.shape[1] != x.shape[-1]:
-        raise ValueError(
-            f"linear_weight has shape {w.shape}; for input of shape {x.shape} it should be (T, {x.shape[-1]})"
-        )
+    b = None if linear_bias is None else _floats("linear_bias", linear_bias)[0]
+    if w.ndim > 2:
+        raise ValueError(f"linear_weight: expected shape (T, N), got {w.shape}")
+    check_layer_shapes(x.shape, w.shape, None if b is None else b.shape)
     z = x @ w.T
-    if linear_bias is not None:
-        b, _ = _floats("linear_bias", linear_bias)
-        if b.shape != w.shape[:1]:
-            raise ValueError(
-                f"linear_bias has shape {b.shape}; for linear_weight of shape {w.shape} it should be {w.shape[:1]}"
-            )
-        z = z + b
-    return x, z, np.result_type(x_dtype, w_dtype)
+    return x, z if b is None else z + b, np.result_type(x_dtype, w_dtype)
 
 
 def _target(target: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A distribution over the classes for each row, whichever way the target is given."""
-    given = np.asarray(target)
-    if given.dtype.kind in "iu":
-        if given.shape != shape[:-1]:
-            raise ValueError(
-                f"target has shape {given.shape}; for logits of shape {shape} classes should have {shape[:-1]}"
-            )
-        bad = np.argwhere((given < 0) | (given >= shape[-1]))
-        if len(bad):
-            row = tuple(int(i) for i in bad[0])
-            raise IndexError(f"target is {given[row]} in row {row}; it should be in [0, {shape[-1]})")
-        return np.asarray(np.eye(shape[-1])[given], dtype=np.float64)
-    mass, _ = _floats("target", given)
-    if mass.shape != shape:
-        raise ValueError(
-            f"target has shape {mass.shape}; for logits of shape {shape} a distribution should have {shape}"
-        )
-    if not (np.isfinite(mass) & (mass >= 0)).all():
-        raise ValueError(
-            f"target holds {mass[~(np.isfinite(mass) & (mass >= 0))][0]}; it should be finite and at least 0"
-        )
-    return mass
+    array = given("target", target)
+    if array.dtype.kind in "iu":
+        check_classes_shape(array.shape, shape[:-1], shape)
+        index, _ = class_indices("target", array, shape[-1], None)
+        return np.asarray(np.eye(shape[-1])[index], dtype=np.float64)
+    if array.shape == shape[:-1]:
+        raise no_integers("class indices", described(array))
+    return masses("target", array, shape, np.float64, DISTRIBUTION)
 
 
 def _floats(name: str, values: ArrayLike) -> tuple[NDArray[np.float64], np.dtype[Any]]:
     """The values in float64, and the dtype that the caller gets back."""
-    given = np.asarray(values)
-    if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
-        raise TypeError(f"{name} has dtype {given.dtype}; it should be float32 or float64")
-    if given.ndim == 0:
-        raise ValueError(f"{name} has shape (); it should have at least one axis")
-    dtype = given.dtype.newbyteorder("=") if given.dtype.kind == "f" else np.dtype(np.float64)
-    return given.astype(np.float64), dtype
+    array = floating(name, values)
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected at least one axis, got shape ()")
+    return array.astype(np.float64), array.dtype

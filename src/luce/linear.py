@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce import _core
-from luce.contract import Form, floating, prepare, threads, with_options, working_dtype
+from luce.arrays import floating, misshapen, working_dtype
+from luce.contract import Form, check_layer_shapes, prepare, with_options
+from luce.options import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Unpack
 
-    from luce.contract import Options, Target
+    from luce.contract import Target
+    from luce.options import Options
 
 __all__ = [
     "LinearGrads",
     "add_product",
+    "counting",
     "linear_cross_entropy",
     "linear_cross_entropy_and_grad",
     "linear_cross_entropy_hvp",
@@ -61,6 +65,16 @@ def add_product(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any], workspace: 
         whole += piece
 
 
+def counting(x: NDArray[Any], form: Form) -> NDArray[Any]:
+    """Rows of an input, with zeros where one counts for nothing and holds what is no number: 0·NaN would be NaN."""
+    dropped = form.dropped()
+    if dropped is None or np.isfinite(x[dropped]).all():
+        return x
+    x = x.copy()
+    x[dropped] = 0
+    return x
+
+
 class LinearGrads(NamedTuple):
     """One array for each part of the layer: a gradient, a direction, or a Hessian product."""
 
@@ -74,15 +88,10 @@ class _Layer:
 
     def __init__(self, input: ArrayLike, linear_weight: ArrayLike, linear_bias: ArrayLike | None) -> None:
         x, w = floating("input", input), floating("linear_weight", linear_weight)
-        if x.ndim == 0:
-            raise ValueError("input: expected shape (..., D), got ()")
-        if w.ndim != 2 or w.shape[0] == 0:
-            raise ValueError(f"linear_weight: expected shape (V, D) with at least one class, got {w.shape}")
-        if x.shape[-1] != w.shape[1]:
-            raise ValueError(f"input: expected (..., {w.shape[1]}) to go with linear_weight {w.shape}, got {x.shape}")
         b = None if linear_bias is None else floating("linear_bias", linear_bias)
-        if b is not None and b.shape != w.shape[:1]:
-            raise ValueError(f"linear_bias: expected shape {w.shape[:1]}, got {b.shape}")
+        if w.ndim > 2:
+            raise ValueError(f"linear_weight: expected shape (V, D), got {w.shape}")
+        check_layer_shapes(x.shape, w.shape, None if b is None else b.shape)
         self.dtype = np.result_type(x, w) if b is None else np.result_type(x, w, b)
         self.shape, self.classes = x.shape, w.shape[0]
         self.rows = math.prod(x.shape[:-1])
@@ -117,24 +126,13 @@ class _Layer:
                 raise ValueError(f"vector: {name} was given, but the layer has no bias")
             array = floating(f"vector: {name}", part)
             if array.shape != shape:
-                raise ValueError(f"vector: {name}: expected shape {shape}, got {array.shape}")
+                raise misshapen(f"vector: {name}", shape, "the layer's", array.shape)
             checked.append(self.part(array).reshape(self.x.shape if name == "input" else shape))
         return LinearGrads(*checked)
 
     def chunks(self, width: int) -> Iterator[slice]:
         """Rows that fit the workspace with `width` numbers each."""
         return row_chunks(self.rows, width * self.working.itemsize)
-
-    def live(self, x: NDArray[Any], form: Form) -> NDArray[Any]:
-        """Rows for a product with their gradients: an ignored row's 0 must not meet a NaN."""
-        if form.ignored is None or form.indices is None:
-            return x
-        dead = form.indices == form.ignored
-        if np.isfinite(x[dead]).all():
-            return x
-        x = x.copy()
-        x[dead] = 0
-        return x
 
     def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
         """Write x wᵀ + b into `out`."""
@@ -226,8 +224,9 @@ def linear_cross_entropy(
     for chunk in layer.chunks(layer.classes):
         buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
         z = buffer[: chunk.stop - chunk.start]
-        layer.product(layer.x[chunk], layer.w, layer.b, z)
-        _core.cross_entropy(z, problem.form.rows(chunk.start, chunk.stop), 1.0, losses[chunk], None, n)
+        form = problem.form.rows(chunk.start, chunk.stop)
+        layer.product(counting(layer.x[chunk], form), layer.w, layer.b, z)
+        _core.cross_entropy(z, form, 1.0, losses[chunk], None, n)
     return problem.reduce(losses, layer.dtype)
 
 
@@ -284,11 +283,12 @@ def linear_cross_entropy_and_grad(
     for chunk in layer.chunks(layer.classes):
         buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
         g = buffer[: chunk.stop - chunk.start]  # the logits, then their gradient
-        layer.product(layer.x[chunk], layer.w, layer.b, g)
         form = problem.form.rows(chunk.start, chunk.stop)
+        x = counting(layer.x[chunk], form)
+        layer.product(x, layer.w, layer.b, g)
         _core.cross_entropy(g, form, problem.factor, losses[chunk], g, n)
         np.matmul(g, layer.w, out=grad_x[chunk])
-        totals.add(g, layer.live(layer.x[chunk], form))
+        totals.add(g, x)
         totals.add_bias(g)
     return problem.reduce(losses, layer.dtype), layer.finish(LinearGrads(grad_x, totals.weight, totals.bias))
 
@@ -353,31 +353,32 @@ def linear_cross_entropy_hvp(
         if not buffers:
             buffers = tuple(np.empty((size, layer.classes), layer.working) for _ in range(2))
         z, dz = (buffer[:size] for buffer in buffers)
-        x = layer.x[chunk]
-        layer.product(x, layer.w, layer.b, z)
-        _direction_of_logits(layer, along, chunk, dz)
-        # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
-        needs_grad = along.input is not None or along.linear_weight is not None
         form = problem.form.rows(chunk.start, chunk.stop)
+        x = counting(layer.x[chunk], form)
+        dx = None if along.input is None else counting(along.input[chunk], form)
+        layer.product(x, layer.w, layer.b, z)
+        _direction_of_logits(layer, x, along._replace(input=dx), dz)
+        # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
+        needs_grad = dx is not None or along.linear_weight is not None
         _core.cross_entropy_hvp(z, form, problem.factor, dz, dz, z if needs_grad else None, n)
         np.matmul(dz, layer.w, out=product_x[chunk])
         if along.linear_weight is not None:
             product_x[chunk] += z @ along.linear_weight
-        totals.add(dz, layer.live(x, form))
-        if along.input is not None:
-            totals.add(z, layer.live(along.input[chunk], form))
+        totals.add(dz, x)
+        if dx is not None:
+            totals.add(z, dx)
         totals.add_bias(dz)
     return layer.finish(LinearGrads(product_x, totals.weight, totals.bias))
 
 
-def _direction_of_logits(layer: _Layer, along: LinearGrads, chunk: slice, out: NDArray[Any]) -> None:
-    """Write x' Wᵀ + x W'ᵀ + b' into `out`."""
+def _direction_of_logits(layer: _Layer, x: NDArray[Any], along: LinearGrads, out: NDArray[Any]) -> None:
+    """Write x' Wᵀ + x W'ᵀ + b' of some rows into `out`."""
     if along.linear_weight is not None:
-        np.matmul(layer.x[chunk], along.linear_weight.T, out=out)
+        np.matmul(x, along.linear_weight.T, out=out)
         if along.input is not None:
-            out += along.input[chunk] @ layer.w.T
+            out += along.input @ layer.w.T
     elif along.input is not None:
-        np.matmul(along.input[chunk], layer.w.T, out=out)
+        np.matmul(along.input, layer.w.T, out=out)
     else:
         out[...] = 0
     if along.linear_bias is not None:

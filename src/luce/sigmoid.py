@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce import _core
-from luce.contract import Output, choice, floating, masses, number, threads, working, working_dtype
+from luce.arrays import Output, floating, given, masses, working, working_dtype
+from luce.contract import of_usual_size
+from luce.options import check_normalizer, choice, nothing_left, number, threads
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from luce.contract import OnEmpty, Reduction
+    from luce.options import OnEmpty, Reduction
 
 __all__ = ["sigmoid_cross_entropy", "sigmoid_cross_entropy_and_grad"]
 
@@ -64,52 +66,45 @@ def _prepare(
 ) -> _Problem:
     shape = logits.shape
     dtype = working_dtype(logits.dtype)
-    given = np.asarray(target)
-    if given.dtype.kind == "b":
-        given = given.astype(dtype)
-    t = masses("target", given, shape, dtype, "the logits' shape")
+    each = None if weight is None else _broadcast("weight", weight, shape, np.float64)
+    count = float(math.prod(shape))
+    if sample_weight is not None:
+        rows = given("sample_weight", sample_weight)
+        each_row = shape if rows.shape == shape else shape[:-1]  # a single axis of logits is a batch of binary ones
+        rows = masses("sample_weight", rows, each_row, np.float64, "one weight per row", boolean=True)
+        if reduction == "mean" and normalizer is None:
+            rows = of_usual_size(rows)
+        if rows.ndim < len(shape):
+            rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
+        count = float(rows.sum()) * (math.prod(shape) // rows.size if rows.size else 0)
+        spread = np.broadcast_to(rows, shape)
+        each = np.ascontiguousarray(spread if each is None else each * spread)
+    t = masses("target", target, shape, dtype, "the logits' shape", boolean=True, row_scale=each)
+    if each is not None and not each.all():
+        t = np.where(each == 0, 0, t).astype(dtype, copy=False)
     if t.size and t.max() > 1:
         at = np.unravel_index(int(np.argmax(t > 1)), shape)
         where = ", ".join(str(int(i)) for i in at)
         raise ValueError(f"target: expected probabilities in [0, 1], got {float(t[at])!r} at [{where}]")
-    smoothing = number("label_smoothing", label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
-    choice("reduction", reduction, ("mean", "sum", "none"))
-    choice("on_empty", on_empty, ("nan", "zero", "raise"))
+    smoothing = number("label_smoothing", label_smoothing)
+    choice("reduction", reduction)
+    choice("on_empty", on_empty)
     if normalizer is not None:
-        normalizer = number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
-        if reduction != "mean":
-            raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
-    each = None if weight is None else _broadcast("weight", weight, shape, dtype)
-    divisor = float(t.size)
-    if sample_weight is not None:
-        rows = masses(
-            "sample_weight", sample_weight, _rows_shape(sample_weight, shape), np.float64, "one weight per row"
-        )
-        if rows.ndim < len(shape):
-            rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
-        divisor = float(rows.sum()) * (t.size // rows.size if rows.size else 0)
-        spread = np.broadcast_to(rows, shape)
-        each = np.ascontiguousarray(spread if each is None else each * spread, dtype=dtype)
-    if reduction != "mean":
-        divisor = 1.0
-    elif normalizer is not None:
-        divisor = normalizer
-    elif divisor == 0.0 and on_empty == "raise":
-        raise ValueError('nothing is left to average: no elements, or every weight is 0 (on_empty="raise")')
+        normalizer = number("normalizer", normalizer)
+        check_normalizer(normalizer, reduction)
+    divisor = 1.0
+    if reduction == "mean":
+        divisor = count if normalizer is None else normalizer
+        if divisor == 0.0 and on_empty == "raise":
+            raise nothing_left()
     positive = None if pos_weight is None else _broadcast("pos_weight", pos_weight, shape, dtype)
     z = np.ascontiguousarray(working(logits))
     return _Problem(z, t, positive, each, smoothing, divisor, reduction, on_empty, logits.dtype, threads(n_threads))
 
 
-def _rows_shape(sample_weight: ArrayLike, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(...) for logits (..., V); a single axis of logits is a batch of binary ones."""
-    given = np.shape(sample_weight)
-    return shape if given == shape else shape[:-1]
-
-
 def _broadcast(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    array = floating(name, value)
-    checked = masses(name, array, array.shape, dtype, "")
+    array = given(name, value)
+    checked = masses(name, array, array.shape, dtype, "", boolean=True)
     try:
         return np.ascontiguousarray(np.broadcast_to(checked, shape))
     except ValueError:

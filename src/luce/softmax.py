@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luce import _core
-from luce.contract import check_logits, floating, matrix, threads
+from luce.arrays import check_logits, floating, matrix, narrowed, working_dtype
+from luce.options import integer, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,9 @@ __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_jvp", "softmax_vjp"]
 def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
     """The array with the axis last, and the axis counted from the end of the result."""
     array = floating(name, value)
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"axis: expected an integer, got {axis!r}") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected at least one axis, got shape ()")
+    axis = integer("axis", axis, "an integer")
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis: {axis} is out of bounds for {name} of shape {array.shape}")
     last = axis in (-1, array.ndim - 1)
@@ -206,12 +205,13 @@ def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threa
     >>> luce.softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.25, -0.25])
     """
-    moved, axis = _along("logits", logits, axis)
-    direction = floating("vector", vector)
-    if direction.shape != np.shape(logits):
-        raise ValueError(f"vector: expected the logits' shape {np.shape(logits)}, got {direction.shape}")
+    given = floating("logits", logits)
+    moved, axis = _along("logits", given, axis)
+    direction = narrowed("vector", floating("vector", vector), working_dtype(given.dtype))
+    if direction.shape != given.shape:
+        raise ValueError(f"vector: expected the logits' shape {given.shape}, got {direction.shape}")
     rows = matrix(moved)
-    along = matrix(np.moveaxis(direction, axis, -1).astype(rows.dtype, copy=False))
+    along = matrix(np.moveaxis(direction, axis, -1))
     result = np.empty(rows.shape, rows.dtype)
     _core.softmax_product(rows, along, result, threads(n_threads))
     return _back(result, moved, axis)

@@ -238,6 +238,12 @@ def ignored_rows_leak(z, target, **o):
     return value + (0 * z[target == -100]).sum() if hard else value
 
 
+@fault("rows of weight 0 count for nothing")
+def rows_without_weight_leak(z, target, *, sample_weight=None, **o):
+    value = ours(z, target, sample_weight=sample_weight, **o)
+    return value if sample_weight is None else value + (0 * z[sample_weight == 0]).sum()
+
+
 @fault("class out of range")
 def labels_clipped(z, target, **o):
     hard = isinstance(target, torch.Tensor) and not target.is_floating_point()

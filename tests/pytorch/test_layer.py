@@ -238,9 +238,9 @@ def test_the_workspace_does_not_grow_with_the_rows():
 
 X, W, Y = torch.zeros(4, 3), torch.zeros(5, 3), torch.tensor([0, 1, 2, 0])
 ERRORS = {
-    "features": (ValueError, (X, torch.zeros(5, 2), Y), {}, "(in_features), got 3 and 2"),
-    "weight's dimensions": (ValueError, (X, torch.zeros(3), Y), {}, "linear_weight (V, D)"),
-    "bias": (ValueError, (X, W, Y), {"linear_bias": torch.zeros(4)}, "expected linear_bias shape (5,), got (4,)"),
+    "features": (ValueError, (X, torch.zeros(5, 2), Y), {}, "input: expected (..., 2) to go with linear_weight (5, 2)"),
+    "weight's dimensions": (ValueError, (X, torch.zeros(3), Y), {}, "linear_weight: expected shape (V, D)"),
+    "bias": (ValueError, (X, W, Y), {"linear_bias": torch.zeros(4)}, "linear_bias: expected shape (5,) (to go"),
     "integers": (TypeError, (X.long(), W, Y), {}, "floating-point"),
     "types": (TypeError, (X, W.double(), Y), {}, "expected one dtype"),
     "label": (IndexError, (X, W, Y + 3), {}, "target[2] is 5, expected 0 <= class < 5"),

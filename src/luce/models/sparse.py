@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from luce import _core
-from luce.contract import threads
+from luce.options import threads
 
 __all__ = ["SparseRows"]
 

@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Options", "Target", "gradient", "losses", "product", "pushed", "statistics", "wide"]
+__all__ = [
+    "Options",
+    "Target",
+    "gradient",
+    "hidden_slope",
+    "losses",
+    "product",
+    "pushed",
+    "statistics",
+    "weightless",
+    "wide",
+    "without_nan",
+]
 
 
 class Options(NamedTuple):
@@ -56,33 +68,68 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def losses(z: Tensor, target: Target, options: Options) -> Tensor:
-    """Return ℓ (N,)."""
-    z, live = _live(z, target, options)
-    u = _transformed(z, options)
-    d, s, largest = _about_largest(u)
+def weightless(target: Target, options: Options) -> Tensor | None:
+    """Return which rows (N,) are of a class of weight 0 and have no other term in their loss; None if none can be."""
+    if target.weight is None or target.indices is None or target.value is not None:
+        return None
+    if options.label_smoothing or options.z_loss:
+        return None
+    index = target.indices[:, 0].clamp(0, target.weight.shape[0] - 1)
+    return target.weight.detach()[index] == 0
+
+
+def without_nan(rows: Tensor, scale: Tensor) -> Tensor:
+    """Return numbers of rows (N, ...), 0 for what is NaN in a row of scale 0."""
+    idle = (scale == 0).reshape(-1, *[1] * (rows.dim() - 1))
+    return torch.where(idle & (rows != rows), 0.0, rows)
+
+
+def losses(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+    """Return ℓ (N,), 0 in rows that count for nothing; those of scale 0 do where they have no loss."""
+    z, live = _live(z, target, scale, options)
+    d, s, top, _ = _about_largest(z, options)
     log_sum = torch.log1p(s)
     behind = log_sum[:, None] - d
     t = _effective(z, target, options)
     behind = torch.where((t == 0) & (behind == torch.inf), 0.0, behind)
     loss = (t * behind).sum(1)
     if options.z_loss:
-        loss = loss + options.z_loss * torch.square(u.gather(1, largest)[:, 0] + log_sum)
-    return loss if live is None else torch.where(live, loss, 0.0)
+        loss = loss + options.z_loss * torch.square(top + log_sum)
+    return torch.where(live, loss, 0.0)
+
+
+def hidden_slope(z: Tensor, target: Target, options: Options) -> Tensor:
+    """Return what 0·∞ = 0 hides of ∂ℓ/∂t, in the shape of the probabilities: ∞ at impossible classes without mass."""
+    z = z.detach().to(wide(z.dtype))
+    target = Target(*(part if part is None else part.detach() for part in target))
+    t = _effective(z, target, options)
+    hidden = (t == 0) & (z == -torch.inf)
+    if target.weight is not None:
+        hidden = hidden & (target.weight != 0)
+    if options.label_smoothing == 1:
+        hidden = torch.zeros_like(hidden)
+    slope = torch.where(hidden, torch.inf, torch.zeros_like(z))
+    if target.indices is None or target.value is None:
+        return slope
+    found = slope.gather(1, target.indices)
+    if options.tail:
+        free = torch.ones_like(z).scatter(1, target.indices, 0.0) != 0
+        found = found - torch.where(free, slope, 0.0).sum(1, keepdim=True)
+    return found
 
 
 def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
     """Return scale · ∂ℓ/∂z (N, V)."""
     given = z.dtype
-    z, live = _live(z, target, options)
-    slope = _in_u(z, target, options)[1] * _rise(z, options) * scale.to(z.dtype)[:, None]
+    z, live = _live(z, target, scale, options)
+    slope = _in_u(z, target, options)[1] * _rise(z, options) * _over_temperature(scale, z, options)
     return _finished(z, live, slope).to(given)
 
 
 def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: Options) -> Tensor:
     """Return scale · (∂²ℓ/∂z²) vector (N, V)."""
     given = z.dtype
-    z, live = _live(z, target, options)
+    z, live = _live(z, target, scale, options)
     p, slope, mass, largest = _in_u(z, target, options)
     rise = _rise(z, options)
     vector = _where_live(live, torch.where(z == -torch.inf, 0.0, vector.to(z.dtype)))
@@ -94,21 +141,20 @@ def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: O
     moved = mass * p * (w - mean)
     if options.z_loss:
         moved = moved + 2 * options.z_loss * p * (pivot + mean)
-    moved = rise * moved
+    moved = rise * moved / options.temperature
     if options.softcap:
         bend = -2 / options.softcap * torch.tanh(_possible(z) / options.softcap) * rise
         moved = moved + slope * bend * vector
-    return _finished(z, live, moved * scale.to(z.dtype)[:, None]).to(given)
+    return _finished(z, live, moved * _over_temperature(scale, z, options)).to(given)
 
 
 def statistics(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor]:
     """Return the log-sum-exp (N,), the entropy (N,) and the largest class (N,)."""
-    u = _transformed(z.to(wide(z.dtype)), options)
-    d, s, largest = _about_largest(u)
+    d, s, top, largest = _about_largest(z.to(wide(z.dtype)), options)
     log_sum = torch.log1p(s)
     e = torch.exp(d)
     entropy = log_sum - torch.where(e == 0, 0.0, e * d).sum(1) / (1 + s)
-    return u.gather(1, largest)[:, 0] + log_sum, entropy, largest[:, 0]
+    return top + log_sum, entropy, largest[:, 0]
 
 
 def pushed(function: Callable[..., Any], primals: Sequence[Tensor], tangents: Sequence[Tensor]) -> Any:
@@ -124,10 +170,9 @@ def pushed(function: Callable[..., Any], primals: Sequence[Tensor], tangents: Se
 
 def _in_u(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return p, ∂ℓ/∂u, both (N, V), α + 2ζ·lse and the place of the largest entry, both (N, 1)."""
-    u = _transformed(z, options)
-    d, s, largest = _about_largest(u)
+    d, s, top, largest = _about_largest(z, options)
     t = _effective(z, target, options)
-    pull = 2 * options.z_loss * (u.gather(1, largest)[:, 0] + torch.log1p(s)) if options.z_loss else 0.0
+    pull = 2 * options.z_loss * (top + torch.log1p(s)) if options.z_loss else 0.0
     mass = t.sum(1) + pull
     p = torch.exp(d) / (1 + s)[:, None]
     slope = mass[:, None] * p - t
@@ -139,49 +184,66 @@ def _in_u(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor, 
 
 
 def _rise(z: Tensor, options: Options) -> Any:
-    """Return du/dz; 1 − tanh² would cancel."""
+    """Return temperature·du/dz; 1 − tanh² would cancel."""
     if not options.softcap:
-        return 1 / options.temperature
+        return 1.0
     double = 2 * _possible(z) / options.softcap
-    return 4 / options.temperature * torch.sigmoid(double) * torch.sigmoid(-double)
+    return 4 * torch.sigmoid(double) * torch.sigmoid(-double)
+
+
+def _over_temperature(scale: Tensor, z: Tensor, options: Options) -> Tensor:
+    """Return scale/temperature (N, 1) in the type that is computed in, which it may not leave: 0·∞ would be NaN."""
+    largest = torch.finfo(z.dtype).max
+    return (scale / options.temperature).clamp(-largest, largest).to(z.dtype)[:, None]
 
 
 def _possible(z: Tensor) -> Tensor:
     return torch.where(z == -torch.inf, 0.0, z)
 
 
-def _finished(z: Tensor, live: Tensor | None, rows: Tensor) -> Tensor:
-    """Return rows with zeros at classes that cannot happen and where ignored; the NaN of broken rows stay."""
+def _finished(z: Tensor, live: Tensor, rows: Tensor) -> Tensor:
+    """Return rows with zeros at classes that cannot happen and where dropped; the NaN of broken rows stay."""
     return _where_live(live, torch.where((z == -torch.inf) & (rows == rows), 0.0, rows))
 
 
-def _where_live(live: Tensor | None, rows: Tensor) -> Tensor:
-    return rows if live is None else torch.where(live[:, None], rows, 0.0)
+def _where_live(live: Tensor, rows: Tensor) -> Tensor:
+    return torch.where(live[:, None], rows, 0.0)
 
 
-def _live(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor | None]:
-    """Return the logits in the type that is computed in, with zeros in the rows that are ignored, and which are not."""
+def _live(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+    """Return the logits in the type that is computed in, with zeros in the rows that count for nothing, and the others.
+
+    A row of weight 0 is computed where that is possible, since its loss is the derivative in its weight.
+    """
     z = z.to(wide(z.dtype))
-    if options.ignored is None or target.indices is None or target.value is not None:
-        return z, None
-    live = target.indices[:, 0] != options.ignored
+    idle = scale == 0
+    no_weight = weightless(target, options)
+    if no_weight is not None:
+        idle = idle | no_weight
+    live = ~idle | torch.isfinite(z.detach().amax(1))
+    if options.ignored is not None and target.indices is not None and target.value is None:
+        live = live & (target.indices[:, 0] != options.ignored)
     return torch.where(live[:, None], z, 0.0), live
 
 
-def _transformed(z: Tensor, options: Options) -> Tensor:
-    u = z
-    if options.softcap:
-        capped = options.softcap * torch.tanh(_possible(z) / options.softcap)
-        u = torch.where(z == -torch.inf, -torch.inf, capped)
-    return u if options.temperature == 1 else u / options.temperature
+def _capped(z: Tensor, options: Options) -> Tensor:
+    if not options.softcap:
+        return z
+    capped = options.softcap * torch.tanh(_possible(z) / options.softcap)
+    return torch.where(z == -torch.inf, -torch.inf, capped)
 
 
-def _about_largest(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return d, s and the place k of the largest entry, (N, 1)."""
-    largest = u.detach().argmax(1, keepdim=True)
-    d = u - u.gather(1, largest)
+def _about_largest(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return d, s, the largest u (N,) and its place k (N, 1); the difference comes before the temperature."""
+    capped = _capped(z, options)
+    largest = capped.detach().argmax(1, keepdim=True)
+    top = capped.gather(1, largest)
+    d = capped - top
     d = torch.where(d != d, torch.nan, d)  # NaN without the derivative of ∞ − ∞
-    return d, torch.exp(d).scatter(1, largest, 0.0).sum(1) + 0 * d.gather(1, largest)[:, 0], largest
+    if options.temperature != 1:
+        d = d / options.temperature
+        top = top / options.temperature
+    return d, torch.exp(d).scatter(1, largest, 0.0).sum(1) + 0 * d.gather(1, largest)[:, 0], top[:, 0], largest
 
 
 def _effective(z: Tensor, target: Target, options: Options) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from luce.contract import is_pair
 from luce.torch import kernels, operators
+from luce.torch.arguments import autocast, layer, logits
 from luce.torch.formulas import Options
 from luce.torch.layer import LayerLosses
 from luce.torch.logits import Losses, Total
@@ -106,25 +108,23 @@ def cross_entropy(
     True
     >>> loss.backward()
     """
-    if (
-        (size_average, reduce, ignore_index, reduction) == (None, None, -100, "mean")
-        and (label_smoothing, z_loss, temperature, on_empty) == (0.0, 0.0, 1.0, "nan")
-        and all(part is None for part in (weight, sample_weight, softcap, tail, normalizer))
-        and not (shift or stats)
-    ):
+    try:
+        no_options = (
+            (size_average, reduce, ignore_index, reduction) == (None, None, -100, "mean")
+            and (label_smoothing, z_loss, temperature, on_empty) == (0.0, 0.0, 1.0, "nan")
+            and all(part is None for part in (weight, sample_weight, softcap, tail, normalizer))
+            and not (shift or stats)
+        )
+    except (RuntimeError, ValueError):  # a tensor or an array, which is no option: that is told below
+        no_options = False
+    if no_options:
         plain = _plain_mean(input, target)
         if plain is not None:
             return plain
     reduction = _reduction(reduction, size_average, reduce)
-    if not input.is_floating_point():
-        raise TypeError(f"input: expected floating-point logits, got {input.dtype}")
-    if input.dim() == 0:
-        raise ValueError("input: expected shape (C), (N, C) or (N, C, d1, ...), got ()")
-    classes_last = input
-    if input.dim() > 2:
-        classes_last = input.movedim(1, -1)
-        if isinstance(target, Tensor) and target.dim() == input.dim():
-            target = target.movedim(1, -1)
+    input = logits(input)
+    class_axis = 1 if input.dim() > 2 else -1
+    classes_last = input.movedim(class_axis, -1)
     shape = classes_last.shape
     call = prepare(
         shape,
@@ -142,11 +142,12 @@ def cross_entropy(
         normalizer=normalizer,
         on_empty=on_empty,
         shift=shift,
+        class_axis=class_axis,
     )
     rows = classes_last.reshape(call.scale.shape[0], shape[-1])
     keep = rows.requires_grad and torch.is_grad_enabled()
     whole = (rows, *call.target, call.scale)
-    dtype = torch.float32 if input.element_size() == 2 and _autocast(input) else input.dtype
+    dtype = torch.float32 if input.element_size() == 2 and autocast(input) else input.dtype
     if torch.compiler.is_compiling():
         losses, _, *found = operators.FORWARD(*whole, *call.options, keep, stats)
         value = call.reduced(losses, dtype)
@@ -236,13 +237,7 @@ def linear_cross_entropy(
     >>> W.grad.shape
     torch.Size([1000, 4])
     """
-    _check_layer(input, linear_weight, linear_bias)
-    autocast = _autocast(input)
-    dtype = torch.float32 if autocast else input.dtype
-    if autocast:
-        kind = torch.get_autocast_dtype(input.device.type)
-        input, linear_weight = input.to(kind), linear_weight.to(kind)
-        linear_bias = None if linear_bias is None else linear_bias.to(kind)
+    input, linear_weight, linear_bias, dtype = layer(input, linear_weight, linear_bias)
     common: dict[str, Any] = {
         "weight": weight,
         "sample_weight": sample_weight,
@@ -256,14 +251,14 @@ def linear_cross_entropy(
         "on_empty": on_empty,
         "shift": shift,
     }
-    if isinstance(target, tuple) or target.is_floating_point():
+    if is_pair(target) or (isinstance(target, Tensor) and target.is_floating_point()):
         if ignore_index is not None:
             raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignore_index}")
     elif ignore_index is None:
         ignore_index = -100
     if linear_weight.dim() > 2:
-        logits = _logits_of_places(input, linear_weight, linear_bias)
-        return cross_entropy(logits, target, ignore_index=ignore_index, stats=stats, **common)
+        held = _logits_of_places(input, linear_weight, linear_bias)
+        return cross_entropy(held, target, ignore_index=ignore_index, stats=stats, **common)
     shape = (*input.shape[:-1], linear_weight.shape[0])
     call = prepare(
         shape,
@@ -273,11 +268,11 @@ def linear_cross_entropy(
         tolerance=0.0 if tolerance is None else tolerance,
         **common,
     )
-    layer = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
+    parts = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
     compiling = torch.compiler.is_compiling()
     keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not kernels.transformed())
-    wanted = tuple(keep and part is not None and part.requires_grad for part in layer)
-    whole = (*layer, *call.target, call.scale)
+    wanted = tuple(keep and part is not None and part.requires_grad for part in parts)
+    whole = (*parts, *call.target, call.scale)
     if compiling:
         losses, _, _, _, *found = operators.LINEAR_FORWARD(*whole, *call.options, *wanted, stats)
     else:
@@ -307,6 +302,7 @@ def logsumexp(input: Tensor, *, softcap: float | None = None, temperature: float
     >>> luce.torch.logsumexp(torch.zeros(2, 4), temperature=2.0)
     tensor([1.3863, 1.3863])
     """
+    input = logits(input)
     classes = 0 if input.dim() == 1 else 1
     largest = input.detach().argmax(classes)
     losses = cross_entropy(
@@ -342,6 +338,7 @@ def linear_logsumexp(
     >>> luce.torch.linear_logsumexp(torch.ones(2, 3), torch.zeros(4, 3))
     tensor([1.3863, 1.3863])
     """
+    input, linear_weight, linear_bias, _ = layer(input, linear_weight, linear_bias)
     if linear_bias is None:
         chosen_class = torch.zeros(1, dtype=torch.int64, device=input.device)
         bias = None
@@ -384,11 +381,6 @@ def _transformed_logits(logits: Tensor, softcap: float | None, temperature: floa
     return capped / temperature
 
 
-def _autocast(input: Tensor) -> bool:
-    kind = input.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-
-
 def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
     """Return the reduction that PyTorch's older arguments stand for."""
     if size_average is None and reduce is None:
@@ -396,35 +388,6 @@ def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -
     if reduce is False:
         return "none"
     return "sum" if size_average is False else "mean"
-
-
-def _check_layer(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> None:
-    if not (input.is_floating_point() and linear_weight.is_floating_point()):
-        raise TypeError(
-            f"expected a floating-point input and linear_weight, got {input.dtype} and {linear_weight.dtype}"
-        )
-    if input.dim() == 0 or linear_weight.dim() < 2:
-        raise ValueError(
-            "expected input (..., D) and linear_weight (V, D), "
-            f"got shapes {tuple(input.shape)} and {tuple(linear_weight.shape)}"
-        )
-    if input.shape[-1] != linear_weight.shape[-1]:
-        raise ValueError(
-            "expected equal input and linear_weight last dimensions (in_features), "
-            f"got {input.shape[-1]} and {linear_weight.shape[-1]}, respectively"
-        )
-    if linear_weight.dim() > 2 and input.dim() != 2:
-        raise ValueError(
-            f"linear_weight of shape {tuple(linear_weight.shape)} needs input (N, D), got shape {tuple(input.shape)}"
-        )
-    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
-        raise ValueError(
-            f"expected linear_bias shape {tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}"
-        )
-    if not _autocast(input):
-        dtypes = {part.dtype for part in (input, linear_weight, linear_bias) if part is not None}
-        if len(dtypes) > 1:
-            raise TypeError(f"input, linear_weight and linear_bias: expected one dtype, got {sorted(map(str, dtypes))}")
 
 
 def _logits_of_places(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> Tensor:

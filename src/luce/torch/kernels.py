@@ -18,17 +18,19 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from luce import _core
-from luce.contract import Form, tail_share
+from luce.contract import Form, out_of_range, tail_share
 from luce.torch import formulas
 from luce.torch.formulas import Options, Target, wide
 from luce.torch.threads import threads
 
 __all__ = [
     "Rows",
+    "array",
     "batched",
     "compiled",
     "constant",
     "count",
+    "dropped",
     "empty",
     "forward",
     "gradient",
@@ -111,7 +113,7 @@ def forward(
         return _forward_elsewhere(z, target, scale, options, with_gradient, with_statistics, out)
     rows, classes = z.shape
     count(target, classes, options)
-    logits = _array(z)
+    logits = array(z)
     form, factor = _form(z, target, scale, options)
     loss = np.empty(rows)
     slope = None
@@ -125,7 +127,7 @@ def forward(
         form,
         factor,
         loss,
-        None if slope is None else _array(slope),
+        None if slope is None else array(slope),
         threads(),
         stats,
         _half(z),
@@ -143,9 +145,13 @@ def plain_mean(z: Tensor, index: Tensor, *, with_gradient: bool) -> tuple[Tensor
     """
     if z.dim() != 2 or z.element_size() < 4 or index.dtype != torch.int64 or z._is_zerotensor():
         return None
+    try:
+        logits, classes = z.detach().numpy(), index.numpy()
+    except (RuntimeError, TypeError):  # what NumPy can't read, as nested tensors and negated views
+        return None
     slope = empty(z.shape, z) if with_gradient else None
     grad = None if slope is None else slope.numpy()
-    value = _core.plain_mean(z.detach().numpy(), index.numpy(), grad, threads())
+    value = _core.plain_mean(logits, classes, grad, threads())
     return None if value is None else (z.new_tensor(value), slope)
 
 
@@ -157,7 +163,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return _by_chunks(formulas.gradient, z, target, scale, options)
     slope = empty(z.shape, z)
     form, factor = _form(z, target, scale, options)
-    _core.cross_entropy(_array(z), form, factor, None, _array(slope), threads(), None, _half(z))
+    _core.cross_entropy(array(z), form, factor, None, array(slope), threads(), None, _half(z))
     return slope
 
 
@@ -183,12 +189,12 @@ def product(
     result = empty(z.shape, z) if out is None else out
     form, factor = _form(z, target, scale, options)
     _core.cross_entropy_hvp(
-        _array(z),
+        array(z),
         form,
         factor,
-        _array(vector),
-        _array(result),
-        None if gradient_out is None else _array(gradient_out),
+        array(vector),
+        array(result),
+        None if gradient_out is None else array(gradient_out),
         threads(),
         _half(z),
     )
@@ -198,12 +204,23 @@ def product(
 def total(rows: Tensor) -> Tensor:
     """Return the sum of numbers (N,), whose order of addition follows from N alone."""
     if compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or transformed()):
-        return rows.new_tensor(_core.total(_array(rows)))
+        return rows.new_tensor(_core.total(array(rows)))
     step = 4096
     if torch.compiler.is_compiling() or rows.shape[0] <= step:
         return rows.sum()
     whole = rows.shape[0] // step * step
     return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
+
+
+def dropped(target: Target, scale: Tensor, options: Options) -> Tensor | None:
+    """Return which rows (N,) count for nothing, whatever they hold; None if a glance tells that there are none."""
+    found = formulas.weightless(target, options)
+    if options.ignored is not None and target.indices is not None and target.value is None:
+        ignored = target.indices[:, 0] == options.ignored
+        found = ignored if found is None else found | ignored
+    if not (constant(scale) and compiled(scale) and float(scale[0]) != 0):
+        found = scale == 0 if found is None else found | (scale == 0)
+    return found
 
 
 def constant(rows: Tensor) -> bool:
@@ -223,9 +240,9 @@ def _half(z: Tensor) -> Literal["bfloat16", "float16"] | None:
     return "bfloat16" if z.dtype == torch.bfloat16 else "float16"
 
 
-def _array(tensor: Tensor) -> Any:
-    """Return a contiguous tensor's numbers as NumPy sees them, those of 16 bits as their bits."""
-    tensor = tensor.detach()
+def array(tensor: Tensor) -> Any:
+    """Return a tensor's numbers, contiguous, as NumPy sees them; those of 16 bits as their bits."""
+    tensor = tensor.detach().resolve_neg()
     if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
         tensor = tensor.clone()
     tensor = tensor.contiguous()
@@ -237,13 +254,12 @@ def count(target: Target, classes: int, options: Options) -> int:
     if target.indices is None:
         return 0
     ignored = options.ignored if target.value is None else None
-    index = _array(target.indices)
+    index = array(target.indices)
     bad, counted = _core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
-        at = f"[{row}]" if target.value is None else f": indices[{row}, {column}]"
-        allowed = "" if ignored is None else f" or ignore_index={ignored}"
-        raise IndexError(f"target{at} is {index[row, column]}, expected 0 <= class < {classes}{allowed}")
+        name, place = ("target", (row,)) if target.value is None else ("target: indices", (row, column))
+        raise out_of_range(name, place, int(index[row, column]), classes, ignored)
     return counted
 
 
@@ -252,20 +268,21 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[F
     dtype, classes = wide(z.dtype), z.shape[1]
 
     def numbers(tensor: Tensor | None) -> Any:
-        return None if tensor is None else _array(tensor.to(dtype))
+        return None if tensor is None else array(tensor.to(dtype))
 
-    index = None if target.indices is None else _array(target.indices)
+    index = None if target.indices is None else array(target.indices)
     value = numbers(target.value)
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
+    row_scale = None if common else array(scale.to(torch.float64))
     form = Form(
         slots=0 if index is None else index.shape[1],
         indices=index if value is not None or index is None else index.reshape(-1),
         value=value,
         dense=numbers(target.dense),
         weight=numbers(target.weight),
-        tail=tail_share(index, value, classes) if options.tail and index is not None else None,
-        row_scale=None if common else _array(scale.to(torch.float64)),
+        tail=tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
+        row_scale=row_scale,
         keep=1.0 - options.label_smoothing,
         smooth=options.label_smoothing / classes,
         ignored=None if index is None or value is not None else options.ignored,
@@ -303,7 +320,8 @@ def _forward_elsewhere(
 ) -> Rows:
     dtype = row_dtype(z.device)
     parts = _chunks(z)
-    loss = torch.cat([formulas.losses(z[part], target.rows(part), options).to(dtype) for part in parts]) * scale
+    loss = torch.cat([formulas.losses(z[part], target.rows(part), scale[part], options).to(dtype) for part in parts])
+    loss = torch.where(scale == 0, 0.0, loss * scale)
     stats: tuple[Tensor | None, ...] = (None, None, None)
     if with_statistics:
         found = [formulas.statistics(z[part], options) for part in parts]

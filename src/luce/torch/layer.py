@@ -15,9 +15,9 @@ from torch import Tensor
 
 from luce.torch import formulas, kernels, passes
 from luce.torch.batching import Function, one_by_one, over_rows
-from luce.torch.formulas import Options, Target, wide
+from luce.torch.formulas import Options, Target, without_nan
 from luce.torch.kernels import row_dtype
-from luce.torch.logits import nesting, target_vjp
+from luce.torch.logits import along_losses, losses_vjp, nesting, of_weights, target_vjp
 from luce.torch.passes import Direction, Grads, Layer
 
 __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct", "target_slopes"]
@@ -60,16 +60,10 @@ class LayerLosses(Function):
             if known is None or torch.is_grad_enabled():
                 whole = (x, weight, bias, *parts, scale * upstream)
                 grads = LayerGradient.apply(*whole, options, needed[:3], ctx.left_out, known)
-        slopes = target_slopes(
-            lambda layer, target, rows: (
-                lambda t: formulas.losses(layer.logits(), t, options),
-                (scale * upstream)[rows].to(wide(x.dtype)),
-            ),
-            Layer(x, weight, bias),
-            parts,
-            needed[4:7],
-        )
-        of_scale = upstream * _plain_losses(x, weight, bias, parts, options) if needed[7] else None
+        slopes = target_slopes(Layer(x, weight, bias), parts, needed[4:7], scale * upstream, options)
+        of_scale = None
+        if needed[7]:
+            of_scale = upstream * of_weights(_plain_losses(x, weight, bias, parts, options), scale, upstream)
         return *grads, None, *slopes, of_scale, None, None, None
 
     @staticmethod
@@ -81,17 +75,10 @@ class LayerLosses(Function):
         if any(part is not None for part in tangents[:3]):
             total = total + LayerDirectional.apply(x, weight, bias, *parts, scale, *tangents[:3], ctx.options)
         if tangents[7] is not None:
-            total = total + tangents[7] * _plain_losses(x, weight, bias, parts, ctx.options)
-        places = [place for place in (4, 5, 6) if tangents[place] is not None]
-        if places:
-            whole = [x, weight, bias, *parts, scale]
-
-            def losses(x: Tensor, weight: Tensor, bias: Any, index: Any, *rest: Any) -> Tensor:
-                *parts, scale = rest
-                rows = formulas.losses(Layer(x, weight, bias).logits(), Target(index, *parts), ctx.options)
-                return scale * rows.to(scale.dtype)
-
-            total = total + _pushed(losses, whole, places, tangents)
+            total = total + tangents[7] * without_nan(_plain_losses(x, weight, bias, parts, ctx.options), scale)
+        if any(part is not None for part in tangents[4:7]):
+            logits = Layer(x, weight, bias).logits()
+            total = total + along_losses(logits, parts, tangents[4:7], scale, ctx.options)
         return (total, *([None] * 7))
 
     @staticmethod
@@ -135,7 +122,8 @@ class LayerGradient(Function):
             grads = LayerProduct.apply(x, weight, bias, *parts, scale, *along, options, needed[:3])
         of_scale = None
         if needed[7]:
-            of_scale = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
+            growth = LayerDirectional.apply(x, weight, bias, *parts, torch.ones_like(scale), *along, options)
+            of_scale = without_nan(growth, scale)
         slopes = _growth_slopes(Layer(x, weight, bias), along, parts, scale, options, needed[4:7])
         return *grads, None, *slopes, of_scale, None, None, None, None
 
@@ -153,7 +141,8 @@ class LayerGradient(Function):
         if any(part is not None for part in tangents[:3]):
             found.append(LayerProduct.apply(*whole, *tangents[:3], ctx.options, ctx.flags[0]))
         if tangents[7] is not None:
-            found.append(LayerGradient.apply(*whole[:7], tangents[7], ctx.options, ctx.flags[0]))
+            of_scale = torch.where(_idle(x, scale), 0.0, tangents[7])
+            found.append(LayerGradient.apply(*whole[:7], of_scale, ctx.options, ctx.flags[0]))
         places = [place for place in (4, 5, 6) if tangents[place] is not None]
         if places:
 
@@ -240,7 +229,8 @@ class LayerDirectional(Function):
         of_along = LayerGradient.apply(*whole, options, needed[8:11]) if any(needed[8:11]) else (None, None, None)
         of_scale = None
         if needed[7]:
-            of_scale = upstream * LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
+            growth = LayerDirectional.apply(*whole[:7], torch.ones_like(scale), *along, options)
+            of_scale = upstream * of_weights(growth, scale, upstream)
         slopes = _growth_slopes(Layer(x, weight, bias), along, parts, whole[7], options, needed[4:7])
         return *grads, None, *slopes, of_scale, *of_along, None
 
@@ -252,10 +242,9 @@ class LayerDirectional(Function):
 
         def growth(x: Tensor, weight: Tensor, bias: Any, *rest: Any) -> Tensor:
             *parts, scale, along_x, along_weight, along_bias = rest
-            layer = Layer(x, weight, bias)
+            layer, along, scale = _counting(Layer(x, weight, bias), Direction(along_x, along_weight, along_bias), scale)
             slope = formulas.gradient(layer.logits(), Target(*parts), torch.ones_like(scale), ctx.options)
-            moved = _moved(layer, Direction(along_x, along_weight, along_bias))
-            return scale * (slope * moved).sum(1).to(scale.dtype)
+            return scale * (slope * _moved(layer, along)).sum(1).to(scale.dtype)
 
         pushed: Tensor = _pushed(growth, list(ctx.saved_tensors), places, tangents)
         return pushed
@@ -289,23 +278,30 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
         if float(factor) == 1 or not upstream.numel():
             return Grads(*kept)
-        if not bool(factor.abs() <= 1):
+        narrow = any(part is not None and part.element_size() == 2 for part in kept)  # would be rounded twice
+        if narrow or not bool((factor != 0) & (factor.abs() <= 1)):
             return None
     return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
 
 
-def target_slopes(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tuple[Tensor | None, ...]:
-    """Pull back to the target's parts, a chunk of rows at a time.
+def target_slopes(
+    layer: Layer, parts: Any, needed: Any, upstream: Tensor, options: Options
+) -> tuple[Tensor | None, ...]:
+    """Pull Σ upstream·ℓ back to the target's parts."""
 
-    `pulled` gives, for some rows, a function of their target and the upstream gradient of its result.
-    """
+    def pulled(layer: Layer, target: Target, rows: slice) -> tuple[Tensor | None, ...]:
+        return losses_vjp(layer.logits(), target, needed, upstream[rows], options)
+
+    return _slopes_by_chunks(pulled, layer, parts, needed)
+
+
+def _slopes_by_chunks(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tuple[Tensor | None, ...]:
+    """Pull back to the target's parts, a chunk of rows at a time; `pulled` does so for some rows."""
     if not any(needed):
         return None, None, None
     whole, found = Target(*parts), []
     for rows in passes.row_slices(layer):
-        target = whole.rows(rows)
-        function, upstream = pulled(layer._replace(input=layer.input[rows]), target, rows)
-        found.append(target_vjp(function, target, needed, upstream))
+        found.append(pulled(layer._replace(input=layer.input[rows]), whole.rows(rows), rows))
     value, dense, class_weight = zip(*found, strict=True)
     return (
         torch.cat(value) if needed[0] else None,
@@ -319,11 +315,11 @@ def _growth_slopes(
 ) -> tuple[Tensor | None, ...]:
     """Pull the growth Σ scale·⟨∂ℓ/∂z, z'⟩ in a direction back to the target's parts."""
 
-    def pulled(layer: Layer, target: Target, rows: slice) -> Any:
-        moved = _moved(layer, passes.of_rows(along, rows))
-        return lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), moved
+    def pulled(layer: Layer, target: Target, rows: slice) -> tuple[Tensor | None, ...]:
+        moved = without_nan(_moved(layer, passes.of_rows(along, rows)), scale[rows])
+        return target_vjp(lambda t: formulas.gradient(layer.logits(), t, scale[rows], options), target, needed, moved)
 
-    return target_slopes(pulled, layer, parts, needed)
+    return _slopes_by_chunks(pulled, layer, parts, needed)
 
 
 def _moved(layer: Layer, along: Direction) -> Tensor:
@@ -338,20 +334,38 @@ def _moved(layer: Layer, along: Direction) -> Tensor:
 
 def _gradients(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor | None, ...]:
     *parts, scale, options, wanted = rest
-    slope = formulas.gradient(Layer(x, weight, bias).logits(), Target(*parts), scale, options)
-    found = (lambda: slope @ weight, lambda: slope.t() @ x, lambda: slope.sum(0))
+    layer, _, scale = _counting(Layer(x, weight, bias), Direction(None, None, None), scale)
+    slope = formulas.gradient(layer.logits(), Target(*parts), scale, options)
+    found = (lambda: slope @ weight, lambda: slope.t() @ layer.input, lambda: slope.sum(0))
     return tuple(part() if want else None for part, want in zip(found, wanted, strict=True))
 
 
 def _products(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor | None, ...]:
     *parts, scale, along_x, along_weight, along_bias, options, wanted = rest
-    layer, target = Layer(x, weight, bias), Target(*parts)
+    layer, along, scale = _counting(Layer(x, weight, bias), Direction(along_x, along_weight, along_bias), scale)
+    target = Target(*parts)
     z = layer.logits()
     slope = formulas.gradient(z, target, scale, options)
-    curved = formulas.product(z, target, scale, _moved(layer, Direction(along_x, along_weight, along_bias)), options)
+    curved = formulas.product(z, target, scale, _moved(layer, along), options)
     of_x = curved @ weight if along_weight is None else curved @ weight + slope @ along_weight
-    of_weight = curved.t() @ x if along_x is None else curved.t() @ x + slope.t() @ along_x
+    of_weight = curved.t() @ layer.input
+    if along.input is not None:
+        of_weight = of_weight + slope.t() @ along.input
     return tuple(part if want else None for part, want in zip((of_x, of_weight, curved.sum(0)), wanted, strict=True))
+
+
+def _idle(x: Tensor, scale: Tensor) -> Tensor:
+    """Return which rows (N,) have weight 0 and hold what is no number."""
+    return (scale == 0) & ~torch.isfinite(x.detach()).all(1)
+
+
+def _counting(layer: Layer, along: Direction, scale: Tensor) -> tuple[Layer, Direction, Tensor]:
+    """Return the layer, a direction and the scale with zeros in rows that count for nothing: 0·NaN would be NaN."""
+    idle = _idle(layer.input, scale)
+    x = torch.where(idle[:, None], 0.0, layer.input)
+    if along.input is not None:
+        along = along._replace(input=without_nan(along.input, scale))
+    return layer._replace(input=x), along, torch.where(idle, 0.0, scale)
 
 
 def _filled(whole: list[Any], places: list[int], given: Any) -> list[Any]:

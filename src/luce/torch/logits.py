@@ -20,10 +20,21 @@ from torch.autograd import forward_ad
 
 from luce.torch import formulas, kernels
 from luce.torch.batching import Function, over_rows
-from luce.torch.formulas import Options, Target
+from luce.torch.formulas import Options, Target, without_nan
 from luce.torch.kernels import row_dtype
 
-__all__ = ["Gradient", "Losses", "Product", "Total", "nesting", "plain_losses", "target_vjp"]
+__all__ = [
+    "Gradient",
+    "Losses",
+    "Product",
+    "Total",
+    "along_losses",
+    "losses_vjp",
+    "nesting",
+    "of_weights",
+    "plain_losses",
+    "target_vjp",
+]
 
 SHARED = (4,)  # the class weights
 
@@ -89,15 +100,10 @@ class Losses(Function):
                 of_logits = Gradient.apply(z, *parts, scale * upstream, ctx.options)
         slopes: tuple[Tensor | None, ...] = (None, None, None)
         if any(needed[2:5]):
-            slopes = target_vjp(
-                lambda target: formulas.losses(z, target, ctx.options),
-                parts,
-                needed[2:5],
-                (scale * upstream).to(formulas.wide(z.dtype)),
-            )
+            slopes = losses_vjp(z, parts, needed[2:5], scale * upstream, ctx.options)
         of_scale = None
         if needed[5]:
-            of_scale = upstream * plain_losses(z, parts, ctx.options)
+            of_scale = upstream * of_weights(plain_losses(z, parts, ctx.options), scale, upstream)
         return of_logits, None, *slopes, of_scale, None, None, None
 
     @staticmethod
@@ -108,11 +114,12 @@ class Losses(Function):
         along, _, *of_parts, of_scale = tangents[:6]
         total = torch.zeros_like(scale)
         if along is not None:
-            total = total + (Gradient.apply(z, *parts, scale, ctx.options) * along).sum(1).to(scale.dtype)
+            growth = (Gradient.apply(z, *parts, scale, ctx.options) * along).sum(1).to(scale.dtype)
+            total = total + without_nan(growth, scale)
         if of_scale is not None:
-            total = total + of_scale * plain_losses(z, parts, ctx.options)
+            total = total + of_scale * without_nan(plain_losses(z, parts, ctx.options), scale)
         if any(part is not None for part in of_parts):
-            total = total + scale * _along_target(formulas.losses, z, parts, of_parts, ctx.options).to(scale.dtype)
+            total = total + along_losses(z, parts, of_parts, scale, ctx.options)
         return total, None, None, None, None
 
     @staticmethod
@@ -167,7 +174,7 @@ class Gradient(Function):
         of_scale = None
         if needed[5]:
             plain = Gradient.apply(z, *parts, torch.ones_like(scale), ctx.options)
-            of_scale = (plain * upstream).sum(1).to(scale.dtype)
+            of_scale = without_nan((plain * upstream).sum(1).to(scale.dtype), scale)
         slopes = target_vjp(
             lambda target: formulas.gradient(z, target, scale, ctx.options), parts, needed[2:5], upstream
         )
@@ -183,10 +190,10 @@ class Gradient(Function):
         if along is not None:
             total = total + Product.apply(z, *parts, scale, along, ctx.options)
         if of_scale is not None:
-            total = total + Gradient.apply(z, *parts, of_scale, ctx.options)
+            total = total + without_nan(Gradient.apply(z, *parts, of_scale, ctx.options), scale)
         if any(part is not None for part in of_parts):
             total = total + _along_target(
-                lambda z, target, options: formulas.gradient(z, target, scale, options), z, parts, of_parts, ctx.options
+                lambda target: formulas.gradient(z, target, scale, ctx.options), parts, of_parts
             )
         return total
 
@@ -262,11 +269,50 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
         factor = float(upstream[0])
         if factor == 1:
             return kept
-        exact = abs(factor) <= 1 and kept.element_size() > 2
+        exact = 0 < abs(factor) <= 1 and kept.element_size() > 2
         return kept.mul_(factor) if exact else None
-    if kernels.compiled(upstream) and not (kept.element_size() > 2 and bool((upstream.abs() <= 1).all())):
-        return None  # elsewhere, to look at a number would wait for the device
-    return kept.mul_(upstream.to(kept.dtype)[:, None])
+    if not kernels.compiled(upstream):  # to look at a number would wait for the device
+        return torch.where(upstream[:, None] == 0, 0.0, kept.mul_(upstream.to(kept.dtype)[:, None]))
+    if kept.element_size() == 2 or not bool((upstream.abs() <= 1).all()):
+        return None
+    kept.mul_(upstream.to(kept.dtype)[:, None])
+    idle = upstream == 0  # such a row counts for nothing, and may have been NaN
+    return kept.index_fill_(0, idle.nonzero()[:, 0], 0.0) if bool(idle.any()) else kept
+
+
+def of_weights(losses: Tensor, scale: Tensor, upstream: Tensor) -> Tensor:
+    """Return losses as the derivative in the rows' weights, 0 where a row counts for nothing and has none."""
+    return torch.where((upstream == 0) & ~torch.isfinite(losses), 0.0, without_nan(losses, scale))
+
+
+def losses_vjp(z: Tensor, parts: Any, needed: Any, upstream: Tensor, options: Options) -> tuple[Tensor | None, ...]:
+    """Pull upstream·ℓ back to the probabilities, the distributions and the class weights, those that are needed."""
+    pulled = target_vjp(
+        lambda target: formulas.losses(z, target, upstream, options), parts, needed, upstream.to(formulas.wide(z.dtype))
+    )
+    slopes = list(pulled)
+    for place in range(2):
+        slope = slopes[place]
+        if slope is not None:
+            slopes[place] = slope + _hidden(z, parts, upstream.to(slope.dtype)[:, None], options)
+    return tuple(slopes)
+
+
+def along_losses(z: Tensor, parts: Any, tangents: Any, scale: Tensor, options: Options) -> Tensor:
+    """Push tangents of the probabilities, the distributions and the class weights forward through scale·ℓ."""
+    pushed = _along_target(lambda target: formulas.losses(z, target, scale, options), parts, tangents)
+    growth = scale * pushed.to(scale.dtype)
+    for tangent in tangents[:2]:
+        if tangent is not None:
+            hidden = _hidden(z, parts, tangent * scale.to(tangent.dtype)[:, None], options)
+            growth = growth + hidden.sum(1).to(scale.dtype)
+    return growth
+
+
+def _hidden(z: Tensor, parts: Any, factor: Tensor, options: Options) -> Tensor:
+    """Return the hidden part of ∂ℓ/∂t times a factor."""
+    slope = formulas.hidden_slope(z, Target(*parts), options)
+    return torch.where((slope != 0) & (factor != 0), slope * factor, 0.0)
 
 
 def target_vjp(function: Any, parts: Any, needed: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -289,7 +335,7 @@ def target_vjp(function: Any, parts: Any, needed: Any, upstream: Tensor) -> tupl
     return tuple(slopes)
 
 
-def _along_target(function: Any, z: Tensor, parts: Any, tangents: Any, options: Options) -> Tensor:
+def _along_target(function: Any, parts: Any, tangents: Any) -> Tensor:
     """Push tangents of the probabilities, the distributions and the class weights forward."""
     index, *rest = parts
     places = [place for place in range(3) if tangents[place] is not None]
@@ -298,7 +344,7 @@ def _along_target(function: Any, z: Tensor, parts: Any, tangents: Any, options: 
         whole = list(rest)
         for place, part in zip(places, given, strict=True):
             whole[place] = part
-        result: Tensor = function(z, Target(index, *whole), options)
+        result: Tensor = function(Target(index, *whole))
         return result
 
     return formulas.pushed(of, [rest[place] for place in places], [tangents[place] for place in places])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from luce.torch.arguments import tensor
 from luce.torch.functional import cross_entropy, linear_cross_entropy
 
 __all__ = ["CrossEntropyLoss", "LinearCrossEntropyLoss"]
@@ -16,10 +19,14 @@ class _Loss(nn.Module):
     """Options that are the same at every call; `weight` is a buffer."""
 
     weight: Tensor | None
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(self, weight: Tensor | None, **options: Any) -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
+        for name in options:
+            if name not in inspect.signature(type(self).function).parameters:
+                raise TypeError(f"{type(self).__name__}: there is no option {name!r}")
+        self.register_buffer("weight", None if weight is None else tensor("weight", weight))
         self.options = options
 
     def extra_repr(self) -> str:
@@ -44,6 +51,8 @@ class CrossEntropyLoss(_Loss):
     >>> loss(torch.zeros(3, 5), torch.tensor([0, 1, 2]))
     tensor(1.6094)
     """
+
+    function = staticmethod(cross_entropy)
 
     def __init__(self, weight: Tensor | None = None, **options: Any) -> None:
         super().__init__(weight, **options)
@@ -91,6 +100,8 @@ class LinearCrossEntropyLoss(_Loss):
     >>> loss(torch.randn(2, 7, 16), torch.randint(0, 1000, (2, 7))).shape
     torch.Size([])
     """
+
+    function = staticmethod(linear_cross_entropy)
 
     def __init__(
         self,

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from luce.torch import formulas, kernels, passes
-from luce.torch.formulas import Options, Target
+from luce.torch.formulas import Options, Target, without_nan
 from luce.torch.kernels import row_dtype
 from luce.torch.layer import target_slopes
-from luce.torch.logits import target_vjp
+from luce.torch.logits import losses_vjp, of_weights, target_vjp
 from luce.torch.passes import Direction, Layer
 from luce.torch.prepared import check_options
 
@@ -180,20 +180,16 @@ def _of_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
     scale, needed = call[-1], ctx.needs_input_grad
     of_logits = None
     if needed[0] and ctx.flags[0]:
-        of_logits = kept * upstream.to(kept.dtype)[:, None]
+        of_logits = torch.where(upstream[:, None] == 0, 0.0, kept * upstream.to(kept.dtype)[:, None])
     elif needed[0]:
         of_logits = torch.ops.luce.cross_entropy_gradient(logits, *call[:-1], scale * upstream, *ctx.options)
-    options = Options(*ctx.options)
-    slopes = target_vjp(
-        lambda target: formulas.losses(logits, target, options),
-        call[:-1],
-        needed[2:5],
-        (scale * upstream).to(formulas.wide(logits.dtype)),
-    )
+    slopes: Any = (None, None, None)
+    if any(needed[2:5]):
+        slopes = losses_vjp(logits, call[:-1], needed[2:5], scale * upstream, Options(*ctx.options))
     of_scale = None
     if needed[5]:
         plain = torch.ops.luce.cross_entropy(logits, *call[:-1], torch.ones_like(scale), *ctx.options, False, False)
-        of_scale = upstream * plain[0]
+        of_scale = upstream * of_weights(plain[0], scale, upstream)
     return of_logits, None, *slopes, of_scale, *([None] * 9)
 
 
@@ -204,7 +200,7 @@ def _of_gradient(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
     of_scale = None
     if needed[5]:
         plain = torch.ops.luce.cross_entropy_gradient(logits, *call[:-1], torch.ones_like(scale), *ctx.options)
-        of_scale = (plain * upstream).sum(1).to(scale.dtype)
+        of_scale = without_nan((plain * upstream).sum(1).to(scale.dtype), scale)
     options = Options(*ctx.options)
     slopes = target_vjp(
         lambda target: formulas.gradient(logits, target, scale, options), call[:-1], needed[2:5], upstream
@@ -220,28 +216,19 @@ def _of_linear_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
     if any(wanted):  # every row has the same upstream gradient
         factor = upstream[:1].sum()
         grads = [
-            part * factor.to(part.dtype) if want else None
+            torch.where(factor == 0, 0.0, part * factor.to(part.dtype)) if want else None
             for part, want in zip((of_x, of_weight, of_bias), wanted, strict=True)
         ]
     else:
         want = [bool(needed[place]) for place in range(3)]
         found = torch.ops.luce.linear_cross_entropy_gradient(*layer, *call[:-1], scaled, *ctx.options, *want)
         grads = [part if w else None for part, w in zip(found, want, strict=True)]
-    options = Options(*ctx.options)
-    slopes = target_slopes(
-        lambda layer, target, rows: (
-            lambda t: formulas.losses(layer.logits(), t, options),
-            scaled[rows].to(formulas.wide(layer.input.dtype)),
-        ),
-        layer,
-        call[:-1],
-        needed[4:7],
-    )
+    slopes = target_slopes(layer, call[:-1], needed[4:7], scaled, Options(*ctx.options))
     of_scale = None
     if needed[7]:
         none = (False, False, False, False)
         whole = (*layer, *call[:-1], torch.ones_like(scale), *ctx.options, *none)
-        of_scale = upstream * torch.ops.luce.linear_cross_entropy(*whole)[0]
+        of_scale = upstream * of_weights(torch.ops.luce.linear_cross_entropy(*whole)[0], scale, upstream)
     return *grads, None, *slopes, of_scale, *([None] * 11)
 
 
@@ -254,7 +241,7 @@ def _of_linear_gradient(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
     of_scale = None
     if needed[7]:
         whole = (*layer, *along, *call[:-1], torch.ones_like(scale), *ctx.options)
-        of_scale = torch.ops.luce.linear_cross_entropy_directional(*whole)
+        of_scale = without_nan(torch.ops.luce.linear_cross_entropy_directional(*whole), scale)
     grads = [part if w else None for part, w in zip(found, want, strict=True)]
     return *grads, *([None] * 4), of_scale, *([None] * 10)
 

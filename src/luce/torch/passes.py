@@ -5,7 +5,7 @@ With G = scale·∂ℓ/∂z and a direction (x', W', b'), whose logits are z' = 
     dx = G W,  dW = Gᵀ x,  db = Gᵀ 1
     d'x = (H z') W + G W',  d'W = (H z')ᵀ x + Gᵀ x',  d'b = (H z')ᵀ 1
 
-Nothing here knows about autograd. Rows that are ignored are left out of the products on the CPU.
+Nothing here knows about autograd. Rows that count for nothing are left out of the products on the CPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from luce.linear import row_chunks
 from luce.torch import blocks, kernels
-from luce.torch.formulas import Options, Target, wide
+from luce.torch.formulas import Options, Target, wide, without_nan
 from luce.torch.kernels import row_dtype
 from luce.torch.products import multiply
 
@@ -120,7 +120,7 @@ def forward(
     of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     chooser = blocks.Chooser(options.tolerance, x)
-    for part, chunk, buffer in _chunks(layer, target, options, 1, with_statistics):
+    for part, chunk, buffer in _chunks(layer, target, scale, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
             z,
@@ -136,15 +136,20 @@ def forward(
             for whole, piece in zip(stats, found[2:], strict=True):
                 assert piece is not None
                 whole[part] = piece
+        if not with_gradient:
+            continue
         sums.add_bias(z)
-        if with_gradient and options.tolerance:
+        inputs = chunk.input
+        if with_statistics and wanted[1]:  # every row is here
+            inputs = _counting(inputs, target.rows(part), scale[part], options)
+        if options.tolerance:
             kept = chooser.choose(z)
             if kept is not None:
-                blocks.add_products(z, kept, chunk.input, weight, of_input, part, sums.started())
+                blocks.add_products(z, kept, inputs, weight, of_input, part, sums.started())
                 continue
         if of_input is not None:
             _put(of_input, part, z, weight)
-        sums.add(z, chunk.input)
+        sums.add(z, inputs)
     rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
     return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
 
@@ -158,9 +163,12 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
     of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
-    for part, chunk, buffer in _chunks(layer, target, options, 2):
+    for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
+        some = of_rows(along, part)
+        if some.input is not None:
+            some = some._replace(input=_counting(some.input, target.rows(part), scale[part], options))
+        moved = _logits_along(chunk, some, buffer[1])
         # H z' takes the place of z', and the gradient that of the logits
         kernels.product(
             z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
@@ -170,8 +178,8 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
             if along.weight is not None:
                 _put(of_input, part, z, along.weight, add=True)
         sums.add(moved, chunk.input)
-        if along.input is not None:
-            sums.add(z, along.input[part])
+        if some.input is not None:
+            sums.add(z, some.input)
         sums.add_bias(moved)
     return sums.finish(layer, of_input)
 
@@ -182,12 +190,12 @@ def directional(layer: Layer, target: Target, scale: Tensor, options: Options, a
         whole = (*layer, *along, *target, scale, *options)
         return cast("Tensor", torch.ops.luce.linear_cross_entropy_directional(*whole))
     growth = torch.zeros_like(scale)
-    for part, chunk, buffer in _chunks(layer, target, options, 2):
+    for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
         moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
-    return growth
+    return without_nan(growth, scale)
 
 
 def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
@@ -205,15 +213,15 @@ def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
 
 
 def _chunks(
-    layer: Layer, target: Target, options: Options, buffers: int, every_row: bool = False
+    layer: Layer, target: Target, scale: Tensor, options: Options, buffers: int, every_row: bool = False
 ) -> Iterator[tuple[slice | Tensor, Layer, tuple[Tensor, ...]]]:
     """Yield rows, the layer of these rows, and buffers of their logits' shape.
 
-    Rows are a slice, or places where some are ignored.
+    Rows are a slice, or places where some count for nothing.
     """
     x, weight, bias = layer
     classes = weight.shape[0]
-    live = _live(x, target, options) if not every_row else None
+    live = _live(x, target, scale, options) if not every_row else None
     count = x.shape[0] if live is None else live.shape[0]
     held: list[Tensor] = []
     for chunk in chunks(count, buffers * classes * x.element_size()):
@@ -221,8 +229,8 @@ def _chunks(
         held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
-        if live is None and options.ignored is not None and target.indices is not None and not kernels.compiled(x):
-            inputs = torch.where(target.indices[part] != options.ignored, inputs, 0.0)
+        if live is None and not every_row:
+            inputs = _counting(inputs, target.rows(part), scale[part], options)
         yield part, Layer(inputs, weight, bias), tuple(buffer[:size] for buffer in held)
 
 
@@ -236,12 +244,20 @@ def row_slices(layer: Layer) -> Iterator[slice]:
     return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
-def _live(x: Tensor, target: Target, options: Options) -> Tensor | None:
+def _live(x: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor | None:
     """Return the places of the rows that count, None for all; off the CPU that would wait for the device."""
-    if options.ignored is None or target.indices is None or target.value is not None or not kernels.compiled(x):
+    dropped = kernels.dropped(target, scale, options) if kernels.compiled(x) else None
+    if dropped is None or not bool(dropped.any()):
         return None
-    live = target.indices[:, 0] != options.ignored
-    return None if bool(live.all()) else live.nonzero()[:, 0]
+    return (~dropped).nonzero()[:, 0]
+
+
+def _counting(x: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+    """Return rows x with zeros in those that count for nothing: the 0 of their gradient must not meet a NaN."""
+    dropped = kernels.dropped(target, scale, options)
+    if dropped is None or (kernels.compiled(x) and not bool(dropped.any())):
+        return x
+    return torch.where(dropped[:, None], 0.0, x)
 
 
 def of_rows(along: Direction, part: slice | Tensor) -> Direction:

@@ -8,14 +8,25 @@ loss is linear in them.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from luce.contract import choice, is_pair, number
+from luce.arrays import misshapen
+from luce.contract import (
+    DISTRIBUTION,
+    INDICES,
+    check_classes_shape,
+    check_pair_shapes,
+    class_indices,
+    is_pair,
+    no_integers,
+    no_target,
+)
+from luce.options import check_normalizer, check_tail, choice, class_to_ignore, nothing_left, number
 from luce.torch import kernels
+from luce.torch.arguments import integers, tensor
 from luce.torch.formulas import Options, Target
 from luce.torch.kernels import row_dtype
 
@@ -73,11 +84,14 @@ class Prepared(NamedTuple):
         else:
             assert target.indices is not None
             wanted = target.indices[:, 0]
+        correct = largest == wanted
+        if not kernels.constant(self.scale):
+            correct = correct & (self.scale != 0)
         return Stats(
             logsumexp.to(dtype).reshape(self.shape),
             entropy.to(dtype).reshape(self.shape),
             largest.reshape(self.shape),
-            (largest == wanted).reshape(self.shape),
+            correct.reshape(self.shape),
             *(left_out if self.options.tolerance else ()),
         )
 
@@ -100,132 +114,207 @@ def prepare(
     on_empty: str,
     shift: bool,
     tolerance: float = 0.0,
+    class_axis: int = -1,
 ) -> Prepared:
-    """Check a target and the options against logits (..., V), the classes last."""
-    choice("reduction", reduction, ("mean", "sum", "none"))
-    choice("on_empty", on_empty, ("nan", "zero", "raise"))
-    choice("tail", tail, (None, "uniform"))
+    """Check a target and the options against logits (..., V), whose classes are moved last from `class_axis`."""
+    choice("reduction", reduction)
+    choice("on_empty", on_empty)
+    check_normalizer(normalizer, reduction)
     cap = 0.0 if softcap is None else softcap
     options = Options(label_smoothing, None, z_loss, cap, temperature, tail is not None, tolerance)
     if not torch.compiler.is_compiling():  # or else the operators do it: numbers may be symbols here
         check_options(options, has_softcap=softcap is not None)
-    ignored = None if ignore_index is None else operator.index(ignore_index)
-    shape, classes = logits_shape[:-1], logits_shape[-1]
+    elif softcap == 0:  # which stands for none below
+        number("softcap", softcap)
+    ignored = class_to_ignore(ignore_index)
+    shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     rows = math.prod(shape)
     if classes == 0:
         raise ValueError(f"input: expected at least one class, got logits of shape {tuple(logits_shape)}")
     if weight is not None:
-        _of_shape("weight", weight, (classes,), "one weight per class")
+        weight = _of_shape("weight", weight, device, (classes,), "one weight per class")
     dtype = row_dtype(device)
     scale = torch.ones((), dtype=dtype, device=device).expand(rows)
+    dropped = None
     if sample_weight is not None:
-        _of_shape("sample_weight", sample_weight, shape, "one weight per row")
+        sample_weight = _of_shape("sample_weight", sample_weight, device, shape, "one weight per row")
         scale = sample_weight.reshape(rows).to(dtype)
-    found, per_class = _target(target, logits_shape, ignored, tail, shift)
-    if not per_class:
+        if reduction == "mean" and normalizer is None and sample_weight.dtype == torch.float64:
+            scale = _of_usual_size(scale)
+        dropped = scale == 0
+    found = _rows(target, logits_shape, class_axis, device, ignored, tail, shift, dropped)
+    if dropped is not None:
+        found = found.without(dropped, classes)
+    if found.indices is None or found.value is not None:
         ignored = None
     options = options._replace(ignored=ignored)
-    whole = Target(*found, weight)
+    whole = Target(*found[:3], weight)
     divisor: Tensor | float | None = None
     if reduction == "mean":
-        weighted = sample_weight is not None or weight is not None
-        if not weighted and per_class and normalizer is None and _readable(found[0]):
-            divisor = kernels.count(whole, classes, options)
+        if found.counted is not None and sample_weight is None and weight is None and normalizer is None:
+            divisor = found.counted
         else:
             divisor = _divisor(whole, scale, options, normalizer)
         if on_empty == "raise" and bool(divisor == 0):
-            raise ValueError('nothing is left to average: no rows, or all ignored or of weight 0 (on_empty="raise")')
+            raise nothing_left()
         if isinstance(divisor, Tensor):
             share = 1 / torch.where(divisor == 0, 1.0, divisor)
         else:
             share = torch.full((), 1 / (divisor or 1.0), dtype=dtype, device=device)
         scale = share.expand(rows) if sample_weight is None else scale * share
-    elif normalizer is not None:
-        raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
-    return Prepared(whole, scale, divisor, options, tuple(shape), reduction, on_empty)
+    return Prepared(whole, scale, divisor, options, shape, reduction, on_empty)
 
 
 def check_options(options: Options, *, has_softcap: bool) -> None:
     """Raise a ValueError or TypeError for an option that is out of its range."""
-    number("label_smoothing", options.label_smoothing, "a number in [0, 1]", lambda x: 0 <= x <= 1)
-    number("z_loss", options.z_loss, "a finite number >= 0", lambda x: x >= 0)
-    number("temperature", options.temperature, "a finite number > 0", lambda x: x > 0)
-    number("tolerance", options.tolerance, "a number in [0, 1)", lambda x: 0 <= x < 1)
+    for name in ("label_smoothing", "z_loss", "temperature", "tolerance"):
+        number(name, getattr(options, name))
     if has_softcap:
-        number("softcap", options.softcap, "a finite number > 0 or None", lambda x: x > 0)
+        number("softcap", options.softcap)
 
 
-def _target(
-    target: Any, logits_shape: tuple[int, ...], ignored: int | None, tail: str | None, shift: bool
-) -> tuple[tuple[Tensor | None, Tensor | None, Tensor | None], bool]:
-    """Return (index, value, dense) as rows, and whether the target is a class a row."""
+def _rows(
+    target: Any,
+    logits_shape: tuple[int, ...],
+    class_axis: int,
+    device: torch.device,
+    ignored: int | None,
+    tail: str | None,
+    shift: bool,
+    dropped: Tensor | None,
+) -> _Rows:
+    """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
-    rows = math.prod(shape)
+    check_tail(tail, pair=is_pair(target))
     if is_pair(target):
-        index, value = target
-        if not (_integers(index) and value.is_floating_point()):
-            raise TypeError(
-                f"target: expected (integer indices, floating probabilities), got {index.dtype} and {value.dtype}"
-            )
-        if index.shape != value.shape or tuple(index.shape[:-1]) != shape:
-            raise ValueError(
-                f"target: expected indices and probabilities of shape {(*shape, 'k')}, "
-                f"got {tuple(index.shape)} and {tuple(value.shape)}"
-            )
         if shift:
             raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")
-        slots = index.shape[-1]
-        return (index.reshape(rows, slots).long(), value.reshape(rows, slots), None), False
-    if tail is not None:
-        raise ValueError('tail: "uniform" goes with a target of (indices, probabilities)')
-    if _integers(target):
-        if tuple(target.shape) != shape:
-            hint = "; one-hot rows are a distribution: make them float" if target.shape == logits_shape else ""
-            wanted = f"class indices for logits {tuple(logits_shape)} have shape {shape}"
-            raise ValueError(f"target: {wanted}, got {tuple(target.shape)}{hint}")
-        if shift:
-            target = _shifted(target, ignored)
-        return (target.reshape(rows, 1).long(), None, None), True
-    if not target.is_floating_point():
-        raise TypeError(f"target: expected integers or floating-point probabilities, got {target.dtype}")
-    if tuple(target.shape) == shape and tuple(target.shape) != tuple(logits_shape):
-        raise TypeError(f"target: class indices must be integers, got {target.dtype}")
-    if tuple(target.shape) != tuple(logits_shape):
-        raise ValueError(
-            f"target: expected a distribution of the logits' shape {tuple(logits_shape)}, got {tuple(target.shape)}"
-        )
+        return _pair(target, device, shape, classes, dropped)
+    target = tensor("target", target, device)
+    if integers(target):
+        check_classes_shape(tuple(target.shape), shape, _as_given(logits_shape, class_axis))
+        return _classes(target, shape, classes, ignored, shift, dropped)
+    found = _distribution(target, logits_shape, class_axis)
     if ignored is not None and ignored >= 0:
         raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignored}")
     if shift:
         raise ValueError("shift: goes with class indices, got a target of probabilities")
-    return (None, None, target.reshape(rows, classes)), False
+    return found
 
 
-def _shifted(target: Tensor, ignored: int | None) -> Tensor:
-    """Return the next token's class at each place, nothing at the last."""
-    if ignored is None:
-        raise ValueError("shift: needs an ignore_index for the last place of each sequence, got None")
-    if target.dim() == 0:
+class _Rows(NamedTuple):
+    """A target as rows: `indices` (N, 1) or (N, k), `value` (N, k), `dense` (N, V); how many classes count, if seen."""
+
+    indices: Tensor | None = None
+    value: Tensor | None = None
+    dense: Tensor | None = None
+    counted: int | None = None
+
+    def without(self, dropped: Tensor, classes: int) -> _Rows:
+        """Return the rows with a class and a number in place of what is none in rows that are dropped."""
+        if _readable(dropped) and not bool(dropped.any()):
+            return self
+        dropped, (index, value, dense) = dropped[:, None], self[:3]
+        if index is not None:
+            index = torch.where(dropped & ((index < 0) | (index >= classes)), 0, index)
+        if value is not None:
+            value = torch.where(dropped & ~torch.isfinite(value), 0.0, value)
+        if dense is not None:
+            dense = torch.where(dropped & ~torch.isfinite(dense), 0.0, dense)
+        return _Rows(index, value, dense, self.counted)
+
+
+def _pair(
+    target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
+) -> _Rows:
+    """Return a target of (indices, probabilities) as rows."""
+    index, value = tensor("target: indices", target[0], device), tensor("target: probabilities", target[1], device)
+    if not integers(index):
+        raise no_integers(INDICES, str(index.dtype))
+    if not value.is_floating_point():
+        raise TypeError(f"target: probabilities: expected floating-point numbers, got {value.dtype}")
+    check_pair_shapes(tuple(index.shape), tuple(value.shape), shape)
+    if _readable(index):
+        class_indices("target: indices", kernels.array(index), classes, None, dropped=_seen(dropped, shape))
+    rows, slots = math.prod(shape), index.shape[-1]
+    return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
+
+
+def _classes(
+    target: Tensor, shape: tuple[int, ...], classes: int, ignored: int | None, shift: bool, dropped: Tensor | None
+) -> _Rows:
+    """Return class indices of the rows' shape as rows; with `shift`, the next place's."""
+    if shift and not shape:
         raise ValueError("shift: expected a target with a dimension of places, got shape ()")
-    last = torch.full_like(target[..., :1], ignored)
-    return torch.cat([target[..., 1:], last], dim=-1)
+    counted = None
+    if _readable(target):
+        used, idle = target, _seen(dropped, shape)
+        if shift:
+            used, idle = target[..., 1:], None if idle is None else idle[..., :-1]
+        counted = class_indices("target", kernels.array(used), classes, ignored, first=int(shift), dropped=idle)[1]
+    index = _signed(target)
+    if shift:
+        if ignored is None:
+            raise ValueError("shift: needs an ignore_index for the last place of each sequence, got None")
+        index = torch.cat([index[..., 1:], torch.full_like(index[..., :1], ignored)], dim=-1)
+    return _Rows(index.reshape(math.prod(shape), 1), counted=counted)
 
 
-def _readable(index: Tensor | None) -> bool:
-    """Whether class indices are numbers that can be looked at here and now."""
-    if index is None or torch._C._are_functorch_transforms_active():
+def _distribution(target: Tensor, logits_shape: tuple[int, ...], class_axis: int) -> _Rows:
+    """Return probabilities of the logits' shape, the classes along their axis, as rows."""
+    given, shape = _as_given(logits_shape, class_axis), tuple(logits_shape[:-1])
+    if not target.is_floating_point():
+        raise no_target(str(target.dtype))
+    if tuple(target.shape) == shape and shape != given:
+        raise no_integers("class indices", str(target.dtype))
+    if tuple(target.shape) != given:
+        raise misshapen("target", given, DISTRIBUTION, tuple(target.shape))
+    return _Rows(dense=target.movedim(class_axis, -1).reshape(math.prod(shape), logits_shape[-1]))
+
+
+def _as_given(logits_shape: tuple[int, ...], class_axis: int) -> tuple[int, ...]:
+    """Return the shape of the logits before the classes were moved last."""
+    *shape, classes = logits_shape
+    shape.insert(class_axis % len(logits_shape), classes)
+    return tuple(shape)
+
+
+def _signed(index: Tensor) -> Tensor:
+    """Return class indices as int64, in which those of uint64 that it can't hold are out of range and never ignored."""
+    signed = index.long()
+    if index.dtype != torch.uint64:
+        return signed
+    return torch.where(signed < 0, torch.iinfo(torch.int64).min, signed)
+
+
+def _readable(given: Tensor) -> bool:
+    """Whether a tensor holds numbers that can be looked at here and now."""
+    if torch._C._are_functorch_transforms_active():
         return False
-    return kernels.compiled(index) and not kernels.batched(index)
+    return kernels.compiled(given) and not kernels.batched(given)
+
+
+def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> Any:
+    """Return which rows are dropped as an array of a shape, None if none are or it can't be seen."""
+    if dropped is None or not _readable(dropped) or not bool(dropped.any()):
+        return None
+    return dropped.numpy().reshape(shape)
+
+
+def _of_usual_size(scale: Tensor) -> Tensor:
+    """Return weights of a mean over a power of two near the largest: their sum and its inverse stay in the type."""
+    if scale.shape[0] == 0:
+        return scale
+    power = torch.frexp(scale.detach().abs().amax()).exponent.clamp(-1000, 1000)
+    return scale / torch.ldexp(torch.ones_like(scale[0]), power)
 
 
 def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor | float:
     """Return what "mean" divides by."""
     if isinstance(normalizer, Tensor):
-        if normalizer.dim():
-            raise ValueError(f"normalizer: expected a number or a tensor of shape (), got {tuple(normalizer.shape)}")
-        return normalizer.to(scale)
+        return _count_of(tensor("normalizer", normalizer), scale)
     if normalizer is not None:
-        return number("normalizer", normalizer, "a finite number > 0 or None", lambda x: x > 0)
+        return number("normalizer", normalizer)
     if target.indices is None or target.value is not None:
         return kernels.total(scale)
     index = target.indices[:, 0]
@@ -236,15 +325,25 @@ def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float 
     return kernels.total(scale)
 
 
+def _count_of(normalizer: Tensor, scale: Tensor) -> Tensor:
+    """Return a normaliser that is a tensor, of the rows' type and on their device."""
+    if normalizer.dim():
+        raise ValueError(f"normalizer: expected a number or a tensor of shape (), got {tuple(normalizer.shape)}")
+    if normalizer.is_meta and not scale.is_meta:
+        raise ValueError(f"normalizer: expected a number or a tensor with a value, got one on {normalizer.device}")
+    if _readable(normalizer) and not 0 <= (value := normalizer.item()) < math.inf:
+        raise ValueError(f"normalizer: expected a finite number >= 0, got {value}")
+    return normalizer.to(scale)
+
+
 def _within(index: Tensor, weight: Tensor) -> Tensor:
     """Indices that PyTorch can look up: what is out of range is found and told by the kernels."""
     return index.clamp(0, weight.shape[0] - 1)
 
 
-def _integers(tensor: Any) -> bool:
-    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
-
-
-def _of_shape(name: str, tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
-    if tuple(tensor.shape) != tuple(shape):
-        raise ValueError(f"{name}: expected shape {tuple(shape)} ({what}), got {tuple(tensor.shape)}")
+def _of_shape(name: str, value: Any, device: torch.device, shape: tuple[int, ...], what: str) -> Tensor:
+    """Return a tensor of a given shape."""
+    checked = tensor(name, value, device)
+    if tuple(checked.shape) != shape:
+        raise misshapen(name, shape, what, tuple(checked.shape))
+    return checked

@@ -220,6 +220,9 @@ class CrossEntropy:
         self._leading, n_classes = logits.shape[:-1], logits.shape[-1]
         with _precise(logits, temperature) as self._digits:
             self._rows = _Rows(logits.reshape(-1, n_classes), softcap=softcap, temperature=temperature)
+            n_rows = len(self._rows.p)
+            given = np.ones(n_rows) if sample_weight is None else np.broadcast_to(sample_weight, self._leading)
+            given = to_exact(given).reshape(-1)
             self._target = _Target(
                 target,
                 n_classes,
@@ -227,10 +230,11 @@ class CrossEntropy:
                 label_smoothing=label_smoothing,
                 ignore_index=ignore_index,
                 tail=tail,
+                dropped=(given == 0).astype(bool),
             )
-            n_rows = len(self._rows.p)
-            given = np.ones(n_rows) if sample_weight is None else np.broadcast_to(sample_weight, self._leading)
-            row_weight: Any = np.where(self._target.ignored, mp.zero, to_exact(given).reshape(-1))
+            if not z_loss:
+                self._target.drop_weightless()
+            row_weight: Any = np.where(self._target.ignored, mp.zero, given)
             self._zeta = mp.mpf(z_loss)
             denominator = mp.one
             if reduction == "mean":
@@ -287,8 +291,9 @@ class CrossEntropy:
         """Return ``∂L/∂t`` in the target as given: floats (..., V), or the probabilities (..., k) of a pair."""
         with mp.workdps(self._digits):
             value, scale = self._target.pull_back(self._rows.nan_where_broken(self._rows.surprise))
-            shape = (*self._leading, value.shape[-1])
-            return Exact((self._row_factor * value).reshape(shape), (self._row_factor * scale).reshape(shape))
+            shape, counts = (*self._leading, value.shape[-1]), self._row_factor != 0
+            value, scale = (np.where(counts, self._row_factor * x, mp.zero) for x in (value, scale))
+            return Exact(value.reshape(shape), scale.reshape(shape))
 
     def hvp(self, vector: ArrayLike) -> Exact:
         """Return ``∂²L/∂z² · vector``, shape (..., V): ``s⊙H_u(s⊙v) + ∂ℓ/∂u⊙u″⊙v`` with ``s = du/dz``."""
@@ -319,7 +324,7 @@ class CrossEntropy:
         return Exact(a * rows.p - t, np.where(rows.unique_maximum, np.minimum(scale, others), scale))
 
     def _finished(self, value: Multiprecision, scale: Multiprecision) -> Exact:
-        """Return a derivative times ``r_i / D``, 0 for impossible classes and ignored rows, NaN for broken ones."""
+        """Return a derivative times ``r_i / D``; 0 for impossible classes and rows of no weight, NaN for broken ones."""
         rows, silent = self._rows, self._target.ignored[:, None]
         shape = (*self._leading, value.shape[-1])
 
@@ -462,6 +467,7 @@ class SigmoidCrossEntropy:
                 row_weight = row_weight.reshape(*row_weight.shape, *[1] * (logits.ndim - row_weight.ndim))
             row_weight = np.broadcast_to(row_weight, logits.shape)
             factor = row_weight * to_exact(1.0 if weight is None else weight)
+            z, positive, negative = (np.where(factor == 0, mp.zero, x) for x in (z, positive, negative))
             softplus = _elementwise(lambda x: x if x == mp.inf else mp.log1p(mp.exp(x)))
             sigmoid = _elementwise(lambda x: mp.zero if x == -mp.inf else 1 / (1 + mp.exp(-x)))
             loss = factor * (_times(positive, softplus(-z)) + _times(negative, softplus(z)))
@@ -534,27 +540,34 @@ class _Target:
         label_smoothing: float,
         ignore_index: int,
         tail: str | None,
+        dropped: NDArray[np.bool_],
     ) -> None:
         self._weight, self._smoothing, self._tail = to_exact(weight), mp.mpf(label_smoothing), tail
         self._indices: NDArray[np.int64] | None = None
         if isinstance(target, tuple):
             indices, probabilities = np.asarray(target[0]), to_exact(target[1])
             self._indices = indices.astype(np.int64).reshape(-1, indices.shape[-1])
-            t = _scattered(self._indices, probabilities.reshape(self._indices.shape), n_classes)
+            self._indices = np.where(dropped[:, None], 0, self._indices)
+            probabilities = np.where(dropped[:, None], mp.zero, probabilities.reshape(self._indices.shape))
+            t = _scattered(self._indices, probabilities, n_classes)
             if tail == "uniform":
                 t = t + self._unlisted(t) * np.maximum(1 - _total(t), mp.zero)
-            self.ignored = np.zeros(len(t), dtype=bool)
+            self.ignored = dropped
         elif np.asarray(target).dtype.kind in "iu":
             labels = np.asarray(target).astype(np.int64).reshape(-1)
-            self.ignored = labels == ignore_index
+            self.ignored = (labels == ignore_index) | dropped
             labels = np.where(self.ignored, 0, labels)
             t = _scattered(labels[:, None], to_exact(np.ones((len(labels), 1))), n_classes)
         else:
-            t = to_exact(target).reshape(-1, n_classes)
-            self.ignored = np.zeros(len(t), dtype=bool)
+            t = np.where(dropped[:, None], mp.zero, to_exact(target).reshape(-1, n_classes))
+            self.ignored = dropped
         hard = not isinstance(target, tuple) and np.asarray(target).dtype.kind in "iu"
         self.share = _total(t * self._weight)[:, 0] if hard else to_exact(np.ones(len(t)))
         self.t = self._weight * ((1 - self._smoothing) * t + self._smoothing / max(n_classes, 1))
+
+    def drop_weightless(self) -> None:
+        """Ignore the rows of a class of weight 0 whose target has no other mass."""
+        self.ignored = self.ignored | ((self.share == 0) & (_total(self.t)[:, 0] == 0)).astype(bool)
 
     def _unlisted(self, like: Multiprecision) -> Multiprecision:
         """Return 1 / (number of classes that a row does not list) at those classes, 0 at the others."""
@@ -621,10 +634,14 @@ def _along(exact: Exact, axis: int) -> Exact:
 
 @contextmanager
 def _precise(logits: ArrayLike, temperature: float = 1.0) -> Iterator[int]:
-    """Work with so many digits that ``p − t`` keeps :data:`DIGITS` at the batch's largest margin; yields the number."""
+    """Work with so many digits that ``p − t`` keeps :data:`DIGITS` at the batch's largest margin; yields the number.
+
+    The differences of logits over temperature keep them, too, however large those are.
+    """
     values = np.asarray(logits).astype(np.float64)
-    finite = values[np.isfinite(values)]
-    margin = float(np.ptp(finite)) / float(temperature) if finite.size else 0.0
-    digits = DIGITS + math.ceil(min(margin / math.log(10), MOST_CANCELLED))
+    finite = mp.mpf(1) * to_exact(values[np.isfinite(values)])
+    margin, largest = (finite.max() - finite.min(), abs(finite).max()) if finite.size else (mp.zero, mp.zero)
+    digits = DIGITS + math.ceil(min(margin / temperature / math.log(10), MOST_CANCELLED))
+    digits += max(0, math.ceil(mp.log10(largest / temperature))) if largest else 0
     with mp.workdps(digits):
         yield digits

@@ -189,6 +189,25 @@ def _ignored_garbage(t: Trial) -> None:
                 raise AssertionError("the gradient of an ignored row is not 0")
 
 
+@check("rows of weight 0 count for nothing", "whatever is in them, NaN too, and their gradient is 0 to the last bit")
+def _weightless_garbage(t: Trial) -> None:
+    t.require("sample_weight")
+    like = t.problem(n_classes=5)
+    weights = (np.arange(len(like.logits)) % 2).astype(like.vector.dtype)
+    for garbage in (1e30, np.nan):
+        p = with_target(like, like.target)
+        p.options = {**like.options, "sample_weight": weights}
+        p.logits = like.logits.copy()
+        p.logits[weights == 0] = garbage
+        t.loss(p, what=str(garbage))
+        with t.attempt(str(garbage)):
+            found = t.slope(p)
+            if "gradient" in t.derivatives:
+                t.judge("gradient", found, gradient_of(p), p.dtype)
+            if found[weights == 0].any():
+                raise AssertionError("the gradient of a row of weight 0 is not 0")
+
+
 @check("class out of range", "an exception, or NaN where a framework cannot raise; never a finite loss")
 def _out_of_range(t: Trial) -> None:
     like = t.problem(n_rows=3, n_classes=5)
