@@ -66,7 +66,7 @@ def _prepare(
 ) -> _Problem:
     shape = logits.shape
     dtype = working_dtype(logits.dtype)
-    each = None if weight is None else _broadcast("weight", weight, shape, np.float64)
+    each = None if weight is None else _broadcast("weight", weight, shape, np.dtype(np.float64))
     count = float(math.prod(shape))
     if sample_weight is not None:
         rows = given("sample_weight", sample_weight)

@@ -324,7 +324,7 @@ class CrossEntropy:
         return Exact(a * rows.p - t, np.where(rows.unique_maximum, np.minimum(scale, others), scale))
 
     def _finished(self, value: Multiprecision, scale: Multiprecision) -> Exact:
-        """Return a derivative times ``r_i / D``; 0 for impossible classes and rows of no weight, NaN for broken ones."""
+        """Return a derivative times ``r_i / D``; 0 for impossible classes and weightless rows, NaN for broken ones."""
         rows, silent = self._rows, self._target.ignored[:, None]
         shape = (*self._leading, value.shape[-1])
 
