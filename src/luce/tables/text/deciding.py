@@ -90,6 +90,9 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         return Decision(text)
     if wish == "labels":
         return Decision(text, [f"leading zeros ({next(iter(seen.codes))!r}) count"] if seen.codes else [])
+    if seen.clear and hints.given[0] is None:
+        sign = "." if seen.dotted else hints.decimal
+        return Decision(_as(text, kind="number", decimal=sign, whole=not seen.floats))
     words = sum(count for shape, count in seen.shapes.items() if shape.lower() in BOOLEANS)
     if words == seen.present and wish is None:
         return Decision(_as(text, kind="boolean"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from luce.tables.text.shapes import normal, shapes
 __all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning", "take"]
 
 BOOLEANS = ("true", "false")
-GROUPED = r"^[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$"  # dots that may be between thousands
+GROUPED = r"[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"  # dots that may be between thousands
 CODE = r"^0[0-9]+$"  # a leading zero
 YEARS = 1900_00_00, 2100_00_00  # between which eight digits may be a date
 GLANCE = 256  # values by which text is told from numbers
@@ -31,34 +32,40 @@ TOTAL = (  # how a row below a table begins that sums it up
 
 def take(seen: Mapping[str, Evidence], table: pl.DataFrame, source: Source) -> None:
     """Take some more rows into account: columns of plain numbers, which most are, all at once."""
-    quick = [] if any(of.missing.numeric for of in seen.values()) else table.columns
-    rest = [name for name in table.columns if name not in {*quick}]
-    absent = dict(zip(table.columns, table.null_count().row(0), strict=True)) if table.width else {}
-    whole = table.select(pl.all().cast(pl.Int64, strict=False)) if quick else table
-    failed = dict(zip(table.columns, whole.null_count().row(0), strict=True))
-    integers = [name for name in quick if failed[name] == absent[name] < len(table)]
-    if integers:
-        cells = pl.DataFrame({name: table[name] for name in integers})
-        zeros = cells.select(pl.all().str.starts_with("0").any()).row(0)
-        for name, zero in zip(integers, zeros, strict=True):
-            of, values = seen[name], whole[name]
-            of.present += len(table) - absent[name]
-            of.add_integers(table[name].drop_nulls() if absent[name] else table[name], zero, values.min(), values.max())
-    left = [name for name in quick if failed[name] > absent[name]]
-    if left:
-        cells = pl.DataFrame({name: table[name] for name in left})
-        none = cells.select(pl.all().cast(pl.Float64, strict=False).fill_nan(None)).null_count().row(0)
-        floats = [name for name, count in zip(left, none, strict=True) if count == absent[name]]
-        rest += [name for name in left if name not in {*floats}]
-        dotted = cells.select(pl.all().str.contains(".", literal=True).sum()).row(0)
-        place = {name: k for k, name in enumerate(left)}
-        for name in floats:
-            of, dots = seen[name], dotted[place[name]]
-            of.present += len(table) - absent[name]
-            of.integers += len(table) - failed[name]
-            of.add_floats(table[name], failed[name] - absent[name], dots)
+    rest = table.columns
+    if not next(iter(seen.values())).missing.numeric:
+        rest = _take_numbers(seen, table)
     for name in rest:
         seen[name].add(table[name], source)
+
+
+def _take_numbers(seen: Mapping[str, Evidence], table: pl.DataFrame) -> list[str]:
+    """Take the columns into account that are plain numbers; return the names of the others."""
+    rows, absent = len(table), dict(zip(table.columns, table.null_count().row(0), strict=True))
+    whole = table.select(pl.all().cast(pl.Int64, strict=False))
+    failed = dict(zip(table.columns, whole.null_count().row(0), strict=True))
+    integers = [name for name in table.columns if failed[name] == absent[name] < rows]
+    others = [name for name in table.columns if failed[name] > absent[name]]
+    zeros = _each(table, integers, pl.all().str.starts_with("0").any())
+    for name in integers:
+        values = table[name].drop_nulls() if absent[name] else table[name]
+        seen[name].present += rows - absent[name]
+        seen[name].add_integers(values, zeros[name], whole[name].min(), whole[name].max())
+    missing = _each(table, others, pl.all().cast(pl.Float64, strict=False).fill_nan(None).is_null().sum())
+    dots = _each(table, others, pl.all().str.contains(".", literal=True).sum())
+    floats = {name for name in others if missing[name] == absent[name]}
+    for name in floats:
+        seen[name].present += rows - absent[name]
+        seen[name].integers += rows - failed[name]
+        seen[name].add_floats(table[name], failed[name] - absent[name], dots[name])
+    return [name for name in others if name not in floats]
+
+
+def _each(table: pl.DataFrame, names: list[str], what: pl.Expr) -> dict[str, Any]:
+    """Return a fact about each of some columns, whatever their names are."""
+    if not names:
+        return {}
+    return dict(zip(names, pl.DataFrame({name: table[name] for name in names}).select(what).row(0), strict=True))
 
 
 def meaning(shape: str) -> bool:
@@ -112,6 +119,16 @@ class Evidence:
         self.examples: dict[str, str] = {}
         self.orders: Counter[str] = Counter()
         self.distinct: set[str] = set()
+
+    @property
+    def clear(self) -> bool:
+        """Whether all values are plain numbers that can be read in one way only."""
+        return 0 < self.integers + self.floats == self.present and not (self.codes or self.compact or self.open)
+
+    @property
+    def open(self) -> bool:
+        """Whether dots may be between thousands."""
+        return self.dotted > 0 and self.grouped
 
     def add(self, cells: pl.Series, source: Source) -> None:
         """Take some more cells into account."""
@@ -184,15 +201,15 @@ class Evidence:
         self.dotted += dotted
         self._sample(values)
         if self.grouped and dotted:
-            some = values.head(GLANCE).filter(values.head(GLANCE).str.contains(".", literal=True))
-            self.grouped = bool(some.str.contains(GROUPED).all())
+            some = [value for value in values.head(GLANCE).to_list() if value and "." in value]
+            self.grouped = all(re.fullmatch(GROUPED, value) for value in some)
             if self.grouped:
                 every = values.filter(values.str.contains(".", literal=True))
-                self.grouped = bool(every.str.contains(GROUPED).all())
+                self.grouped = bool(every.str.contains(f"^{GROUPED}$").all())
 
     def _sample(self, values: pl.Series) -> None:
         if len(self.distinct) < DISTINCT:
-            self.distinct.update(values.head(GLANCE).drop_nulls().to_list())
+            self.distinct.update(value for value in values.head(DISTINCT).to_list() if value is not None)
 
     def _add_others(self, values: pl.Series) -> None:
         self.present += len(values)

@@ -54,7 +54,9 @@ def margins(
         return Margins()
     remarks = []
     first = head.head(most)
-    top = leading(first, decided({name: of.without(first[name], source) for name, of in seen.items()}), source)
+    top = 0
+    if not any(of.clear and first[name][0] is not None for name, of in seen.items()):  # else the first row holds data
+        top = leading(first, decided({name: of.without(first[name], source) for name, of in seen.items()}), source)
     if top:
         which = "row 1 holds" if top == 1 else f"rows 1 to {top} hold"
         remarks.append(f"{which} no data but units or descriptions ({_shown(head, 0, source)}): left out (--all-rows)")

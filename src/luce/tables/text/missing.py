@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -25,7 +26,7 @@ class Missing(NamedTuple):
     @property
     def numeric(self) -> bool:
         """Whether one of them is a number, as -999 is."""
-        return any(_is_number(word) for word in self.words)
+        return _any_number(self.words)
 
 
 class Source(NamedTuple):
@@ -69,8 +70,6 @@ def _absent(text: pl.Series, cells: pl.Series, missing: Missing, source: Source)
     return absent.fill_null(False)
 
 
-def _is_number(word: str) -> bool:
-    try:
-        return float(word) == float(word)
-    except ValueError:
-        return False
+@lru_cache(maxsize=64)
+def _any_number(words: tuple[str, ...]) -> bool:
+    return pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).is_not_nan().any() is True

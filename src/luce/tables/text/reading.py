@@ -10,10 +10,10 @@ import polars as pl
 
 from luce.tables.text.dates import ORDERS, clocks, dates
 from luce.tables.text.missing import USUAL, Missing, Source, cleaned
-from luce.tables.text.numbers import STYLES, Style, numbers, plain_numbers
+from luce.tables.text.numbers import STYLES, Style, numbers
 from luce.tables.text.shapes import normal, shapes
 
-__all__ = ["Reading", "Typed", "typed"]
+__all__ = ["Reading", "Typed", "plainly", "typed"]
 
 KINDS = ("number", "boolean", "date", "duration", "text")
 WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -97,6 +97,25 @@ class Typed:
         return int(places[unknown.arg_true()[0]]) if unknown.any() else None
 
 
+def plainly(table: pl.DataFrame, readings: Mapping[str, Reading]) -> dict[str, pl.Series]:
+    """Return the columns of which all cells are plain numbers and read as such, converted all at once."""
+    found = {}
+    for whole, dtype in ((True, pl.Int64), (False, pl.Float64)):
+        names = [
+            name
+            for name in table.columns
+            if (of := readings.get(name)) and of.kind == "number" and of.whole == whole and (whole or of.decimal == ".")
+            if not Missing(of.missing).numeric
+        ]
+        cells = pl.DataFrame({name: table[name] for name in names})
+        numbers = cells.select(pl.all().cast(dtype, strict=False))
+        numbers = numbers if whole or not names else numbers.fill_nan(None)
+        for column in numbers.iter_columns():
+            if column.null_count() == table[column.name].null_count():
+                found[column.name] = column
+    return found
+
+
 def typed(cells: pl.Series, reading: Reading, source: Source) -> Typed:
     """Return cells of text as values, as `reading` says.
 
@@ -105,10 +124,6 @@ def typed(cells: pl.Series, reading: Reading, source: Source) -> Typed:
     missing = Missing(reading.missing, reading.missing_quoted)
     if reading.kind == "text":
         return Typed(cleaned(cells, missing, source))
-    if reading.kind == "number" and reading.decimal == "." and not missing.numeric:
-        quick = cells.cast(pl.Int64, strict=False) if reading.whole else plain_numbers(cells)
-        if quick.null_count() == cells.null_count():
-            return Typed(quick)
     text = cleaned(cells, missing._replace(quoted=True), source)
     values = _values(text, reading)
     odd = values.is_null() & text.is_not_null()

@@ -19,12 +19,13 @@ from luce.tables.text.form import form_of
 from luce.tables.text.margins import MOST, Margins, leading, margins
 from luce.tables.text.missing import Source, missing_of
 from luce.tables.text.options import FormOptions, ReadingOptions
-from luce.tables.text.reading import Reading, typed
+from luce.tables.text.reading import Reading, plainly, typed
 from luce.tables.text.records import Cells, records
 
 __all__ = ["Survey", "TextTable"]
 
-CHARACTERS = 2**22  # bytes of a batch
+CHARACTERS, MOST_CHARACTERS = 2**22, 2**25  # bytes of a batch
+WIDE = 2**11  # and at least so many a column: each of them costs the same however few rows there are
 HEAD = 2**18  # characters in which the header is looked for
 MOST_HEAD = 2**26
 EDGE = 2  # columns in which totals are named
@@ -188,11 +189,11 @@ class TextTable:
             raise Failure(f"{self.name}: the table has a header and no rows")
 
     def _values(self, cells: Cells, survey: Survey, top: int, source: Source) -> pl.DataFrame:
-        columns = {}
+        columns, quick = {}, plainly(cells.table, survey.readings)
         for column in cells.table.iter_columns():
             reading = survey.readings.get(column.name)
-            if reading is None:
-                columns[column.name] = column
+            if reading is None or column.name in quick:
+                columns[column.name] = quick.get(column.name, column)
                 continue
             found = typed(column, reading, source)
             skip = top if cells.first == 1 else 0
@@ -256,7 +257,8 @@ class TextTable:
                 yield self.total, kept.pop(0)
             return
         with self._file.open() as (stream, below):
-            pieces = characters(stream, self._options.encoding, self.name, CHARACTERS)
+            size = max(CHARACTERS, min(WIDE * len(self.columns), MOST_CHARACTERS))
+            pieces = characters(stream, self._options.encoding, self.name, size)
             for cells in records(_after(pieces, self.form.begin), self.form):
                 yield below.tell(), cells
 
