@@ -52,7 +52,8 @@ def cross_entropy(
     TypeError
         If an argument is no array of real numbers.
     ValueError
-        If a shape does not fit, an entry is masked, a mass or weight is negative or not finite, or an option is out of its range.
+        If a shape does not fit, an entry is masked, a mass or weight is negative or not finite, or an option is out of
+        its range.
 
     References
     ----------
