@@ -50,9 +50,10 @@ def cross_entropy(
     IndexError
         If a class index is outside [0, V) and not ignored.
     TypeError
-        If a dtype does not fit.
+        If an argument is no array of real numbers.
     ValueError
-        If a shape does not fit, a mass or weight is negative or not finite, or an option is out of its range.
+        If a shape does not fit, an entry is masked, a mass or weight is negative or not finite, or an option is out of
+        its range.
 
     References
     ----------

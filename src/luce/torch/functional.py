@@ -93,7 +93,7 @@ def cross_entropy(
     IndexError
         On the CPU, for a class index out of range.
     TypeError, ValueError
-        For types, shapes and options that don't fit.
+        For types, layouts, devices, shapes and options that don't fit.
 
     References
     ----------

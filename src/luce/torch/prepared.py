@@ -1,8 +1,9 @@
 """The arguments of a loss of tensors: checked, and brought to rows.
 
-Shapes, types and options are checked here, from what is known without looking at a number; class indices are checked by
-the kernels on the CPU. Unlike NumPy's front end, and like PyTorch, weights and probabilities are taken as they are: the
-loss is linear in them.
+Shapes, types and options are checked here, from what is known without looking at a number. Class indices on the CPU are
+looked at here, where the user's own places are known; under `torch.compile` and transformations the kernels check
+them. Unlike NumPy's front end, and like
+PyTorch, weights and probabilities are taken as they are: the loss is linear in them.
 """
 
 from __future__ import annotations
