@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -55,6 +56,12 @@ def _program(
 def run(arguments: list[str]) -> int:
     """Run the program on the words after its name and return the exit code."""
     codecs.register_error("luce-plain", _plain)
+    for name in ("COLUMNS", "LINES"):  # 0 stands for an unknown size, for which Rich would print nothing
+        if os.environ.get(name) == "0":
+            del os.environ[name]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, >&-
+            setattr(sys, name, _Closed())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
             stream.reconfigure(errors="luce-plain")
@@ -66,13 +73,32 @@ def run(arguments: list[str]) -> int:
         print("luce: " + " ".join(str(failure).split()), file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
     except OSError as error:  # the output's own, files have theirs: a full disk behind a redirection
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         print(f"luce: cannot write the output, {error.strerror or error}", file=sys.stderr)
         return 2
     return 0
+
+
+class _Closed(io.TextIOBase):
+    """A standard stream that was closed before the program began: whatever is written to it fails."""
+
+    @property
+    def buffer(self) -> _Closed:
+        """The stream of bytes below."""
+        return self
+
+    def write(self, text: object) -> int:
+        """Raise OSError."""
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _drop_output() -> None:
+    """Send to nowhere what is still to be flushed when the process ends."""
+    if not isinstance(sys.stdout, _Closed):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
