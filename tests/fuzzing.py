@@ -233,6 +233,7 @@ if __name__ == "__main__":
         os.chdir(place)
         print(f"in {place}: luce {Case(asked.case).prepare()}")
     elif asked.first is not None:
-        print("\n".join(run(asked.first, asked.count)))
+        for fault in run(asked.first, asked.count):
+            print(fault)
     else:
         sys.exit(fuzz(asked.seconds, asked.seed) > 0)

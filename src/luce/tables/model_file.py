@@ -20,7 +20,6 @@ import luce
 from luce.report.facts import Column
 from luce.tables.conversion import NUMBERS
 from luce.tables.failure import Failure
-from luce.tables.labels import Labels
 from luce.tables.model import Model
 from luce.tables.output_files import replacing
 from luce.tables.preparation import Levels, Number, Preparation, Scale
@@ -138,7 +137,7 @@ def _model(content: dict[str, Any], coef: Array, intercept: Array) -> Model:
     rows = 1 if len(classes) == 2 else len(classes)
     if loss not in ("softmax", "sigmoid") or coef.shape != (rows, len(preparation)) or intercept.shape != (rows,):
         raise ValueError("its coefficients do not fit")
-    if len(Labels(classes)) < 2 or not (target is None or isinstance(target, str)):
+    if len(set(classes)) < max(len(classes), 2) or not (target is None or isinstance(target, str)):
         raise ValueError("its classes are not distinct")
     of_numbers = sorted(column.name for column in columns if column.kind in NUMBERS)
     of_text = sorted(column.name for column in columns if column.kind == "text")

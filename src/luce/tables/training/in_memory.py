@@ -127,8 +127,6 @@ def _rows_of(table: pl.DataFrame, roles: Roles) -> _Rows:
     columns = plan(
         data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=numbers
     )
-    if not any(column.used for column in columns):
-        raise Failure(f"{roles.source}: no column left to learn from")
     features = converted(data, columns, roles.source)
     without = int((~targeted).sum()), int((targeted & ~counting).sum())
     return _Rows(data, numbers, target, weights, classes, counts, columns, features, *without)

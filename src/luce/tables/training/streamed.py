@@ -108,8 +108,6 @@ def _planned(first: _FirstPass) -> tuple[list[Column], pl.DataFrame]:
     data = first.typed(data)
     codes = first.targets_of(data, at)[1]
     columns = plan(data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=at)
-    if not any(column.used for column in columns):
-        raise Failure(f"{roles.source}: no column left to learn from")
     return columns, converted(data, columns, roles.source)
 
 
