@@ -74,7 +74,11 @@ def leading(head: pl.DataFrame, readings: Mapping[str, Reading], source: Source)
 
     Where there is a single such column, the word must look like a unit.
     """
-    measured = [name for name, reading in readings.items() if reading.kind in ("number", "date", "duration")]
+    measured = [
+        name
+        for name, reading in readings.items()
+        if reading.kind in ("number", "date", "duration") and name in head.columns  # a model's may be absent
+    ]
     there, odd = [0] * len(head), [0] * len(head)
     alike = [True] * len(head)
     for name in measured:
