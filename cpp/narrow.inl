@@ -1,10 +1,13 @@
-// Dense rows times few columns, and the transpose of that; compiled once per level on top of lanes.inl.
+// Dense rows times few columns, and the transpose of that; compiled once per level.
 //
 //     z_i = W x_i + b            A = Σ_i g_i x_iᵀ
 //
 // A matrix product of ten columns runs at the speed at which X is read only if the columns stay in registers. The
 // classes of W, of b and of g are beside each other here, in whole vectors filled up with zeros: a tile of rows walks
 // over the features once, with one vector of W (or of A) for all of them. A row's scores depend on that row alone.
+#pragma once
+
+#include "lanes/sums.inl"
 
 namespace luce::LUCE_LEVEL {
 

@@ -1,6 +1,9 @@
 // Rows of 16 bits, bfloat16 and IEEE binary16, to float and, rounded once to the nearest (ties to even), back; compiled
 // once per level. Loops that the compiler vectorises: one form for every machine, with integers instead of instructions
 // that only some have.
+#pragma once
+
+#include "lanes/vector.inl"
 
 namespace luce::LUCE_LEVEL {
 

@@ -1,9 +1,12 @@
-// Sparse rows times a few dense columns; compiled once per level on top of lanes.inl.
+// Sparse rows times a few dense columns; compiled once per level.
 //
 // A row of the sparse matrix holds values v_e at places j_e; the dense matrices have K classes beside each other, so
 // that a stored value costs one read of K neighbours:
 //     out_i += Σ_e v_e · dense_{j_e}
 // Classes are taken in panels, each a power of two wide. A row's sum depends on that row alone.
+#pragma once
+
+#include "lanes/sums.inl"
 
 namespace luce::LUCE_LEVEL {
 

@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #define LUCE_LEVEL avx2
+#define LUCE_INSTRUCTIONS "avx2,fma"
 #define LUCE_BYTES 32
 #define LUCE_FMA 1
 #define LUCE_FMA_INTRINSIC(x86, arm) _mm256_fmadd_##x86
@@ -13,37 +14,5 @@ inline constexpr int kColumnClasses = 32;
 static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace luce::avx2
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-
-#include "../lanes.inl"
-#include "../narrow.inl"
-#include "../rows.inl"
-#include "../sixteen.inl"
-#include "../sparse.inl"
-
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-namespace luce::avx2 {
-Level level() {
-    return {"avx2",
-            supported,
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
-}  // namespace luce::avx2
+#include "level.inl"
 #endif

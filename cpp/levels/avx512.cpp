@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #define LUCE_LEVEL avx512
+#define LUCE_INSTRUCTIONS "avx512f,avx512bw,avx512dq,avx512vl,fma"
 #define LUCE_BYTES 64
 #define LUCE_FMA 1
 #define LUCE_FMA_INTRINSIC(x86, arm) _mm512_fmadd_##x86
@@ -16,37 +17,5 @@ static bool supported() {
 }
 }  // namespace luce::avx512
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
-#endif
-
-#include "../lanes.inl"
-#include "../narrow.inl"
-#include "../rows.inl"
-#include "../sixteen.inl"
-#include "../sparse.inl"
-
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-namespace luce::avx512 {
-Level level() {
-    return {"avx512",
-            supported,
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
-}  // namespace luce::avx512
+#include "level.inl"
 #endif

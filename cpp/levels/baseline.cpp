@@ -15,27 +15,9 @@
 #define LUCE_MAX_INTRINSIC(x86, arm) [](auto a, auto b) { return a > b ? a : b; }
 #endif
 
-namespace luce::LUCE_LEVEL {
+namespace luce::baseline {
 inline constexpr int kColumnClasses = 32;
-}
+static bool supported() { return true; }
+}  // namespace luce::baseline
 
-#include "../lanes.inl"
-#include "../narrow.inl"
-#include "../rows.inl"
-#include "../sixteen.inl"
-#include "../sparse.inl"
-
-namespace luce::LUCE_LEVEL {
-Level level() {
-    return {"baseline",
-            [] { return true; },
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
-}  // namespace luce::LUCE_LEVEL
+#include "level.inl"

@@ -1,4 +1,4 @@
-// u = softcap(z) / temperature, taken about the row's maximum; compiled once per level on top of lanes.inl.
+// u = softcap(z) / temperature, taken about the row's maximum; compiled once per level.
 //
 // Rounding u would cost |u|/2 ulp of exp(u), whatever is subtracted afterwards: with logits of -1e30 and a temperature
 // of 0.7 no digit would be left. So the difference comes first, which is exact, and the division second:
@@ -8,11 +8,13 @@
 //     tanh a - tanh x = tanh(a - x)·2·(e_a + e_x)/((1 + e_a)(1 + e_x))        for a and x of the same sign,
 //                       tanh(a - x)·2·(1 + e_a·e_x)/((1 + e_a)(1 + e_x))      otherwise,
 // of which every factor keeps its digits. Rows of float are computed in double, rows of double in pairs.
+#pragma once
+
+#include "../lanes/elementary.inl"
 
 namespace luce::LUCE_LEVEL {
 
-// ------------------------------------------------------------------------------------------ pairs, and doubles like
-// them
+// ------------------------------------------------------------------------------------------ pairs and doubles
 
 // The unevaluated sum of two doubles (Dekker 1971); what is so large that its products leave the type has no second
 // part.
@@ -143,8 +145,7 @@ LUCE_INLINE Decay<DoubleDouble> decay(DoubleDouble y) {
     return {choose(gone, DoubleDouble{zero, zero}, e), choose(gone, DoubleDouble{one, zero}, rest)};
 }
 
-// --------------------------------------------------------------------------------------------------- the
-// transformation
+// ------------------------------------------------------------------------------------------- the transformation
 
 // 1/d for any d > 0 as a number between 1 and 2 and two powers of two, none of which leaves the type
 template <class N>

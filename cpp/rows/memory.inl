@@ -1,0 +1,89 @@
+// The way of a block's rows from memory to its buffer and back, and what rows get that count for nothing.
+#pragma once
+
+#include "block.inl"
+
+namespace luce::LUCE_LEVEL {
+
+// The rows of a block lie side by side but are walked in parallel, which the hardware does not foresee.
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::fetch(const T* from, std::int64_t first) const {
+    if (!from || first + W > job.rows) return;
+    const char* p = reinterpret_cast<const char*>(from + first * job.classes);
+    const std::int64_t bytes = W * job.classes * std::int64_t(sizeof(T));
+    for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
+
+// rows of memory to columns of the buffer
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::gather(const T* from, T* to) const {
+    from += row * job.classes;
+    const T* const limit = from + rows * job.classes;
+    for (std::int64_t j = 0; j < job.classes; j += W) {
+        V m[W];
+        for (int l = 0; l < W; ++l) {
+            const T* p = from + l * job.classes + j;
+            // past the row's end: lanes that are not kept
+            m[l] = p + W <= limit ? load(p) : load_first(p, std::clamp<std::int64_t>(limit - p, 0, W), splat(T(0)));
+        }
+        transpose<T>(m);
+        const int n = int(std::min<std::int64_t>(W, job.classes - j));
+        for (int i = 0; i < n; ++i) store(to + (j + i) * W, m[i]);
+    }
+}
+
+// and back. Whole vectors are stored from the last columns to the first and from the first row to the last, so that
+// what runs over a row's end is overwritten by its right value; the block's end is never crossed.
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::scatter(const T* from, T* to) const {
+    to += row * job.classes;
+    T* const limit = to + rows * job.classes;
+    for (std::int64_t j = (job.classes - 1) / W * W; j >= 0; j -= W) {
+        V m[W];
+        const int n = int(std::min<std::int64_t>(W, job.classes - j));
+        for (int i = 0; i < W; ++i) m[i] = i < n ? load(from + (j + i) * W) : V{};
+        transpose<T>(m);
+        for (int l = 0; l < rows; ++l) {
+            T* p = to + l * job.classes + j;
+            if (p + W <= limit)
+                store(p, m[l]);
+            else
+                store_first(p, n, m[l]);
+        }
+    }
+}
+
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::deliver(const T* from, T* to) const {
+    if constexpr (Columns) {
+        scatter(from, to);
+    } else {
+        for (int l = 0; l < rows && whole < job.classes; ++l)
+            if (live(l))
+                store_first(to + (row + l) * job.classes + whole, job.classes - whole, load(from + kTile + l * W));
+    }
+}
+
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::write(double* to, Row value) const {
+    to += row;
+    if (rows == W && all_alive) {
+        wide_store(to, value);
+    } else {
+        double l[W];
+        wide_store(l, value);
+        for (int i = 0; i < rows; ++i) to[i] = live(i) ? l[i] : 0.0;
+    }
+}
+
+// What a dropped row gets; the passes leave it out, and nothing reads what its lane holds meanwhile.
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::skip_dropped() {
+    if (Columns || all_alive) return;
+    for (int l = 0; l < rows; ++l)
+        if (!live(l))
+            for (T* result : {job.grad, job.product})
+                if (result) std::fill_n(result + (row + l) * job.classes, job.classes, T(0));
+}
+
+}  // namespace luce::LUCE_LEVEL
