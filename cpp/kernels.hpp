@@ -14,14 +14,14 @@ struct Form {
     double softcap = 0;  // 0: none
     double temperature = 1;
 
-    // t = weight ⊙ (keep·given + smooth + tail on the classes that are not listed)
-    std::int64_t slots = 0;               // listed classes per row
-    const std::int64_t* index = nullptr;  // (rows, slots)
-    const T* value = nullptr;             // (rows, slots), 1 if null
-    const T* dense = nullptr;             // (rows, classes), instead of the listed
-    const T* weight = nullptr;            // (classes,)
-    const double* tail = nullptr;         // (rows,)
-    double keep = 1, smooth = 0;
+    // t = weight ⊙ (given_share·given + background + tail on the classes that are not listed)
+    std::int64_t n_listed = 0;              // listed classes per row
+    const std::int64_t* indices = nullptr;  // (rows, n_listed)
+    const T* value = nullptr;               // (rows, n_listed), 1 if null
+    const T* dense = nullptr;               // (rows, classes), instead of the listed
+    const T* weight = nullptr;              // (classes,)
+    const double* tail = nullptr;           // (rows,)
+    double given_share = 1, background = 0;
     double mass = 0;  // added to alpha: 1 makes the Hessian the softmax's own Jacobian
     bool has_ignored = false;
     std::int64_t ignored = 0;  // a row whose first listed class is this counts for nothing
@@ -38,7 +38,7 @@ struct Form {
     std::int64_t* largest = nullptr;  // the first NaN, or else the first of the largest logits
 
     bool transformed() const { return softcap != 0 || temperature != 1; }
-    bool spread() const { return dense || smooth != 0 || tail; }  // t is not just a few listed classes
+    bool spread() const { return dense || background != 0 || tail; }  // t is not just a few listed classes
     bool statistics() const { return lse || entropy || largest; }
     bool statistics_in_passing(std::int64_t begin, std::int64_t end) const {
         bool all_alive = !transformed() && !spread();
@@ -49,18 +49,20 @@ struct Form {
     // Rows that count for nothing, whatever they hold: of weight 0, ignored, or of a class of weight 0 that no other
     // term of their loss makes up for.
     bool drops() const { return has_ignored || row_scale || drops_classes(); }
-    bool drops_classes() const { return weight && slots == 1 && !value && smooth == 0 && z_loss == 0 && mass == 0; }
+    bool drops_classes() const {
+        return weight && n_listed == 1 && !value && background == 0 && z_loss == 0 && mass == 0;
+    }
     bool dropped(std::int64_t row) const {
         if (row_scale && row_scale[row] == 0) return true;
-        if (has_ignored && index[row * slots] == ignored) return true;
-        return drops_classes() && weight[index[row]] == 0;
+        if (has_ignored && indices[row * n_listed] == ignored) return true;
+        return drops_classes() && weight[indices[row]] == 0;
     }
 
     Form rows_from(std::int64_t begin, std::int64_t end) const {
         Form part = *this;
         part.rows = end - begin;
         const auto skip = [begin](auto*& p, std::int64_t row) { p = p ? p + begin * row : p; };
-        skip(part.index, slots), skip(part.value, slots), skip(part.dense, classes);
+        skip(part.indices, n_listed), skip(part.value, n_listed), skip(part.dense, classes);
         for (const double** p : {&part.tail, &part.row_scale}) skip(*p, 1);
         for (double** p : {&part.loss, &part.lse, &part.entropy}) skip(*p, 1);
         skip(part.largest, 1);
@@ -102,12 +104,12 @@ struct SigmoidJob {
     std::int64_t size = 0;
     const T* logits = nullptr;
     const T* target = nullptr;
-    const T* positive = nullptr;     // weight of the positive term, 1 if null
-    const double* weight = nullptr;  // weight of the element, 1 if null; one of 0 counts for nothing
-    double keep = 1, smooth = 0;     // t ← keep·t + smooth/2
-    double factor = 1;               // of the gradient
-    double* block_loss = nullptr;    // sum over each block
-    T* loss = nullptr;               // per element
+    const T* positive = nullptr;            // weight of the positive term, 1 if null
+    const double* weight = nullptr;         // weight of the element, 1 if null; one of 0 counts for nothing
+    double given_share = 1, smoothing = 0;  // t ← given_share·t + smoothing/2
+    double factor = 1;                      // of the gradient
+    double* block_loss = nullptr;           // sum over each block
+    T* loss = nullptr;                      // per element
     T* grad = nullptr;
 };
 

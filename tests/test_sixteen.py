@@ -54,7 +54,7 @@ def one_nan(bits, half):
 
 def plain_form(shape):
     return prepare(shape, np.dtype(np.float32), np.full(shape[0], -100)).form._replace(
-        ignored=None, slots=0, indices=None
+        ignored=None, n_listed=0, indices=None
     )
 
 

@@ -57,22 +57,22 @@ class Block {
         alignas(64) double sum[5][kSpreadRows][kLanes<double>] = {};
         alignas(64) T maximum[kSpreadRows][W] = {}, position[kSpreadRows][W] = {};
         std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
-        explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * W) {}
+        explicit Scratch(const Job<T>& job) : listed(std::size_t(job.n_listed) * W) {}
     };
 
     // The rows from `row` on: how many, which of them count, and, where they are short, their columns.
-    Block(const Job<T>& job, const Transform<T>& transform, const Scales<T>& scales, Scratch& scratch, std::int64_t row,
-          std::int64_t end);
+    inline Block(const Job<T>& job, const Transform<T>& transform, const Scales<T>& scales, Scratch& scratch,
+                 std::int64_t row, std::int64_t end);
 
     // What may be asked of the rows: the passes to take, and what is written (operations.inl).
-    void cross_entropy();
-    void hessian();
-    void softmax();
-    void log_softmax();
-    void statistics();
+    inline void cross_entropy();
+    inline void hessian();
+    inline void softmax();
+    inline void log_softmax();
+    inline void statistics();
 
   private:
-    LUCE_INLINE void write_statistics();
+    inline void write_statistics();
     LUCE_INLINE void find_reference();
 
     // The passes over the classes: each a constructor that takes what it needs of row l, a step of U vectors, and what
@@ -137,6 +137,7 @@ class Block {
     LUCE_INLINE void write_listed_target(T* target, int l, std::int64_t at, std::int64_t n, std::int64_t stride);
 
     // The way from memory to the buffer and back, a transposition where rows are short (memory.inl).
+    LUCE_INLINE void hold();
     LUCE_INLINE void fetch(const T* from, std::int64_t first) const;
     LUCE_INLINE void gather(const T* from, T* to) const;
     LUCE_INLINE void scatter(const T* from, T* to) const;
@@ -221,37 +222,7 @@ Block<T, Columns, mode>::Block(const Job<T>& job_, const Transform<T>& transform
     bend = splat(T(scales.bend));
     room = splat(T(Exp<T>::kRoom));
     for (int l = 0; l < W; ++l) iota[l] = Index(l);
-    if constexpr (Columns) {
-        fetch(job.logits, row + W);
-        fetch(job.grad, row);
-        gather(job.logits, buffer.z);
-        if (job.vector) gather(job.vector, buffer.vector);
-        for (int l = 0; l < rows && !all_alive; ++l)
-            if (!alive[l])  // nothing that a dropped row holds may matter
-                for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = buffer.vector[j * W + l] = T(0);
-        columns = {0,       whole,   buffer.z,      buffer.z,    nullptr,       nullptr,
-                   nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
-    } else {
-        for (int l = 0; l < rows && whole < job.classes; ++l) {
-            // the ends of the rows, filled up with classes that can't happen
-            const std::int64_t first = (row + l) * job.classes, place = kTile + l * W;
-            const std::int64_t n = job.classes - whole;
-            store(buffer.z + place,
-                  load_first(job.logits + first + whole, n, splat(-std::numeric_limits<T>::infinity())));
-            if (job.vector) store(buffer.vector + place, load_first(job.vector + first + whole, n, splat(T(0))));
-            ends[l] = {whole,
-                       W,
-                       buffer.z + place,
-                       buffer.z + place,
-                       nullptr,
-                       nullptr,
-                       nullptr,
-                       nullptr,
-                       buffer.vector + place,
-                       buffer.grad + place,
-                       buffer.product + place};
-        }
-    }
+    hold();
 }
 
 }  // namespace luce::LUCE_LEVEL

@@ -11,11 +11,11 @@ auto Block<T, Columns, mode>::listed(std::int64_t slot) const -> Listed {
     find_places(slot, entry.place);
     entry.u = load(buffer.listed.data() + slot * W);
     if (!job.value && !job.weight && all_alive) {
-        entry.value = wide_splat<T>(job.keep);
+        entry.value = wide_splat<T>(job.given_share);
     } else {
         double value[W] = {};
         for (int l = 0; l < rows; ++l)
-            if (live(l)) value[l] = listed_value((row + l) * job.slots + slot);
+            if (live(l)) value[l] = listed_value((row + l) * job.n_listed + slot);
         entry.value = wide_load<T>(value);
     }
     return entry;
@@ -23,19 +23,19 @@ auto Block<T, Columns, mode>::listed(std::int64_t slot) const -> Listed {
 
 template <class T, bool Columns, Mode mode>
 double Block<T, Columns, mode>::listed_value(std::int64_t at) const {
-    return (job.value ? double(job.value[at]) : 1.0) * job.keep *
-           (job.weight ? double(job.weight[job.index[at]]) : 1.0);
+    return (job.value ? double(job.value[at]) : 1.0) * job.given_share *
+           (job.weight ? double(job.weight[job.indices[at]]) : 1.0);
 }
 
 // The place of a row's listed class: in the columns, or in the row.
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::find_places(std::int64_t slot, std::int64_t (&place)[W]) const {
-    const std::int64_t* index = job.index + row * job.slots + slot;
+    const std::int64_t* index = job.indices + row * job.n_listed + slot;
     if (all_alive && rows == W) {
-        for (int l = 0; l < W; ++l) place[l] = Columns ? index[l * job.slots] * W + l : index[l * job.slots];
+        for (int l = 0; l < W; ++l) place[l] = Columns ? index[l * job.n_listed] * W + l : index[l * job.n_listed];
     } else {
         for (int l = 0; l < W; ++l) {
-            const std::int64_t y = l < rows && live(l) ? index[l * job.slots] : 0;
+            const std::int64_t y = l < rows && live(l) ? index[l * job.n_listed] : 0;
             place[l] = Columns ? y * W + l : y;
         }
     }
@@ -44,7 +44,7 @@ void Block<T, Columns, mode>::find_places(std::int64_t slot, std::int64_t (&plac
 // before a pass may write over the logits
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::read_listed() {
-    for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+    for (std::int64_t slot = 0; slot < job.n_listed; ++slot) {
         std::int64_t place[W];
         find_places(slot, place);
         T* const u = buffer.listed.data() + slot * W;
@@ -68,7 +68,7 @@ template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::patch_listed() {
     if constexpr (!kSpread) {
         const V unique = narrow(own), one = splat(T(1));
-        for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+        for (std::int64_t slot = 0; slot < job.n_listed; ++slot) {
             const Listed entry = listed(slot);
             T g[W] = {};
             for (int l = 0; l < rows; ++l) g[l] = gradient_at(l, entry.place[l]);

@@ -5,6 +5,42 @@
 
 namespace luce::LUCE_LEVEL {
 
+// What stays in the buffer throughout: short rows as columns, or the ends of long rows, which fill no vector.
+template <class T, bool Columns, Mode mode>
+void Block<T, Columns, mode>::hold() {
+    if constexpr (Columns) {
+        fetch(job.logits, row + W);
+        fetch(job.grad, row);
+        gather(job.logits, buffer.z);
+        if (job.vector) gather(job.vector, buffer.vector);
+        for (int l = 0; l < rows && !all_alive; ++l)
+            if (!alive[l])  // nothing that a dropped row holds may matter
+                for (std::int64_t j = 0; j < job.classes; ++j) buffer.z[j * W + l] = buffer.vector[j * W + l] = T(0);
+        columns = {0,       whole,   buffer.z,      buffer.z,    nullptr,       nullptr,
+                   nullptr, nullptr, buffer.vector, buffer.grad, buffer.product};
+    } else {
+        for (int l = 0; l < rows && whole < job.classes; ++l) {
+            // the ends of the rows, filled up with classes that can't happen
+            const std::int64_t first = (row + l) * job.classes, place = kTile + l * W;
+            const std::int64_t n = job.classes - whole;
+            store(buffer.z + place,
+                  load_first(job.logits + first + whole, n, splat(-std::numeric_limits<T>::infinity())));
+            if (job.vector) store(buffer.vector + place, load_first(job.vector + first + whole, n, splat(T(0))));
+            ends[l] = {whole,
+                       W,
+                       buffer.z + place,
+                       buffer.z + place,
+                       nullptr,
+                       nullptr,
+                       nullptr,
+                       nullptr,
+                       buffer.vector + place,
+                       buffer.grad + place,
+                       buffer.product + place};
+        }
+    }
+}
+
 // The rows of a block lie side by side but are walked in parallel, which the hardware does not foresee.
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::fetch(const T* from, std::int64_t first) const {

@@ -121,7 +121,7 @@ void Block<T, Columns, mode>::weigh_target() {
         alpha = wide_splat<T>(job.mass);
         beside = at_top = zero;
         loss = log_sum - log_sum;  // 0, or NaN
-        for (std::int64_t slot = 0; slot < job.slots; ++slot) {
+        for (std::int64_t slot = 0; slot < job.n_listed; ++slot) {
             const Listed entry = listed(slot);
             const Row v = entry.value, gap = widen(u_max) - widen(entry.u);
             alpha = alpha + v;

@@ -37,17 +37,17 @@ void Block<T, Columns, mode>::prepare(Tile<T>& t, std::int64_t place, int l) {
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::write_row_target(Tile<T>& t, T* target, int l) {
     const std::int64_t at = t.at, n = std::min(t.size, job.classes - at);
-    const T smooth = T(job.smooth);
+    const T background = T(job.background);
     if (job.dense) {
         const T* const given = job.dense + (row + l) * job.classes + at;
-        if (n == t.size && job.keep == 1 && smooth == 0 && !job.weight) {
+        if (n == t.size && job.given_share == 1 && background == 0 && !job.weight) {
             t.target = given;
             return;
         }
-        for (std::int64_t i = 0; i < n; ++i) target[i] = given[i] * T(job.keep) + smooth;
+        for (std::int64_t i = 0; i < n; ++i) target[i] = given[i] * T(job.given_share) + background;
     } else {
-        const T background = T(job.smooth + (job.tail ? job.keep * job.tail[row + l] : 0.0));
-        for (std::int64_t i = 0; i < n; ++i) target[i] = background;
+        const T rest = T(job.background + (job.tail ? job.given_share * job.tail[row + l] : 0.0));
+        for (std::int64_t i = 0; i < n; ++i) target[i] = rest;
     }
     if (job.weight)
         for (std::int64_t i = 0; i < n; ++i) target[i] *= job.weight[at + i];
@@ -61,12 +61,12 @@ void Block<T, Columns, mode>::write_columns_target() {
     if (job.dense) {
         gather(job.dense, target);
         for (std::int64_t j = 0; j < job.classes; ++j)
-            store(target + j * W, load(target + j * W) * splat(T(job.keep)) + splat(T(job.smooth)));
+            store(target + j * W, load(target + j * W) * splat(T(job.given_share)) + splat(T(job.background)));
     } else {
-        double background[W];
+        double rest[W];
         for (int l = 0; l < W; ++l)
-            background[l] = job.smooth + (job.tail && l < rows ? job.keep * job.tail[row + l] : 0.0);
-        const V b = narrow(wide_load<T>(background));
+            rest[l] = job.background + (job.tail && l < rows ? job.given_share * job.tail[row + l] : 0.0);
+        const V b = narrow(wide_load<T>(rest));
         for (std::int64_t j = 0; j < job.classes; ++j) store(target + j * W, b);
     }
     if (job.weight)
@@ -83,13 +83,13 @@ void Block<T, Columns, mode>::write_columns_target() {
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::write_listed_target(T* target, int l, std::int64_t at, std::int64_t n,
                                                   std::int64_t stride) {
-    const std::int64_t first = (row + l) * job.slots;
+    const std::int64_t first = (row + l) * job.n_listed;
     for (int add = 0; add < 2; ++add)
-        for (std::int64_t slot = 0; slot < job.slots; ++slot) {
-            const std::int64_t y = job.index[first + slot];
+        for (std::int64_t slot = 0; slot < job.n_listed; ++slot) {
+            const std::int64_t y = job.indices[first + slot];
             if (y < at || y >= at + n) continue;
             T& t = target[(y - at) * stride];
-            const double base = job.smooth * (job.weight ? double(job.weight[y]) : 1.0);
+            const double base = job.background * (job.weight ? double(job.weight[y]) : 1.0);
             t = T(add ? double(t) + listed_value(first + slot) : base);
         }
 }

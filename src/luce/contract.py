@@ -62,17 +62,17 @@ def with_options(function: _Function) -> _Function:
 
 
 class Form(NamedTuple):
-    """The effective target and everything else that shapes a row's loss, as the kernels take it (``Job`` in C++)."""
+    """The effective target and all else that shapes a row's loss; kernels read it by name (``Form`` in C++, too)."""
 
-    slots: int
+    n_listed: int
     indices: NDArray[np.int64] | None
     value: NDArray[Any] | None
     dense: NDArray[Any] | None
     weight: NDArray[Any] | None
     tail: NDArray[np.float64] | None
     row_scale: NDArray[np.float64] | None
-    keep: float
-    smooth: float
+    given_share: float
+    background: float
     ignored: int | None
     z_loss: float
     softcap: float
@@ -91,7 +91,7 @@ class Form(NamedTuple):
         if self.ignored is not None:
             ignored = self.indices == self.ignored
             found = ignored if found is None else found | ignored
-        if self.weight is not None and self.smooth == 0 and self.z_loss == 0:
+        if self.weight is not None and self.background == 0 and self.z_loss == 0:
             live = self.indices if found is None else np.where(found, 0, self.indices)
             weightless = self.weight[live] == 0
             found = weightless if found is None else found | weightless

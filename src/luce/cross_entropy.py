@@ -242,9 +242,9 @@ def cross_entropy_target_grad(
         _scale(slope, form.weight)
     if form.indices is not None:
         slope = _listed_slope(slope, form.indices, form.tail is not None)
-    scale = np.asarray(form.keep * problem.factor)
+    scale = np.asarray(form.given_share * problem.factor)
     _scale(slope, scale if form.row_scale is None else (form.row_scale * scale)[:, None])
-    shape = z.shape if form.indices is None else (*z.shape[:-1], form.slots)
+    shape = z.shape if form.indices is None else (*z.shape[:-1], form.n_listed)
     return slope.reshape(shape).astype(z.dtype, copy=False)
 
 

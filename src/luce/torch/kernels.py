@@ -276,15 +276,15 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[F
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
     row_scale = None if common else array(scale.to(torch.float64))
     form = Form(
-        slots=0 if index is None else index.shape[1],
+        n_listed=0 if index is None else index.shape[1],
         indices=index if value is not None or index is None else index.reshape(-1),
         value=value,
         dense=numbers(target.dense),
         weight=numbers(target.weight),
         tail=tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
         row_scale=row_scale,
-        keep=1.0 - options.label_smoothing,
-        smooth=options.label_smoothing / classes,
+        given_share=1.0 - options.label_smoothing,
+        background=options.label_smoothing / classes,
         ignored=None if index is None or value is not None else options.ignored,
         z_loss=options.z_loss,
         softcap=options.softcap,
