@@ -115,7 +115,7 @@ class Block {
     LUCE_INLINE void weigh_target();
 
     // A target of a few listed classes: their logits, read before a pass writes over them, their shares, and their
-    // entries of the gradient (listed.inl).
+    // entries of the gradient (listed_target.inl).
     struct Listed {
         std::int64_t place[W];
         V u;
@@ -129,7 +129,7 @@ class Block {
     LUCE_INLINE void patch_listed();
 
     // What a tile holds beside the logits: the logits transformed, and the target where it is written out
-    // (written.inl).
+    // (spread_target.inl).
     LUCE_INLINE void prepare_held();
     LUCE_INLINE void prepare(Tile<T>& t, std::int64_t place, int l);
     LUCE_INLINE void write_row_target(Tile<T>& t, T* target, int l);

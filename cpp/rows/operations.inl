@@ -3,12 +3,12 @@
 #pragma once
 
 #include "block.inl"
-#include "listed.inl"
+#include "listed_target.inl"
 #include "memory.inl"
 #include "passes.inl"
 #include "reduction.inl"
+#include "spread_target.inl"
 #include "sums.inl"
-#include "written.inl"
 
 namespace luce::LUCE_LEVEL {
 

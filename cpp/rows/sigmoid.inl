@@ -26,20 +26,6 @@ struct SigmoidTerm {
     }
 };
 
-// Elements i to i + n of p in double, and the filler on the other lanes; on all of them where p is absent.
-template <class T>
-LUCE_INLINE Wide<T> part_of(const auto* p, std::int64_t i, int n, double filler) {
-    if (!p) return wide_splat<T>(filler);
-    double part[kLanes<T>];
-    for (int l = 0; l < kLanes<T>; ++l) part[l] = l < n ? double(p[i + l]) : filler;
-    return wide_load<T>(part);
-}
-// the same, of a whole vector at once where it is one
-template <class T>
-LUCE_INLINE Wide<T> vector_of(const T* p, std::int64_t i, int n, double filler) {
-    return p && n == kLanes<T> ? widen(load(p + i)) : part_of<T>(p, i, n, filler);
-}
-
 template <class T>
 void run_sigmoid(const SigmoidJob<T>& job, std::int64_t begin, std::int64_t end) {
     constexpr int W = kLanes<T>;
@@ -50,9 +36,17 @@ void run_sigmoid(const SigmoidJob<T>& job, std::int64_t begin, std::int64_t end)
         Sum<double> sum[Wide<T>::kParts];
         for (std::int64_t i = first; i < last; i += W) {
             const int n = int(std::min<std::int64_t>(W, last - i));
-            const Wide<T> z = vector_of(job.logits, i, n, 0), t = vector_of(job.target, i, n, 0);
-            const Wide<T> positive = vector_of(job.positive, i, n, 1);
-            const Wide<T> weight = part_of<T>(job.weight, i, n, 1);
+            auto lanes = [&](const auto* p, double filler) __attribute__((always_inline)) {
+                if (!p) return wide_splat<T>(filler);
+                double part[W];
+                for (int l = 0; l < W; ++l) part[l] = l < n ? double(p[i + l]) : filler;
+                return wide_load<T>(part);
+            };
+            const auto whole = [&](const T* p, double filler) __attribute__((always_inline)) {
+                return p && n == W ? widen(load(p + i)) : lanes(p, filler);
+            };
+            const Wide<T> z = whole(job.logits, 0), t = whole(job.target, 0);
+            const Wide<T> positive = whole(job.positive, 1), weight = lanes(job.weight, 1);
             const Wide<T> yes = t * share + half, no = (one - t) * share + half;
             Wide<T> loss, grad;
             for (int p = 0; p < Wide<T>::kParts; ++p) {

@@ -1,4 +1,4 @@
-// What is written out beside a block's logits: the logits transformed, and a target with mass everywhere.
+// What is written out beside a block's logits: a target with mass everywhere, and the logits transformed.
 #pragma once
 
 #include "block.inl"
