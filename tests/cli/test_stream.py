@@ -40,6 +40,7 @@ def drawn(rows=3000, seed=0):
 @pytest.fixture
 def small_batches(monkeypatch):
     monkeypatch.setattr(text_table, "CHARACTERS", 9000)
+    monkeypatch.setattr(text_table, "WIDE", 1)
     monkeypatch.setattr(batches, "CELLS", 6 * 400)
     monkeypatch.setattr(streamed, "CELLS", 8 * 500)
     monkeypatch.setattr(model, "CELLS", 8 * 70)

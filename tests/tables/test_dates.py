@@ -63,10 +63,12 @@ def test_dates_in_every_form(tmp_path, form, timed):
     assert not remarks or form == "%Y%m%d"
 
 
-@pytest.mark.parametrize("zone", ["+02:00", "+0200", " -05:30"])
-def test_zones_become_utc(tmp_path, zone):
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("+02:00", 2), ("+0200", 2), ("+02", 2), (" -05:30", -5.5), (" CEST", 2), (" EST", -5), (" UTC", 0), (" GMT", 0)],
+)
+def test_zones_become_utc(tmp_path, zone, hours):
     values, _, _ = column(tmp_path, [day.strftime("%Y-%m-%d %H:%M:00") + zone for day in DAYS])
-    hours = {"+02:00": 2, "+0200": 2, " -05:30": -5.5}[zone]
     assert values == [day - dt.timedelta(hours=hours) for day in DAYS]
 
 
@@ -122,6 +124,16 @@ def test_a_few_odd_values_are_missing_and_counted(tmp_path):
     values, remarks, _ = column(tmp_path, cells)
     assert values == [None if k in (7, 8, 9) else day.date() for k, day in enumerate(DAYS)]
     assert "no date: missing" in remarks
+
+
+@pytest.mark.parametrize("odd", ["0000-00-00", "2020-02-30", "9999-99-99"])
+def test_what_looks_like_a_date_and_is_none_is_counted(tmp_path, odd):
+    cells = [day.strftime("%Y-%m-%d") for day in DAYS]
+    cells[5] = cells[9] = odd
+    values, remarks, found = column(tmp_path, cells)
+    assert [k for k, value in enumerate(values) if value is None] == [5, 9]
+    assert f"'{odd}' (2) are no date: missing" in remarks
+    assert found.readings["x"].odd == ("9999-99-99",)
 
 
 def test_times_of_day(tmp_path):

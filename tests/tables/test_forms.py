@@ -100,6 +100,25 @@ def test_lines_above_the_header_are_named_with_the_option(tmp_path, above, skip)
     assert read(tmp_path, text, skip_lines=skip).values["a"] == VALUES["a"] * 10
 
 
+@pytest.mark.parametrize("above", [["Report 2024,,", ",,"], ["Speed,,", ""], ["Report 2024,,", "by hand,,"]])
+def test_titles_that_a_spreadsheet_has_filled_up_are_named(tmp_path, above):
+    text = joined([*above, *lines(), *lines()[1:] * 3])
+    with pytest.raises(Failure, match=rf"names 1 of its 3 columns: --skip-lines {len(above)} takes"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, skip_lines=len(above)).values["a"] == VALUES["a"] * 4
+
+
+def test_a_header_among_the_rows_is_named(tmp_path):
+    """Files that were put one below the other."""
+    found = read(tmp_path, joined([*lines(), *lines(), *lines()]))
+    assert found.values == {name: values * 3 for name, values in VALUES.items()}
+    assert found.notes == ["2 rows repeat the header: left out (--all-rows)"]
+    quoted = joined(['"a","b","the, y"', *lines()[1:], '"a","b","the, y"', *lines()[1:]])
+    assert read(tmp_path, quoted).values["b"] == VALUES["b"] * 2
+    kept = read(tmp_path, joined(["u,v", "u,v", "v,u"]), all_rows=True)
+    assert kept.values == {"u": ["u", "v"], "v": ["v", "u"]} and kept.notes == []
+
+
 def test_lines_below_the_table_are_named_with_the_option(tmp_path):
     text = joined([*lines(), "", '"Source: the office"', "Last updated 2024", ""])
     with pytest.raises(Failure, match=r"row 6 has 1 field, the header has 3 \(line 8.*--skip-footer 2"):
@@ -153,6 +172,7 @@ def test_a_header_one_name_short_is_that_of_r(tmp_path):
 def test_separators_behind_every_row(tmp_path):
     found = read(tmp_path, "x,g\n1,u,\n2,v,\n")
     assert found.values == {"x": [1, 2], "g": ["u", "v"], "": [None, None]}
+    assert read(tmp_path, "x,g,\n1,u\n2,v\n").values == {"x": [1, 2], "g": ["u", "v"]}
 
 
 @pytest.mark.parametrize(

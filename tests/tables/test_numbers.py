@@ -133,6 +133,7 @@ def test_what_only_looks_like_numbers_stays_text(tmp_path, cells):
         (["007", "010", "100"], "leading zeros ('007'; 20 values)"),
         (["08028", "60601"], "leading zeros ('08028'; 10 values)"),
         (["1", "2", "00"], "leading zeros ('00'; 10 values)"),
+        (["5", "00012345678901234567890"], "leading zeros ('00012345678901234567890'; 10 values)"),
         (['="007"', '="7"'], "leading zeros ('007'; 10 values)"),
     ],
 )
@@ -141,14 +142,27 @@ def test_leading_zeros_are_codes(tmp_path, cells, said):
     assert values[: len(cells)] == [cell.strip('="') for cell in cells]
     assert said in remarks and "--number" in remarks
     numbers, _, found = column(tmp_path, cells * 10, number=["x"])
-    assert numbers[: len(cells)] == [int(cell.strip('="')) for cell in cells]
-    assert found.types["x"] == "Int64"
+    assert numbers[: len(cells)] == pytest.approx([int(cell.strip('="')) for cell in cells], rel=1e-15)
+    assert found.types["x"] == ("Int64" if len(cells[-1]) < 19 else "Float64")
 
 
 def test_zeros_before_decimals_are_no_codes(tmp_path):
     values, remarks, _ = column(tmp_path, ["0", "0.5", "-0.25", "00.75", "10"] * 4)
     assert values[:5] == [0, 0.5, -0.25, 0.75, 10]
     assert remarks == ""
+
+
+def test_integers_that_no_number_holds_are_text(tmp_path):
+    cells = [str(10**19 + k) for k in range(20)]
+    values, remarks, _ = column(tmp_path, cells)
+    assert values == cells
+    assert "integers beyond 64 bits" in remarks
+    assert column(tmp_path, cells, number=["x"])[2].types["x"] == "Float64"
+
+
+def test_dashes_for_no_cents(tmp_path):
+    values, _, _ = column(tmp_path, ["12.-", "7.50", "1'200.–", "3.--", "-5.25"] * 5)
+    assert values[:5] == [12, 7.5, 1200, 3, -5.25]
 
 
 def test_integers_stay_integers(tmp_path):

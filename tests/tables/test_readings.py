@@ -185,6 +185,7 @@ def test_all_rows_decide_wherever_the_batches_end(tmp_path, monkeypatch):
     expected = whole.survey(ReadingOptions(), {}, keep=True)
     table = whole.whole()
     monkeypatch.setattr(text_table, "CHARACTERS", 5000)
+    monkeypatch.setattr(text_table, "WIDE", 1)
     stream = Batches(tmp_path / "t.csv")
     assert stream.survey(ReadingOptions(), {}) == expected
     parts = list(stream.read())

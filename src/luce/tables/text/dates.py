@@ -38,7 +38,29 @@ CENTURY = 69  # from there on two digits are 19.., as in POSIX
 
 _CLOCK = r"""(?P<hour>9{1,2})[:h](?P<minute>99)(?::(?P<second>99)(?:[.,:](?P<fraction>9{1,9}))?)?
              (?:\ ?(?P<half>[AaPp])\.?[Mm]\.?)?(?:\ (?:Uhr|h))?"""
-_ZONE = r"(?:\ ?(?:Z|UTC|GMT)|\ ?(?P<ahead>[-+])(?P<zone_hour>99):?(?P<zone_minute>99))?"
+_ZONE = r"(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))|\ ?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?)?"
+ZONES = {  # hours from UTC of names that mean one zone to most readers
+    "CET": 1,
+    "CEST": 2,
+    "MEZ": 1,
+    "MESZ": 2,
+    "EET": 2,
+    "EEST": 3,
+    "WET": 0,
+    "WEST": 1,
+    "MSK": 3,
+    "JST": 9,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "AEST": 10,
+    "AEDT": 11,
+}
 _NAME = r"(?P<name>[^\W\d_]{3,10})\.?"
 _DAYS = (  # the date's part of a shape; first and second are day and month in one order or the other
     r"(?P<year>9999)(?P<cut>[-/.\ ])\ ?(?P<month>9{1,2})(?P=cut)\ ?(?P<day>9{1,2})\.?",
@@ -75,12 +97,15 @@ class Layout(NamedTuple):
         a or p for AM or PM; else empty.
     sign : int
         Of the zone; 0 without one.
+    zone : int
+        Hours from UTC, where the zone is a name.
     """
 
     places: Mapping[str, tuple[int, int]]
     month: int = 0
     half: str = ""
     sign: int = 0
+    zone: int = 0
 
     @property
     def ordered(self) -> bool:
@@ -114,8 +139,11 @@ def layout(shape: str) -> Layout | None:
             month = NUMBER_OF.get(_bare(texts["name"]), 0)
             if not month:
                 continue
+        zone = ZONES.get(texts.get("zone") or "CET")
+        if zone is None:
+            continue
         sign = {"+": 1, "-": -1}.get(texts.get("ahead") or "", 0)
-        return Layout(parts, month, (texts.get("half") or "").lower(), sign)
+        return Layout(parts, month, (texts.get("half") or "").lower(), sign, zone if texts.get("zone") else 0)
     return None
 
 
@@ -192,8 +220,10 @@ def _assembled(values: pl.Series, where: Layout, order: str) -> Array:
     if where.timed:
         result = result + _time_of_day(values, where)
     if where.sign:
-        minutes = 60 * _digits(values, parts["zone_hour"]) + _digits(values, parts["zone_minute"])
+        minutes = 60 * _digits(values, parts["zone_hour"])
+        minutes = minutes + (_digits(values, parts["zone_minute"]) if "zone_minute" in parts else 0)
         result = result - where.sign * minutes.astype("timedelta64[m]")
+    result = result - np.timedelta64(where.zone, "h")
     return np.where(good, result, np.datetime64("NaT"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from luce.tables.text.dates import ORDERS, layout, time_layout
-from luce.tables.text.evidence import BOOLEANS, Evidence
+from luce.tables.text.evidence import BOOLEANS, INVALID, Evidence
 from luce.tables.text.numbers import STYLES, Style, number_shape
 from luce.tables.text.reading import Reading
 
@@ -89,7 +89,8 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
     if wish == "text" or not seen.present:
         return Decision(text)
     if wish == "labels":
-        return Decision(text, [f"leading zeros ({next(iter(seen.codes))!r}) count"] if seen.codes else [])
+        zeros = next((code for code in seen.codes if code[0] == "0"), None)
+        return Decision(text, [] if zeros is None else [f"leading zeros ({zeros!r}) count"])
     if seen.clear and hints.given[0] is None:
         sign = "." if seen.dotted else hints.decimal
         return Decision(_as(text, kind="number", decimal=sign, whole=not seen.floats))
@@ -98,7 +99,8 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         return Decision(_as(text, kind="boolean"))
     if seen.codes and not seen.floats and wish is None:
         example, count = next(iter(seen.codes)), sum(seen.codes.values())
-        return Decision(text, [f"leading zeros ({example!r}; {_many(count)}): read as text, not numbers (--number)"])
+        what = "leading zeros" if example[0] == "0" else "integers beyond 64 bits"
+        return Decision(text, [f"{what} ({example!r}; {_many(count)}): read as text, not numbers (--number)"])
     candidates = [_number(seen, hints, text)]
     if wish is None:
         candidates = [_date(seen, hints, text), *candidates, _clock(seen, text)]
@@ -117,7 +119,8 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         remarks.append(
             f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}: missing (--text)"
         )
-    return Decision(_as(best.reading, odd=tuple(shape for shape, _ in odd.most_common(STORED))), remarks)
+    kept = [shape.removeprefix(INVALID) for shape, _ in odd.most_common(STORED)]
+    return Decision(_as(best.reading, odd=(*best.reading.odd, *kept)), remarks)
 
 
 def _as(reading: Reading, **parts: object) -> Reading:
@@ -226,9 +229,9 @@ def _date(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
         why = "as in other columns" if hints.order_known else "nothing in the column settles it"
         remarks.append(f"dates such as {example} read {order.replace('-', ' ')}, {why} (--dates {other})")
     timed = any(where.timed for where in shapes.values())
-    return _Candidate(
-        fits, _as(text, kind="date", order=order, whole=not timed), lambda shape: shape in shapes, remarks
-    )
+    invalid = [shape for shape, where in shapes.items() if not where.ordered] if open_ones > seen.orders[order] else []
+    reading = _as(text, kind="date", order=order, whole=not timed, odd=tuple(invalid))
+    return _Candidate(fits, reading, shapes.__contains__, remarks)
 
 
 def _clock(seen: Evidence, text: Reading) -> _Candidate:

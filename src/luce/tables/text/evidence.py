@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from luce.tables.text.dates import ORDERS, dates, layout, time_layout
+from luce.tables.text.dates import ORDERS, clocks, dates, layout, time_layout
 from luce.tables.text.missing import Missing, Source, cleaned, spellings
 from luce.tables.text.numbers import number_shape, plain_numbers
 from luce.tables.text.shapes import normal, shapes
 
-__all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning", "take"]
+__all__ = ["BOOLEANS", "INVALID", "TOTAL", "Evidence", "meaning", "take"]
 
 BOOLEANS = ("true", "false")
 GROUPED = r"[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"  # dots that may be between thousands
@@ -24,6 +24,8 @@ GLANCE = 256  # values by which text is told from numbers
 MOST_SHAPES = 2000
 DISTINCT = 64  # counted up to here
 ISO = "9999-99-99"
+INVALID = "\0"  # before the shape of a date that is none
+LONG = r"^[-+]?[0-9]{19,}$"  # more than 64 bits hold
 TOTAL = (  # how a row below a table begins that sums it up
     r"(?i)^(grand |sub)?(total|totals|totale|totaal|sum|summe|gesamt|insgesamt|somme|suma|soma|average|mean|mittelwert|"
     r"durchschnitt|moyenne|media|promedio|median|std|stdev|std\. dev\.|minimum|maximum|count|anzahl)( general)? *[:.]?$"
@@ -93,7 +95,7 @@ class Evidence:
     dotted : int
         Floats with a dot; `grouped` says whether all of the dots may be between thousands.
     codes : Counter
-        An example of an integer with leading zeros, and how many there are.
+        Examples of integers with leading zeros or beyond 64 bits, and how many there are.
     compact : int
         Integers that may be dates such as 20240131.
     shapes : Counter
@@ -196,7 +198,10 @@ class Evidence:
             self.compact += int(dates(values, ORDERS[0]).is_not_null().sum())
 
     def add_floats(self, values: pl.Series, count: int, dotted: int) -> None:
-        """Take plain numbers into account, `count` of them no integers, and `dotted` of them with a dot."""
+        """Take plain numbers into account, `count` of them no 64-bit integers, and `dotted` of them with a dot."""
+        if count > dotted and len(codes := values.filter(values.str.contains(LONG) & (values.str.len_bytes() > 18))):
+            self.codes[str(codes[0])] += len(codes)
+            self.integers, count = self.integers + len(codes), count - len(codes)
         self.floats += count
         self.dotted += dotted
         self._sample(values)
@@ -223,11 +228,8 @@ class Evidence:
             self.other += len(values)
             self.examples.update(zip(kinds.head(3).to_list(), glance.head(3).to_list(), strict=True))
             return
-        if (
-            (kinds == ISO).all()
-            and (values.str.len_bytes() == len(ISO)).all()
-            and dates(values, ORDERS[0]).is_not_null().all()
-        ):
+        iso = (kinds == ISO).all() and (values.str.len_bytes() == len(ISO)).all()
+        if iso and dates(values, ORDERS[0]).is_not_null().all():
             self.shapes[ISO] += len(values)
             self.examples.setdefault(ISO, str(values[0]))
             return
@@ -239,13 +241,26 @@ class Evidence:
         for shape, count, example in counts.iter_rows():
             self.shapes[shape] += count
             self.examples.setdefault(shape, example)
-        loose = [shape for shape in counts["shape"].to_list() if (where := layout(shape)) and not where.ordered]
+        found = counts["shape"].to_list()
+        loose = [shape for shape in found if (where := layout(shape)) and not where.ordered]
         if loose:
             open_ones = frame.filter(pl.col("shape").is_in(loose))["value"]
             for order in ORDERS:
                 self.orders[order] += int(dates(open_ones, order).is_not_null().sum())
+        sure = [shape for shape in found if shape not in loose and (layout(shape) or time_layout(shape))]
+        if sure:
+            self._set_aside(frame.filter(pl.col("shape").is_in(sure)))
         if len(self.shapes) > MOST_SHAPES:
             for shape in [shape for shape in self.shapes if not meaning(shape)]:
                 self.other += self.shapes.pop(shape)
                 if len(self.examples) > MOST_SHAPES:
                     self.examples.pop(shape, None)
+
+    def _set_aside(self, frame: pl.DataFrame) -> None:
+        """Count values apart that look like dates or times and are none, such as 0000-00-00."""
+        wrong = dates(frame["value"], ORDERS[0]).is_null() & clocks(frame["value"]).is_null()
+        for shape, count, example in frame.filter(wrong).group_by("shape").agg(pl.len(), pl.first("value")).iter_rows():
+            self.shapes[shape] -= count
+            self.shapes[INVALID + shape] += count
+            self.examples[INVALID + shape] = example
+        self.shapes = +self.shapes

@@ -39,6 +39,8 @@ class Form:
         Lines up to the first row.
     header : str
         The header's place, for errors.
+    text : str
+        The header as it stands in the file.
     options : FormOptions
     remarks : sequence of str
         What was guessed.
@@ -50,6 +52,7 @@ class Form:
     begin: int
     lines: int
     header: str
+    text: str
     options: FormOptions
     remarks: Sequence[str]
 
@@ -93,9 +96,10 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
         remarks.append(f"{skipped} comment line{'s' if skipped > 1 else ''} (#) above the header left out")
     names = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
     begin = sum(len(line) for line in lines[: header.end])
+    text = "".join(lines[header.line : header.end])
     place = f"line {header.line + 1}"
     return Form(
-        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, options, remarks
+        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, text, options, remarks
     )
 
 
@@ -157,6 +161,8 @@ def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     skipped = sum(record.end - record.line for record in records[:at])
     first = next(k for k in range(at, len(records)) if widths[k] == common) if common in widths[at:] else at
     header, candidate = records[at], records[first]
+    if first == at:
+        _check_names(records, at, name)
     if first == at or widths[at] > common or _is_data(candidate):
         return at, skipped
     named = 1 < widths[at] == common - 1 and {*widths[at + 1 :]} == {common}  # but for the rows' names, as R writes
@@ -168,12 +174,27 @@ def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     )
 
 
+def _check_names(records: Sequence[_Record], at: int, name: str) -> None:
+    """Raise for a header that looks like a title, which a spreadsheet has filled up with separators."""
+    named = [sum(bool(field.strip()) for field in record.fields) for record in records]
+    later = next((k for k in range(at + 1, len(records)) if named[k] > named[at]), at)
+    if len(records[at].fields) > 2 and 2 * named[at] <= len(records[at].fields) < 2 * named[later]:
+        header = records[later]
+        if not _is_data(header) and any(map(_is_data, records[later + 1 :])):
+            raise Failure(
+                f"{name}: the first line that holds anything ({_shown(records[at])}) names {named[at]} of its "
+                f"{len(header.fields)} columns: --skip-lines {header.line} takes line {header.line + 1} for the header"
+            )
+
+
 def _is_data(record: _Record) -> bool:
     return any(NUMBER.match(field.strip()) for field in record.fields)
 
 
 def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[str]) -> list[str]:
-    """Return the names with one more where all rows have one field more."""
+    """Return the names with one more where all rows have one field more, without an empty last one that none has."""
+    if len(names) > 1 and not names[-1] and rows and all(len(row.fields) == len(names) - 1 for row in rows):
+        return names[:-1]
     if len(names) < 2 or not rows or any(len(row.fields) != len(names) + 1 for row in rows):
         return names
     if not any(row.fields[-1].strip() for row in rows):

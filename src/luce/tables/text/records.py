@@ -34,15 +34,18 @@ class Cells(NamedTuple):
         `LINE_END`.
     first : int
         The first row's number, from 1.
+    repeated : int
+        Lines among them that are the header again, and left out.
     """
 
     table: pl.DataFrame
     quoted: bool
     first: int
+    repeated: int = 0
 
 
-def records(pieces: Iterator[str], form: Form) -> Iterator[Cells]:
-    """Yield the rows of a text, which begins after the header.
+def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Iterator[Cells]:
+    """Yield the rows of a text, which begins after the header; the header again is no row, unless `all_rows` are.
 
     Raises
     ------
@@ -50,6 +53,7 @@ def records(pieces: Iterator[str], form: Form) -> Iterator[Cells]:
         If a row has more or fewer fields than the header, or a quote is never closed; the line is named.
     """
     rest, line, row = b"", form.lines + 1, 1
+    header = b"" if all_rows or len(form.names) < 2 else _plain_header(form)
     following = next(pieces, None)
     while following is not None:
         piece, following = following, next(pieces, None)
@@ -61,13 +65,13 @@ def records(pieces: Iterator[str], form: Form) -> Iterator[Cells]:
         body, footer = _without_footer(buffer, form.options.skip_footer)
         if form.separator == " ":
             body = re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" {2,}", b" ", body))
-        found, rows = _understood(body, form, line, row, last=last)
+        found, rows, repeated = _understood(body, form, line, row, header, last=last)
         rest = body[found.used :] + footer
         if len(rest) > LONGEST:
             raise Failure(f"{form.name}: line {line}: a row has no end: a quote opens and is never closed")
         line += buffer.count(b"\n", 0, found.used)
         if rows:
-            yield _cells(found.body, form, row, rows)
+            yield _cells(found.body, form, row, rows)._replace(repeated=repeated)
             row += rows
 
 
@@ -81,14 +85,24 @@ def _without_footer(buffer: bytes, lines: int) -> tuple[bytes, bytes]:
     return buffer[:end], buffer[end:]
 
 
-def _understood(piece: bytes, form: Form, line: int, row: int, *, last: bool) -> tuple[Unquoted, int]:
-    """Return the first reading of the quotes in which every row has its fields, and how many rows these are."""
+def _plain_header(form: Form) -> bytes:
+    """Return the header as it would stand among rows without quotes."""
+    try:
+        return next(unquoted(form.text.encode(), ord(form.separator), last=True)).body.rstrip(b"\n") + b"\n"
+    except Fault:
+        return b""
+
+
+def _understood(
+    piece: bytes, form: Form, line: int, row: int, header: bytes, *, last: bool
+) -> tuple[Unquoted, int, int]:
+    """Return the first reading of quotes in which rows have their fields, and how many rows and headers these are."""
     first: Fault | None = None
     try:
         for found in unquoted(piece, ord(form.separator), last=last):
             try:
-                body, rows = _rows(found.body, form, row)
-                return Unquoted(body, found.used), rows
+                body, rows, repeated = _rows(found.body, form, row, header)
+                return Unquoted(body, found.used), rows, repeated
             except Fault as fault:
                 first = first or Fault(_line_of(found.body, fault.place), fault.what)
     except Fault as fault:
@@ -101,8 +115,8 @@ def _line_of(text: bytes, place: int) -> int:
     return text.count(b"\n", 0, place) + text.count(bytes([_LINE_END]), 0, place)
 
 
-def _rows(body: bytes, form: Form, row: int) -> tuple[bytes, int]:
-    """Return the lines that are rows and their number; each has as many fields as the header."""
+def _rows(body: bytes, form: Form, row: int, header: bytes) -> tuple[bytes, int, int]:
+    """Return the lines that are rows, their number, and that of repeated headers; rows have the header's fields."""
     text = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(text == NEWLINE)
     fields = np.diff(np.searchsorted(np.flatnonzero(text == ord(form.separator)), ends), prepend=0) + 1
@@ -115,10 +129,23 @@ def _rows(body: bytes, form: Form, row: int) -> tuple[bytes, int]:
         below = len(wrong) if len(wrong) == len(idle) - k - int(idle[k:].sum()) else 0
         raise Fault(int(begins[k]), _what(body[begins[k] : ends[k]], number, int(fields[k]), form, below))
     _check_lines_in_quotes(text, ends, form)
+    again = _headers(body, begins, header)
+    idle[again] = True
     if not idle.any():
-        return body, len(ends)
+        return body, len(ends), 0
     kept = np.flatnonzero(~idle)
-    return b"".join(body[begins[k] : ends[k] + 1] for k in kept), len(kept)
+    return b"".join(body[begins[k] : ends[k] + 1] for k in kept), len(kept), len(again)
+
+
+def _headers(body: bytes, begins: Array, header: bytes) -> Array:
+    """Return which lines are the header again, as in files that were put one below the other."""
+    found, at = [], body.find(header) if header else -1
+    while at >= 0:
+        k = int(np.searchsorted(begins, at))
+        if k < len(begins) and begins[k] == at:
+            found.append(k)
+        at = body.find(header, at + 1)
+    return np.array(found, np.int64)
 
 
 def _idle(body: bytes, begins: Array, ends: Array, fields: Array, form: Form) -> Array:
@@ -131,9 +158,9 @@ def _idle(body: bytes, begins: Array, ends: Array, fields: Array, form: Form) ->
         idle[k] = not body[begins[k] : ends[k]].strip()
     if form.options.comment:
         mark = form.options.comment.encode()
-        near = np.frombuffer(body, np.uint8)[begins] == mark[0]
-        for k in np.flatnonzero(near):
-            idle[k] |= body.startswith(mark, int(begins[k]))
+        first = np.frombuffer(body, np.uint8)[begins]
+        for k in np.flatnonzero((first == mark[0]) | (first == ord(MARKED))):
+            idle[k] |= body.startswith(mark, int(begins[k]) + int(first[k] == ord(MARKED)))
     return np.asarray(idle)
 
 

@@ -24,9 +24,11 @@ ALIKE = {
 
 
 def normal(values: pl.Series) -> pl.Series:
-    """Return the values with plain minus signs, apostrophes and blanks, and raised digits in units: m² for m2."""
+    """Return the values with plain minus signs, apostrophes and blanks, raised digits in units, no dash for cents."""
     if (values.str.len_bytes() != values.str.len_chars()).any():
         values = values.str.replace_many(list(ALIKE), list(ALIKE.values())).str.strip_chars()
+    if values.str.contains(r"[.,]-{1,2}$").any():  # 12.- in Switzerland, 12,- in the north
+        values = values.str.replace(r"([0-9])[.,]-{1,2}$", "$1")
     if values.str.contains(r"\d *[a-zA-Z/]*(?:m|ft|in)[23]$").any():
         values = values.str.replace(r"(\d *[a-zA-Z/]*(?:m|ft|in))2$", "${1}²").str.replace(
             r"(\d *[a-zA-Z/]*(?:m|ft|in))3$", "${1}³"

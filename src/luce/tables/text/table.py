@@ -51,7 +51,7 @@ class Survey:
     given : bool
         Whether the readings are a model's: then a value that contradicts them is an error.
     all_rows : bool
-        Whether no row is left out as units then.
+        Whether no row is left out as units or for repeating the header.
     """
 
     readings: Mapping[str, Reading]
@@ -99,7 +99,7 @@ class TextTable:
         self.columns = list(self.form.names)
         self._kept: list[Cells] | None = None
         self._odd: Counter[str] = Counter()
-        self._units = 0
+        self._units = self._repeated = 0
 
     def survey(
         self,
@@ -130,7 +130,7 @@ class TextTable:
         head = tail = pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
         rows, kept = 0, []
         source = Source(False, self.form.separator)
-        for done, cells in self._cells():
+        for done, cells in self._cells(all_rows):
             source = Source(cells.quoted, self.form.separator)
             take(seen, cells.table, source)
             head = pl.concat([head, cells.table[:MOST]])[:MOST]
@@ -156,10 +156,11 @@ class TextTable:
         return Survey(
             {name: made.reading for name, made in decisions.items()},
             {name: said for name, said in remarks.items() if said},
-            [*self.form.remarks, *edges.remarks],
+            [*self.form.remarks, *self._repeats(), *edges.remarks],
             edges,
             rows,
             {name: sorted(word for word in of.spellings if word) for name, of in seen.items()},
+            all_rows=all_rows,
         )
 
     def rows(self, survey: Survey, each: Each | None = None) -> Iterator[pl.DataFrame]:
@@ -172,7 +173,7 @@ class TextTable:
         """
         count, top = 0, survey.margins.top
         self._odd, self._units = Counter(), 0
-        for done, cells in self._cells():
+        for done, cells in self._cells(survey.all_rows):
             source = Source(cells.quoted, self.form.separator)
             if survey.given and not survey.all_rows and cells.first == 1 and len(cells.table) > 1:
                 top = self._units = leading(cells.table.head(1), survey.readings, source)
@@ -207,12 +208,18 @@ class TextTable:
 
     def remarks(self) -> list[str]:
         """Return what there is to say about rows that have been read with a model's readings."""
-        told = ["the first row holds no data but units or descriptions: left out (--all-rows)"] * bool(self._units)
+        told = self._repeats() + [
+            "the first row holds no data but units or descriptions: left out (--all-rows)"
+        ] * bool(self._units)
         return told + [
             f"column {name!r}: {count:,} value{'s' if count > 1 else ''} of another kind missing, as in training"
             for name, count in self._odd.items()
             if count
         ]
+
+    def _repeats(self) -> list[str]:
+        which = "1 row repeats" if self._repeated == 1 else f"{self._repeated} rows repeat"
+        return [f"{which} the header: left out (--all-rows)"] if self._repeated else []
 
     def _contradiction(self, column: str, reading: Reading, row: int, value: str) -> Failure:
         shown = value if len(value) <= 24 else value[:23] + "…"
@@ -249,17 +256,19 @@ class TextTable:
             raise Failure(f"{self.name}: no column {name!r} for {option}; there are {_listed(self.columns)}")
         return found
 
-    def _cells(self) -> Iterator[tuple[int, Cells]]:
+    def _cells(self, all_rows: bool) -> Iterator[tuple[int, Cells]]:
         """Yield the rows as text, with how many bytes of the file are done."""
         if self._kept is not None:
             kept, self._kept = self._kept, None
             while kept:
                 yield self.total, kept.pop(0)
             return
+        self._repeated = 0
         with self._file.open() as (stream, below):
             size = max(CHARACTERS, min(WIDE * len(self.columns), MOST_CHARACTERS))
             pieces = characters(stream, self._options.encoding, self.name, size)
-            for cells in records(_after(pieces, self.form.begin), self.form):
+            for cells in records(_after(pieces, self.form.begin), self.form, all_rows=all_rows):
+                self._repeated += cells.repeated
                 yield below.tell(), cells
 
 
