@@ -321,7 +321,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
         check_is_fitted(self, "coef_")
         X = checked_rows(self, X, reset=False)
-        return scores(X, self.coef_, self.intercept_), X.dtype
+        return scores(X, self.coef_, self.intercept_, self.n_threads), X.dtype
 
     def _logits(self, X: Any) -> tuple[Array, Any]:
         found, dtype = self._scores(X)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from luce.models.design import DenseMatrix
 from luce.models.precision import numbers_suit_single, rows_suit_single
 
 __all__ = ["scores"]
@@ -18,7 +19,7 @@ Array = npt.NDArray[Any]
 BLOCK_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
 
 
-def scores(X: Any, coef: Any, intercept: Array) -> Array:
+def scores(X: Any, coef: Any, intercept: Array, n_threads: int | None = None) -> Array:
     """Return X coefᵀ + intercept, (N, K).
 
     Parameters
@@ -28,6 +29,8 @@ def scores(X: Any, coef: Any, intercept: Array) -> Array:
         rows at a time.
     coef : (K, D) array or sparse matrix
     intercept : (K,) array
+    n_threads : int or None
+        Threads of the compiled products.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def scores(X: Any, coef: Any, intercept: Array) -> Array:
     coef, intercept = coef.astype(np.float64, copy=False), intercept.astype(np.float64, copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if X.dtype == np.float32 and not sparse.issparse(coef):
-            found = _in_single(X, coef, intercept)
+            found = _in_single(X, coef, intercept, n_threads)
         elif X.dtype == np.float32:
             found = np.concatenate([_of(rows.astype(np.float64), coef, intercept) for rows in _blocks(X)])
         else:
@@ -54,10 +57,10 @@ def scores(X: Any, coef: Any, intercept: Array) -> Array:
     return found
 
 
-def _in_single(X: Any, coef: Array, intercept: Array) -> Array:
+def _in_single(X: Any, coef: Array, intercept: Array, n_threads: int | None) -> Array:
     small = coef.astype(np.float32), intercept.astype(np.float32)
     if numbers_suit_single(X, coef, intercept):
-        return _of(X, *small)
+        return _of(X, *small) if sparse.issparse(X) else DenseMatrix(X, n_threads).scores(slice(0, len(X)), *small)
     return np.concatenate(
         [
             _of(rows, *small)
