@@ -17,7 +17,7 @@ ROOMS = [
     "luce.linear",
     "luce.sigmoid",
     "luce.jacobians",
-    "luce.models.sparse",
+    "luce.models.linear.sparse_rows",
     "luce.check.truth.oracle",
     "luce.check.inputs.cases",
     "luce.check.truth.tolerance",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luce.models.coordinates import LogOdds, SumZero, Whole
+from luce.models.linear.coordinates import LogOdds, SumZero, Whole
 
 KINDS = [SumZero(2), SumZero(3), SumZero(17), SumZero(1000), Whole(1), Whole(4), LogOdds()]
 

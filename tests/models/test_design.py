@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from luce.models import design as module
-from luce.models.design import DenseMatrix, Design, SparseMatrix, as_matrix
+from luce.models.linear import design as module
+from luce.models.linear.design import DenseMatrix, Design, SparseMatrix, as_matrix
 
 SINGLE = 1e-6  # the Gram matrix is summed in single precision: it preconditions
 FORMS = {

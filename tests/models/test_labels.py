@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import luce
-from luce.models.labels import plain_labels
+from luce.models.inputs.labels import plain_labels
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))

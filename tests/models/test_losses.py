@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from luce.check.oracle import CrossEntropy, SigmoidCrossEntropy, to_float
-from luce.models.losses import SigmoidLoss, SoftmaxLoss
+from luce.models.linear.losses import SigmoidLoss, SoftmaxLoss
 
 KINDS = {"softmax": SoftmaxLoss, "sigmoid": SigmoidLoss}
 CASES = [(loss, target, smoothing) for loss in KINDS for target in ("codes", "table") for smoothing in (0.0, 0.1)]

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 import objectives
-from luce.models.coordinates import SumZero
-from luce.models.curvature import _chosen
-from luce.models.design import Design, as_matrix
-from luce.models.losses import SoftmaxLoss
-from luce.models.objective import LinearObjective
+from luce.models.linear.coordinates import SumZero
+from luce.models.linear.design import Design, as_matrix
+from luce.models.linear.losses import SoftmaxLoss
+from luce.models.linear.objective import LinearObjective
+from luce.models.linear.preconditioner import _chosen
 from objectives import PAIRS, TARGETS
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(2, 7))
@@ -105,8 +105,8 @@ def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):
     whole, *_, parameters = drawn((700, 3, 4), 5)
     vector = np.random.default_rng(1).normal(size=whole.size)
     expected = whole.at(parameters)
-    monkeypatch.setattr("luce.models.design.BLOCK_ENTRIES", 64)
-    monkeypatch.setattr("luce.models.objective.KEPT_SCORES", 0)
+    monkeypatch.setattr("luce.models.linear.design.BLOCK_ENTRIES", 64)
+    monkeypatch.setattr("luce.models.linear.objective.KEPT_SCORES", 0)
     pieces, *_ = drawn((700, 3, 4), 5)
     assert len(list(pieces.design.blocks(4))) > 1
     point = pieces.at(parameters)
@@ -117,8 +117,8 @@ def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):
 
 
 def test_wide_tables_use_the_diagonal_of_the_gram_matrix(monkeypatch):
-    monkeypatch.setattr("luce.models.design.GRAM_COLUMNS", 2)
-    monkeypatch.setattr("luce.models.curvature.GRAM_COLUMNS", 2)
+    monkeypatch.setattr("luce.models.linear.design.GRAM_COLUMNS", 2)
+    monkeypatch.setattr("luce.models.linear.preconditioner.GRAM_COLUMNS", 2)
     objective, *_, parameters = drawn((30, 4, 3), 2)
     point = objective.at(parameters)
     solve = point.preconditioner("weak")
@@ -193,9 +193,9 @@ def test_blocks_of_rows_add_up_for_every_kind(pair, form, monkeypatch):
         return [*first, point.diagonal(), point.blocks(), point.hessian_among(chosen)]
 
     whole = everything()
-    monkeypatch.setattr("luce.models.design.BLOCK_ENTRIES", 500)
-    monkeypatch.setattr("luce.models.objective.WRITTEN_ENTRIES", 500)
-    monkeypatch.setattr("luce.models.objective.KEPT_SCORES", 0)
+    monkeypatch.setattr("luce.models.linear.design.BLOCK_ENTRIES", 500)
+    monkeypatch.setattr("luce.models.linear.objective.WRITTEN_ENTRIES", 500)
+    monkeypatch.setattr("luce.models.linear.objective.KEPT_SCORES", 0)
     for found, expected in zip(everything(), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12)
     rows = np.array([700, 3, 41])
@@ -208,11 +208,11 @@ def test_blocks_of_rows_add_up_for_every_kind(pair, form, monkeypatch):
 @pytest.mark.parametrize("l2", [0.3, 0.0])
 def test_preconditioners_of_every_kind_are_symmetric_and_positive_definite(pair, route, form, l2, monkeypatch):
     if route in ("whole", "blocks"):
-        monkeypatch.setattr("luce.models.curvature.ROWS_PER_UNKNOWN", 1000)  # all rows
+        monkeypatch.setattr("luce.models.linear.preconditioner.ROWS_PER_UNKNOWN", 1000)  # all rows
     if route == "blocks":
-        monkeypatch.setattr("luce.models.curvature.WHOLE_HESSIAN", 1)
+        monkeypatch.setattr("luce.models.linear.preconditioner.WHOLE_HESSIAN", 1)
     if route == "diagonals":
-        monkeypatch.setattr("luce.models.curvature.GRAM_COLUMNS", 1)
+        monkeypatch.setattr("luce.models.linear.preconditioner.GRAM_COLUMNS", 1)
     case = objectives.drawn(7, rows=200, form=form, l2=l2, **pair)
     parameters = 0.1 * case.rng.normal(size=case.objective.size)
     point = case.objective.at(parameters)

@@ -9,9 +9,9 @@ import pytest
 from scipy import sparse
 
 import luce
-from luce.models import scores as scores_module
-from luce.models.precision import LARGEST_PART, columns_suit_single, numbers_suit_single, rows_suit_single
-from luce.models.scores import scores
+from luce.models.linear import scores as scores_module
+from luce.models.linear.precision import LARGEST_PART, columns_suit_single, numbers_suit_single, rows_suit_single
+from luce.models.linear.scores import scores
 
 FORMS = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csr": sparse.csr_array, "csc": sparse.csc_array}
 CLOSE = {"atol": 1e-5}  # of probabilities

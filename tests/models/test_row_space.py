@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import luce
-from luce.models.problem import Problem
-from luce.models.row_space import RowSpace, pays
-from luce.models.targets import targets
+from luce.models.inputs.targets import targets
+from luce.models.linear.assembly import Problem
+from luce.models.linear.row_space import RowSpace, pays
 
 
 def drawn(kind, rows=30, columns=100, seed=0):
@@ -68,7 +68,7 @@ def test_into_and_back(kind, centred):
 def test_blocks_of_columns_add_up(monkeypatch):
     X, _, weight = drawn("full")
     whole = RowSpace(X, weight, True).rows
-    monkeypatch.setattr("luce.models.row_space.COLUMNS", 7)
+    monkeypatch.setattr("luce.models.linear.row_space.COLUMNS", 7)
     np.testing.assert_allclose(RowSpace(X, weight, True).rows, whole, atol=1e-9)
 
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from levels import at_every_level
 from luce import _core
 from luce.check.truth.tolerance import assert_same_bits
-from luce.models.sparse import SparseRows
+from luce.models.linear.sparse_rows import SparseRows
 
 WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 31, 33, 64, 100, 129, 300, 1000]
 DTYPES = ["float32", "float64"]

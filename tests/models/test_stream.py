@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.order import ClassOrder
+from luce.models.linear.class_order import ClassOrder
 
 FORMS = {"whole": {}, "blocks": {"WHOLE": 0}, "diagonal": {"WHOLE": 0, "BLOCKS": 0}}
 
@@ -18,7 +18,7 @@ FORMS = {"whole": {}, "blocks": {"WHOLE": 0}, "diagonal": {"WHOLE": 0, "BLOCKS":
 @pytest.fixture(params=FORMS)
 def form(request, monkeypatch):
     for name, limit in FORMS[request.param].items():
-        monkeypatch.setattr(f"luce.models.stream.{name}", limit)
+        monkeypatch.setattr(f"luce.models.linear.stream.{name}", limit)
     return request.param
 
 

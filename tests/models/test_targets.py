@@ -5,7 +5,7 @@ import pandas
 import polars
 import pytest
 
-from luce.models.targets import is_table, targets
+from luce.models.inputs.targets import is_table, targets
 
 
 def found(y, weight=None, class_weight=None, *, loss="softmax", dtype=np.float64, classes=None):

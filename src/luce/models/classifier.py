@@ -12,14 +12,14 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
-from luce.models.labels import plain_labels
-from luce.models.prediction import LinearClassifier
-from luce.models.problem import SOLVER_NAMES, Problem, Solution
+from luce.models.base import LinearClassifier
+from luce.models.inputs.labels import plain_labels
+from luce.models.inputs.targets import Targets, is_table, targets
+from luce.models.linear.assembly import SOLVER_NAMES, Problem, Solution
+from luce.models.linear.information import Statistics, check_size, information
+from luce.models.linear.stream import Stream
 from luce.models.progress import LiveLine
 from luce.models.solvers import Iterate
-from luce.models.statistics import Statistics, check_size, information
-from luce.models.stream import Stream
-from luce.models.targets import Targets, is_table, targets
 
 __all__ = ["SoftmaxClassifier"]
 
@@ -253,10 +253,10 @@ class SoftmaxClassifier(LinearClassifier):
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
         The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
-        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them, if each batch is a
-        fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the right
-        side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit` begins
-        anew, and a first `partial_fit` after `fit` too.
+        left; see `luce.models.linear.stream`. One pass over the data comes close to `fit` on all of them, if each batch
+        is a fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the
+        right side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit`
+        begins anew, and a first `partial_fit` after `fit` too.
 
         Parameters
         ----------

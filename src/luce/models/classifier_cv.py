@@ -23,13 +23,13 @@ from sklearn.utils.metadata_routing import (
 )
 
 from luce.cross_entropy import cross_entropy
+from luce.models.base import LinearClassifier
 from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
+from luce.models.inputs.targets import is_table, targets
+from luce.models.linear.assembly import Problem
 from luce.models.path import strengths_of, walk
-from luce.models.prediction import LinearClassifier
-from luce.models.problem import Problem
-from luce.models.targets import is_table, targets
 
 __all__ = ["SoftmaxClassifierCV"]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.problem import Problem, Solution
-from luce.models.targets import Targets
+from luce.models.inputs.targets import Targets
+from luce.models.linear.assembly import Problem, Solution
 from luce.optional import needed
 
 if TYPE_CHECKING:

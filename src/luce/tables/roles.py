@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.targets import TOLERANCE
+from luce.models.inputs.targets import TOLERANCE
 from luce.tables.columns import classes_of, listed, present
 from luce.tables.failure import Failure
 

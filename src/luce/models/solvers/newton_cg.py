@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from luce.models.solvers.descent import Vector
+from luce.models.solvers.walk import Vector
 
 __all__ = ["NewtonCG"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import linalg
 
 from luce._core import lasso_descent
-from luce.models.solvers.descent import ARMIJO, NEGLIGIBLE, SHORTEST_STEP, Iterate, Objective, Vector
+from luce.models.solvers.walk import ARMIJO, NEGLIGIBLE, SHORTEST_STEP, Iterate, Objective, Vector
 
 __all__ = ["ProximalNewton"]
 

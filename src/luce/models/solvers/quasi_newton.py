@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from luce.models.solvers.descent import Vector
 from luce.models.solvers.newton_cg import NewtonCG
+from luce.models.solvers.walk import Vector
 
 __all__ = ["QuasiNewton"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from luce.models.solvers.descent import Objective, Solver, Vector, minimise
+from luce.models.solvers.walk import Objective, Solver, Vector, minimise
 
 __all__ = ["Sampled", "start_from_samples"]
 

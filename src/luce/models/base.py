@@ -14,11 +14,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from luce.models.evaluation.calibration import temperature
-from luce.models.labels import check_kind, plain_labels
-from luce.models.rows import checked_rows, checked_weights
-from luce.models.scores import scores
+from luce.models.inputs.labels import check_kind, plain_labels
+from luce.models.inputs.rows import checked_rows, checked_weights
+from luce.models.inputs.targets import is_table, targets
+from luce.models.linear.scores import scores
 from luce.models.summary import Summary
-from luce.models.targets import is_table, targets
 from luce.softmax import log_softmax, softmax
 
 __all__ = ["LinearClassifier"]

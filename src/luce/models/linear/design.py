@@ -18,8 +18,8 @@ from scipy import sparse
 
 from luce import _core
 from luce.blas import shared_out
-from luce.models.precision import columns_suit_single
-from luce.models.sparse import SparseRows
+from luce.models.linear.precision import columns_suit_single
+from luce.models.linear.sparse_rows import SparseRows
 
 __all__ = ["DenseMatrix", "Design", "Matrix", "SparseMatrix", "as_matrix"]
 
@@ -284,7 +284,7 @@ class Design:
     n_rows, n_columns : int
         Size of x̃', the intercept's column included.
     matrix : Matrix
-        The data; with products in float64 where float32 is not enough for them (`luce.models.precision`).
+        The data; with products in float64 where float32 is not enough for them (`luce.models.linear.precision`).
     share : (N,) array of the products' dtype
         r/S, which sums to 1.
     centre, scale, unit : (D,) float64 arrays

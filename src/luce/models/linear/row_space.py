@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from luce.models.design import DenseMatrix
-from luce.models.precision import LARGEST_WIDTH, SMALLEST_WIDTH
+from luce.models.linear.design import DenseMatrix
+from luce.models.linear.precision import LARGEST_WIDTH, SMALLEST_WIDTH
 
 __all__ = ["RowSpace", "pays"]
 

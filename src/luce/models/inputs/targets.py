@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from luce.models.labels import check_kind, plain_labels
+from luce.models.inputs.labels import check_kind, plain_labels
 
 __all__ = ["Targets", "is_table", "targets"]
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import linalg
 from scipy.special import xlogy
 
-from luce.models.design import Design
-from luce.models.objective import Point
+from luce.models.linear.design import Design
+from luce.models.linear.objective import Point
 
 __all__ = ["Statistics", "check_size", "information"]
 

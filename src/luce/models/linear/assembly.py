@@ -13,14 +13,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from luce.blas import blas_threads
-from luce.models.coordinates import Coordinates, LogOdds, SumZero, Whole
-from luce.models.design import NARROW, Design, as_matrix
-from luce.models.losses import SigmoidLoss, SoftmaxLoss
-from luce.models.objective import KEPT_CLASSES, LinearObjective, Point
-from luce.models.precision import coefficients_suit_single
-from luce.models.row_space import RowSpace, pays
+from luce.models.inputs.targets import Targets
+from luce.models.linear.coordinates import Coordinates, LogOdds, SumZero, Whole
+from luce.models.linear.design import NARROW, Design, as_matrix
+from luce.models.linear.losses import SigmoidLoss, SoftmaxLoss
+from luce.models.linear.objective import KEPT_CLASSES, LinearObjective, Point
+from luce.models.linear.precision import coefficients_suit_single
+from luce.models.linear.row_space import RowSpace, pays
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
-from luce.models.targets import Targets
 
 __all__ = ["SOLVER_NAMES", "Problem", "Solution"]
 

@@ -59,7 +59,7 @@ class SparseRows:
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
-    >>> from luce.models.sparse import SparseRows
+    >>> from luce.models.linear.sparse_rows import SparseRows
     >>> X = SparseRows(csr_array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]))
     >>> X.scores(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([10.0, 20.0]))
     array([[10., 22.],

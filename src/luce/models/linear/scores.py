@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from luce.models.design import DenseMatrix
-from luce.models.precision import numbers_suit_single, rows_suit_single
+from luce.models.linear.design import DenseMatrix
+from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 
 __all__ = ["scores"]
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 if TYPE_CHECKING:
-    from luce.models.objective import Point
+    from luce.models.linear.objective import Point
 
 __all__ = ["gap"]
 

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from luce.models.objective import LinearObjective, Point
-from luce.models.order import ClassOrder
-from luce.models.problem import Problem, Solution
+from luce.models.inputs.targets import Targets
+from luce.models.linear.assembly import Problem, Solution
+from luce.models.linear.class_order import ClassOrder
+from luce.models.linear.objective import LinearObjective, Point
 from luce.models.solvers import Newton, NewtonCG, minimise
-from luce.models.targets import Targets
 
 __all__ = ["Stream"]
 

@@ -9,9 +9,9 @@ and with p_i the probabilities, x̃ = (x, 1), by the chain rule from CONTRACT.md
     ∇F = (1/S) Σ_i r_i (p_i − t_i) x̃_iᵀ + λ₂ (W, 0)
     H  = (1/S) Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ + λ₂ I_W
 
-Solvers walk in other parameters than (W, b): weights A of the standardised columns (`luce.models.design`), of as many
-rows as are free (`luce.models.coordinates`). F is well shaped there whatever the units of X are; its minimum is the
-same, because the penalty is carried along: λ₂ ‖W‖² = Σ (λ₂/σ_j²) A_kj², λ₁ ‖W‖₁ = Σ (λ₁/σ_j) |A_kj|.
+Solvers walk in other parameters than (W, b): weights A of the standardised columns (`luce.models.linear.design`), of as
+many rows as are free (`luce.models.linear.coordinates`). F is well shaped there whatever the units of X are; its
+minimum is the same, because the penalty is carried along: λ₂ ‖W‖² = Σ (λ₂/σ_j²) A_kj², λ₁ ‖W‖₁ = Σ (λ₁/σ_j) |A_kj|.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luce.models.certificate import gap
-from luce.models.coordinates import Coordinates, SumZero
-from luce.models.curvature import (
+from luce.models.linear.coordinates import Coordinates, SumZero
+from luce.models.linear.design import WRITTEN_ENTRIES, DenseMatrix, Design, SparseMatrix
+from luce.models.linear.duality_gap import gap
+from luce.models.linear.losses import Loss
+from luce.models.linear.preconditioner import (
     Precondition,
     Strength,
     add_hessian,
@@ -34,8 +36,6 @@ from luce.models.curvature import (
     preconditioner,
     strong_cost,
 )
-from luce.models.design import WRITTEN_ENTRIES, DenseMatrix, Design, SparseMatrix
-from luce.models.losses import Loss
 
 __all__ = ["LinearObjective", "Point"]
 
@@ -79,9 +79,9 @@ class LinearObjective:
     Examples
     --------
     >>> import numpy as np
-    >>> from luce.models.coordinates import SumZero
-    >>> from luce.models.design import Design, DenseMatrix
-    >>> from luce.models.losses import SoftmaxLoss
+    >>> from luce.models.linear.coordinates import SumZero
+    >>> from luce.models.linear.design import Design, DenseMatrix
+    >>> from luce.models.linear.losses import SoftmaxLoss
     >>> design = Design(DenseMatrix(np.array([[0.0], [1.0], [2.0]])), None, fit_intercept=True)
     >>> F = LinearObjective(design, SoftmaxLoss(np.array([0, 1, 2]), 3, n_threads=1), SumZero(3), l2=0.1)
     >>> F.size
@@ -341,12 +341,12 @@ class Point:
         return total.ravel()
 
     def preconditioner(self, strength: Strength) -> Precondition:
-        """Return a map close to H⁻¹, symmetric and positive definite; see `luce.models.curvature`."""
+        """Return a map close to H⁻¹, symmetric and positive definite; see `luce.models.linear.preconditioner`."""
         return preconditioner(self, strength)
 
     @cached_property
     def gap(self) -> float:
-        """An upper bound on the objective above its minimum, L1 part included; see `luce.models.certificate`."""
+        """An upper bound on the objective above its minimum, L1 part included; see `luce.models.linear.duality_gap`."""
         return gap(self)
 
     @property

@@ -24,11 +24,11 @@ import numpy.typing as npt
 from scipy import linalg
 
 from luce.blas import shared_out
-from luce.models.coordinates import Coordinates
-from luce.models.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
+from luce.models.linear.coordinates import Coordinates
+from luce.models.linear.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
 
 if TYPE_CHECKING:
-    from luce.models.objective import Point
+    from luce.models.linear.objective import Point
 
 __all__ = ["Precondition", "Strength", "add_hessian", "in_coordinates", "preconditioner", "strong_cost"]
 
