@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from luce.models.linear import dense_matrix
 from luce.models.linear import design as module
-from luce.models.linear.design import DenseMatrix, Design, SparseMatrix, as_matrix
+from luce.models.linear.dense_matrix import DenseMatrix
+from luce.models.linear.design import Design, as_matrix
+from luce.models.linear.sparse_matrix import SparseMatrix
 
 SINGLE = 1e-6  # the Gram matrix is summed in single precision: it preconditions
 FORMS = {
@@ -203,7 +206,7 @@ def test_blocks_cover_all_rows_once(form, monkeypatch):
 def test_moments_in_blocks_equal_those_at_once(monkeypatch):
     X, weight = table(rows=500), np.random.default_rng(0).uniform(size=500)
     whole = Design(as_matrix(X), weight, True)
-    monkeypatch.setattr(module, "MOMENT_ENTRIES", 37)
+    monkeypatch.setattr(dense_matrix, "MOMENT_ENTRIES", 37)
     pieces = Design(as_matrix(X), weight, True)
     np.testing.assert_allclose(pieces.centre, whole.centre, rtol=1e-14)
     np.testing.assert_allclose(pieces.scale, whole.scale, rtol=1e-14)

@@ -106,7 +106,7 @@ def test_blocks_of_rows_and_forgotten_logits_change_nothing(monkeypatch):
     vector = np.random.default_rng(1).normal(size=whole.size)
     expected = whole.at(parameters)
     monkeypatch.setattr("luce.models.linear.design.BLOCK_ENTRIES", 64)
-    monkeypatch.setattr("luce.models.linear.objective.KEPT_SCORES", 0)
+    monkeypatch.setattr("luce.models.linear.place.KEPT_SCORES", 0)
     pieces, *_ = drawn((700, 3, 4), 5)
     assert len(list(pieces.design.blocks(4))) > 1
     point = pieces.at(parameters)
@@ -170,12 +170,12 @@ def test_every_derivative_of_every_kind(pair, target, form, fit_intercept):
     np.testing.assert_allclose(hessian, expected, atol=1e-11)
     np.testing.assert_allclose(product, expected @ vector, atol=1e-10)
     ridge = np.tile(objective.ridge, objective.coordinates.n_rows)
-    np.testing.assert_allclose(point.diagonal(), np.diagonal(expected) - ridge, atol=1e-11)
+    np.testing.assert_allclose(point.hessian_diagonal(), np.diagonal(expected) - ridge, atol=1e-11)
     columns = objective.design.n_columns
-    for at, block in enumerate(point.blocks()):
+    for at, block in enumerate(point.hessian_blocks()):
         inside = slice(at * columns, (at + 1) * columns)
         np.testing.assert_allclose(block, expected[inside, inside] - np.diag(objective.ridge), atol=1e-11)
-    assert len(point.blocks()) == objective.coordinates.n_rows
+    assert len(point.hessian_blocks()) == objective.coordinates.n_rows
     chosen = np.flatnonzero(case.rng.random(objective.size) < 0.6)
     np.testing.assert_allclose(point.hessian_among(chosen), expected[np.ix_(chosen, chosen)], atol=1e-11)
     np.testing.assert_allclose(objective.class_shares, case.share @ case.table, rtol=1e-13)
@@ -190,12 +190,12 @@ def test_blocks_of_rows_add_up_for_every_kind(pair, form, monkeypatch):
     def everything():
         point = case.objective.at(parameters)
         first = [point.gradient, point.hessian(), point.hvp(parameters)]
-        return [*first, point.diagonal(), point.blocks(), point.hessian_among(chosen)]
+        return [*first, point.hessian_diagonal(), point.hessian_blocks(), point.hessian_among(chosen)]
 
     whole = everything()
     monkeypatch.setattr("luce.models.linear.design.BLOCK_ENTRIES", 500)
-    monkeypatch.setattr("luce.models.linear.objective.WRITTEN_ENTRIES", 500)
-    monkeypatch.setattr("luce.models.linear.objective.KEPT_SCORES", 0)
+    monkeypatch.setattr("luce.models.linear.hessian.WRITTEN_ENTRIES", 500)
+    monkeypatch.setattr("luce.models.linear.place.KEPT_SCORES", 0)
     for found, expected in zip(everything(), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12)
     rows = np.array([700, 3, 41])

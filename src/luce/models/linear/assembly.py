@@ -15,9 +15,11 @@ from scipy import sparse
 from luce.blas import blas_threads
 from luce.models.inputs.targets import Targets
 from luce.models.linear.coordinates import Coordinates, LogOdds, SumZero, Whole
-from luce.models.linear.design import NARROW, Design, as_matrix
+from luce.models.linear.dense_matrix import NARROW
+from luce.models.linear.design import Design, as_matrix
 from luce.models.linear.losses import SigmoidLoss, SoftmaxLoss
-from luce.models.linear.objective import KEPT_CLASSES, LinearObjective, Point
+from luce.models.linear.objective import LinearObjective
+from luce.models.linear.place import KEPT_CLASSES, Place
 from luce.models.linear.precision import coefficients_suit_single
 from luce.models.linear.row_space import RowSpace, pays
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
@@ -181,9 +183,9 @@ class Problem:
             intercept = intercept - intercept.mean()
         return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
 
-    def in_double(self, C: float, solution: Solution) -> Point:
+    def in_double(self, C: float, solution: Solution) -> Place:
         """Return where a walk ended, evaluated in float64 also where float32 was enough for the walk."""
-        point: Point = solution.last.point
+        point: Place = solution.last.point
         if self.design.matrix.dtype != np.float64:
             self.design = self.design.widened()
         if point.objective.design.matrix.dtype != np.float64:

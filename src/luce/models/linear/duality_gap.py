@@ -20,21 +20,30 @@ Without any penalty there is no such bound.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
 
-if TYPE_CHECKING:
-    from luce.models.linear.objective import Point
+from luce.models.linear.losses import Loss
+from luce.models.linear.terms import Terms
 
 __all__ = ["gap"]
 
 Vector = npt.NDArray[np.float64]
 
 
-def gap(point: Point) -> float:
+class Evaluated(Protocol):
+    """A place where value and gradient are known."""
+
+    objective: Terms
+    parameters: Vector
+    value: float
+    loss: float
+    loss_gradient: Vector
+
+
+def gap(point: Evaluated) -> float:
     """Return an upper bound on F(point) − min F, L1 part included; infinite where there is no penalty to give one."""
     objective, design = point.objective, point.objective.design
     features = design.n_features
@@ -46,10 +55,8 @@ def gap(point: Point) -> float:
     A, gamma = weights[:, :features], slopes[:, :features]
     rest, reach = 0.0, np.zeros((len(A), 1))  # `reach` is how far off γ may be
     if design.fit_intercept:
-        shares, v = objective.class_shares, slopes[:, -1].copy()
-        if objective.loss.coupled:
-            v[0] = -v[1:].sum()  # which `LogOdds` leaves out
-        s, entropy = _mixture(v, shares, objective.loss.coupled)
+        shares, v = objective.class_shares, objective.loss.completed(slopes[:, -1])  # `LogOdds` leaves the first out
+        s, entropy = _mixture(v, shares, objective.loss)
         if not s < 1:
             return float("inf")
         rest = s * (point.loss - entropy) + (1 - s) * float(v @ weights[:, -1])
@@ -76,9 +83,9 @@ def _slack(A: Vector, gamma: Vector, ridge: Vector, lasso: Vector) -> Vector:
     return np.asarray(np.square(ridge * A + sign * beyond) * halves + np.maximum(corner, 0))
 
 
-def _mixture(v: Vector, shares: Vector, coupled: bool) -> tuple[float, float]:
+def _mixture(v: Vector, shares: Vector, loss: Loss) -> tuple[float, float]:
     """Return the least s that leaves m = shares − v (1 − s)/s at half of every share at least, and the entropy of m."""
-    room = 0.5 * (shares if coupled else np.minimum(shares, 1 - shares))
+    room = 0.5 * loss.room(shares)
     moved = np.abs(v)
     if not moved.any():
         return 0.0, 0.0
@@ -86,5 +93,4 @@ def _mixture(v: Vector, shares: Vector, coupled: bool) -> tuple[float, float]:
         return 1.0, 0.0
     s = float(np.max(moved / (room + moved)))
     m = shares - v * ((1 - s) / s)
-    entropy = -xlogy(m, m).sum()
-    return s, float(entropy if coupled else entropy - xlogy(1 - m, 1 - m).sum())
+    return s, loss.entropy(m)

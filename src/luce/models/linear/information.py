@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
-from scipy.special import xlogy
 
 from luce.models.linear.design import Design
-from luce.models.linear.objective import Point
+from luce.models.linear.place import Place
 
 __all__ = ["Statistics", "check_size", "information"]
 
@@ -60,7 +59,7 @@ def check_size(size: int) -> None:
         raise ValueError(f"standard_errors: {size} parameters; the covariance of {MOST_PARAMETERS} is the most")
 
 
-def information(point: Point, total: float, names: Sequence[str]) -> Statistics:
+def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
     """Return the statistics at a minimum, evaluated in float64.
 
     A constant column beside an intercept, or one of zeros without, says nothing: with a penalty its coefficient has the
@@ -68,7 +67,7 @@ def information(point: Point, total: float, names: Sequence[str]) -> Statistics:
 
     Parameters
     ----------
-    point : Point
+    place : Place
     total : float
         Sum of the row weights.
     names : sequence of str
@@ -80,7 +79,7 @@ def information(point: Point, total: float, names: Sequence[str]) -> Statistics:
         If there is an L1 part, the parameters are too many, or the information is singular (constant or collinear
         columns without a penalty); the columns are named.
     """
-    objective, design, coordinates = point.objective, point.objective.design, point.objective.coordinates
+    objective, design, coordinates = place.objective, place.objective.design, place.objective.coordinates
     if objective.lasso.any():
         raise ValueError("standard_errors: a model with an L1 penalty has none; refit its columns with l1_ratio=0")
     check_size(objective.size)
@@ -88,7 +87,7 @@ def information(point: Point, total: float, names: Sequence[str]) -> Statistics:
     prior = objective.l2 * total
     if idle.any() and not prior:
         raise ValueError(_said_of_constant(np.flatnonzero(idle), names, design.fit_intercept))
-    hessian = total * point.hessian()
+    hessian = total * place.hessian()
     ridge = np.tile(objective.ridge, coordinates.n_rows) * total
     free = np.tile(~idle, coordinates.n_rows)
     root = 1 / np.sqrt(np.where(free, np.diagonal(hessian), 1))
@@ -116,10 +115,8 @@ def information(point: Point, total: float, names: Sequence[str]) -> Statistics:
     if coordinates.n_scores == 2 and coordinates.n_rows == 1:
         basis = basis[1:]
     change = np.kron(basis, outer)
-    shares = objective.class_shares
-    coupled = objective.loss.coupled
-    null = float(xlogy(shares, shares).sum() + (0 if coupled else xlogy(1 - shares, 1 - shares).sum()))
-    return Statistics(change @ inner @ change.T, -total * point.loss, total * null, freedom, total)
+    null = -objective.loss.entropy(objective.class_shares)
+    return Statistics(change @ inner @ change.T, -total * place.loss, total * null, freedom, total)
 
 
 def _said_of_constant(columns: npt.NDArray[np.intp], names: Sequence[str], fit_intercept: bool) -> str:

@@ -1,4 +1,4 @@
-"""The Hessian written out, and approximations of its inverse that precondition conjugate gradients.
+"""Approximations of the inverse of the Hessian, which precondition conjugate gradients.
 
 A preconditioner need only have the Hessian's shape, so it may be built from few rows, in single precision. Rows are
 chosen with probabilities that follow their curvature r (1 − Σ p²): rows that the model is certain of have none, and
@@ -17,20 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
 from luce.blas import shared_out
-from luce.models.linear.coordinates import Coordinates
-from luce.models.linear.design import GRAM_COLUMNS, WRITTEN_ENTRIES, Design
+from luce.models.linear.design import GRAM_COLUMNS, Design
+from luce.models.linear.hessian import in_coordinates
+from luce.models.linear.matrix import WRITTEN_ENTRIES
+from luce.models.linear.terms import Scored
 
-if TYPE_CHECKING:
-    from luce.models.linear.objective import Point
-
-__all__ = ["Precondition", "Strength", "add_hessian", "in_coordinates", "preconditioner", "strong_cost"]
+__all__ = ["Precondition", "Strength", "preconditioner", "strong_cost"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
@@ -47,90 +46,55 @@ CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is i
 CARRIED = 5.0  # rows of a class's block, as a multiple of those that carry its weight
 
 
-def preconditioner(point: Point, strength: Strength) -> Precondition:
+def preconditioner(place: Scored, strength: Strength) -> Precondition:
     """Return a map close to H⁻¹ at a point, symmetric and positive definite."""
     if strength == "weak":
-        return _average(point)
-    design = point.objective.design
+        return _average(place)
+    design = place.objective.design
     if design.n_columns > GRAM_COLUMNS:
-        return _diagonals(point)
-    return _whole(point) if _whole_cost(point) <= WHOLE_COST else _class_blocks(point)
+        return _diagonals(place)
+    return _whole(place) if _whole_cost(place) <= WHOLE_COST else _class_blocks(place)
 
 
-def strong_cost(point: Point) -> float:
+def strong_cost(place: Scored) -> float:
     """Return what the strong preconditioner costs to build, in Hessian-vector products."""
-    objective = point.objective
+    objective = place.objective
     columns, classes = objective.design.n_columns, objective.loss.n_scores
     if columns > GRAM_COLUMNS:
         return 2.0
-    whole = _whole_cost(point)
+    whole = _whole_cost(place)
     if whole <= WHOLE_COST:
         return 1 + whole
     if classes * columns**2 > BLOCK_NUMBERS or objective.design.n_rows * classes > CURVATURES:
         return float("inf")
     rows = min(objective.design.n_rows, CLASS_ROWS * columns)
-    return 1 + classes * columns**2 * float(rows + columns) / (FASTER * _product(point))
+    return 1 + classes * columns**2 * float(rows + columns) / (FASTER * _product(place))
 
 
-def _whole_cost(point: Point) -> float:
+def _whole_cost(place: Scored) -> float:
     """Return what the whole Hessian costs in Hessian-vector products, infinite for too many parameters."""
-    size = float(point.objective.size)
+    size = float(place.objective.size)
     if size > WHOLE_HESSIAN:
         return float("inf")
-    return (_sample_rows(point) * size**2 + size**3 / 3) / (FASTER * _product(point))
+    return (_sample_rows(place) * size**2 + size**3 / 3) / (FASTER * _product(place))
 
 
-def _product(point: Point) -> float:
+def _product(place: Scored) -> float:
     """Return the operations of a Hessian-vector product."""
-    design = point.objective.design
-    return 4.0 * design.n_rows * point.objective.loss.n_scores * design.n_columns
+    design = place.objective.design
+    return 4.0 * design.n_rows * place.objective.loss.n_scores * design.n_columns
 
 
-def _sample_rows(point: Point) -> int:
+def _sample_rows(place: Scored) -> int:
     """Return how many rows the whole Hessian is built on: for a product's time, but enough for its size."""
-    affordable = int(FASTER * _product(point) / point.objective.size**2)
-    return min(point.objective.design.n_rows, max(ROWS_PER_UNKNOWN * point.objective.design.n_columns, affordable))
+    affordable = int(FASTER * _product(place) / place.objective.size**2)
+    return min(place.objective.design.n_rows, max(ROWS_PER_UNKNOWN * place.objective.design.n_columns, affordable))
 
 
-def add_hessian(hessian: Array, block: Array, probabilities: Array, *, coupled: bool) -> None:
-    """Add Σ H_i ⊗ x̃x̃ᵀ of a block of rows, over all classes but the last where the classes are coupled.
-
-    There H_i = diag p − p pᵀ vanishes along shifts common to all classes, so that its other rows and columns determine
-    it. With U_i = p_i ⊗ x̃_i the sum is Σ_k x̃ᵀdiag(p_k)x̃ − UᵀU.
-    """
-    columns = block.shape[1]
-    classes = hessian.shape[0] // columns
-    p = probabilities[:, :classes].astype(block.dtype, copy=False)
-    if classes == 1:
-        crossed = block * np.sqrt(p * (1 - p))
-        hessian += crossed.T @ crossed
-        return
-    blocks = hessian.reshape(classes, columns, classes, columns)
-    weighted = p if coupled else p * (1 - p)
-    crossed = (weighted[:, :, None] * block[:, None, :]).reshape(len(block), -1)
-    if coupled:
-        hessian -= crossed.T @ crossed
-    diagonal = (block.T @ crossed).reshape(columns, classes, columns)
-    for k in range(classes):
-        blocks[k, :, k, :] += diagonal[:, k, :]
-
-
-def in_coordinates(hessian: Vector, coordinates: Coordinates, columns: int, *, coupled: bool) -> Vector:
-    """Return QᵀHQ, given the part of H that `add_hessian` sums up: Tᵀ H T with T = Q_(1…K−1) − 1·Q_K where coupled."""
-    basis = coordinates.spread(np.eye(coordinates.n_rows))
-    change = basis[:-1] - basis[-1] if coupled else basis
-    classes, size = len(change), coordinates.n_rows * columns
-    if np.array_equal(np.abs(change), np.ones((1, 1))) or np.array_equal(change, np.eye(classes)):
-        return hessian  # ±1 on both sides, or nothing to change
-    half = change.T @ hessian.reshape(classes, -1)
-    return np.asarray(np.matmul(change.T, half.reshape(-1, classes, columns)).reshape(size, size))
-
-
-def _average(point: Point) -> Precondition:
-    objective, design = point.objective, point.objective.design
-    spread = float(sum(_row_curvature(point, rows, scores).sum(dtype=np.float64) for rows, scores in point.scores()))
-    free = objective.loss.n_scores - 1 if objective.loss.coupled else objective.loss.n_scores
-    curvature = max(spread / free, float(np.finfo(np.float64).tiny) ** 0.5)
+def _average(place: Scored) -> Precondition:
+    objective, design = place.objective, place.objective.design
+    spread = float(sum(_row_curvature(place, rows, scores).sum(dtype=np.float64) for rows, scores in place.scores()))
+    curvature = max(spread / objective.loss.free_scores, float(np.finfo(np.float64).tiny) ** 0.5)
     shape = (objective.coordinates.n_rows, design.n_columns)
     gram = design.gram
     if gram.ndim == 1:
@@ -140,26 +104,24 @@ def _average(point: Point) -> Precondition:
     return lambda vector: np.asarray(linalg.cho_solve(factor, vector.reshape(shape).T, check_finite=False).T).ravel()
 
 
-def _whole(point: Point) -> Precondition:
-    objective, design = point.objective, point.objective.design
-    coupled = objective.loss.coupled
-    curvature = np.concatenate([_row_curvature(point, rows, scores) for rows, scores in point.scores()])
-    rows, factors = _chosen(curvature, _sample_rows(point))
-    classes = objective.loss.n_scores - coupled
-    hessian = np.zeros((classes * design.n_columns,) * 2, np.float32)
-    probabilities = objective.loss.probabilities(point.scores_of(rows))
+def _whole(place: Scored) -> Precondition:
+    objective, design = place.objective, place.objective.design
+    curvature = np.concatenate([_row_curvature(place, rows, scores) for rows, scores in place.scores()])
+    rows, factors = _chosen(curvature, _sample_rows(place))
+    hessian = np.zeros((objective.loss.free_scores * design.n_columns,) * 2, np.float32)
+    probabilities = objective.loss.probabilities(place.scores_of(rows))
     for part, block in _weighted(design, rows, design.share[rows] * factors, len(hessian)):
-        add_hessian(hessian, block, probabilities[part], coupled=coupled)
-    whole = in_coordinates(hessian.astype(np.float64), objective.coordinates, design.n_columns, coupled=coupled)
+        objective.loss.add_hessian(hessian, block, probabilities[part])
+    whole = in_coordinates(hessian.astype(np.float64), objective)
     factor = _factored(whole, np.tile(objective.ridge, objective.coordinates.n_rows), float(np.finfo(np.float32).eps))
     return lambda vector: np.asarray(linalg.cho_solve(factor, vector, check_finite=False))
 
 
-def _class_blocks(point: Point) -> Precondition:
-    objective, design = point.objective, point.objective.design
+def _class_blocks(place: Scored) -> Precondition:
+    objective, design = place.objective, place.objective.design
     classes, columns = objective.loss.n_scores, design.n_columns
     weights = np.empty((classes, design.n_rows), np.float32)
-    for rows, scores in point.scores():
+    for rows, scores in place.scores():
         p = objective.loss.probabilities(scores)
         np.multiply((p * (1 - p)).T, design.share[rows], out=weights[:, rows])
     blocks = np.zeros((classes, columns, columns), np.float32)
@@ -206,10 +168,10 @@ def _invert(block: Array, diagonal: Vector) -> None:
     block[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
-def _diagonals(point: Point) -> Precondition:
-    objective, design = point.objective, point.objective.design
+def _diagonals(place: Scored) -> Precondition:
+    objective, design = place.objective, place.objective.design
     total = np.zeros((objective.loss.n_scores, design.n_columns))
-    for rows, scores in point.scores():
+    for rows, scores in place.scores():
         p = objective.loss.probabilities(scores)
         total += design.squares(rows, p * (1 - p) * design.share[rows, None])
     total += objective.ridge
@@ -227,14 +189,11 @@ def _weighted(design: Design, rows: npt.NDArray[np.intp], weights: Array, width:
         yield part, design.standardised(rows[part], np.float32) * roots[part, None]
 
 
-def _row_curvature(point: Point, rows: slice, scores: Array) -> Array:
+def _row_curvature(place: Scored, rows: slice, scores: Array) -> Array:
     """Return r/S times the trace of each row's Hessian in the scores."""
-    p = point.objective.loss.probabilities(scores)
-    if point.objective.loss.coupled:
-        spread = 1 - np.einsum("ij,ij->i", p, p)
-    else:
-        spread = np.einsum("ij,ij->i", p, 1 - p)
-    return np.asarray(point.objective.design.share[rows] * np.maximum(spread, 0))
+    objective = place.objective
+    spread = objective.loss.trace(objective.loss.probabilities(scores))
+    return np.asarray(objective.design.share[rows] * np.maximum(spread, 0))
 
 
 def _chosen(weights: Array, most: int, order: npt.NDArray[np.intp] | None = None) -> tuple[npt.NDArray[np.intp], Array]:

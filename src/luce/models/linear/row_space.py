@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from luce.models.linear.design import DenseMatrix
+from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import LARGEST_WIDTH, SMALLEST_WIDTH
 
 __all__ = ["RowSpace", "pays"]

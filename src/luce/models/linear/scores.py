@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from luce.models.linear.design import DenseMatrix
+from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 
 __all__ = ["scores"]

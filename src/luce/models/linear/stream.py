@@ -20,7 +20,8 @@ from scipy import linalg
 from luce.models.inputs.targets import Targets
 from luce.models.linear.assembly import Problem, Solution
 from luce.models.linear.class_order import ClassOrder
-from luce.models.linear.objective import LinearObjective, Point
+from luce.models.linear.objective import LinearObjective
+from luce.models.linear.place import Place
 from luce.models.solvers import Newton, NewtonCG, minimise
 
 __all__ = ["Stream"]
@@ -122,15 +123,15 @@ class Stream:
             inside = np.arange(A.shape[1])
             A[:, inside, inside] += diagonal.reshape(len(A), -1)
 
-    def _add(self, point: Point, total: float) -> None:
+    def _add(self, place: Place, total: float) -> None:
         A = self.curvature
         assert A is not None
         if A.ndim == 1:
-            A += total * point.diagonal()
+            A += total * place.hessian_diagonal()
         elif A.ndim == 2:
-            A += total * point.hessian()
+            A += total * place.hessian()
         else:
-            A += total * point.blocks()
+            A += total * place.hessian_blocks()
 
 
 class _Batch:
@@ -169,10 +170,10 @@ class _BatchPoint:
         A = self.batch.stream.curvature
         assert A is not None
         if A.ndim == 1:
-            whole = self.inner.diagonal() + A / self.batch.total
+            whole = self.inner.hessian_diagonal() + A / self.batch.total
             inverse = 1 / np.maximum(whole, np.finfo(np.float64).eps * whole.max())
             return lambda vector: vector * inverse
-        blocks = self.inner.blocks() + A / self.batch.total
+        blocks = self.inner.hessian_blocks() + A / self.batch.total
         size = np.einsum("kjj->kj", blocks)
         size += 1e-9 * size.max()
         factors = [linalg.cho_factor(block, lower=True) for block in blocks]
