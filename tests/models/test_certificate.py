@@ -14,7 +14,7 @@ def minimum(case):
     """The least value, walked to far below what is compared."""
     objective = case.objective
     if objective.lasso.any():
-        last = ProximalNewton().minimise(objective, objective.start(), tol=1e-14, max_iter=300)
+        last = minimise(ProximalNewton(), objective, objective.start(), tol=1e-14, max_iter=300)
     else:
         last = minimise(Newton(), objective, objective.start(), tol=1e-11, max_iter=300)
     return last.point.parameters, case.value(last.point.parameters)
@@ -113,7 +113,7 @@ def test_it_falls_with_the_walk_and_ends_it(penalty, loss):
 
     objective = case.objective
     if l1:
-        last = ProximalNewton().minimise(objective, objective.start(), tol=1e-10, max_iter=100, callback=record)
+        last = minimise(ProximalNewton(), objective, objective.start(), tol=1e-10, max_iter=100, callback=record)
     else:
         last = minimise(Newton(), objective, objective.start(), tol=1e-10, max_iter=100, callback=record)
     assert last.status == "converged" and len(gaps) > 3

@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from luce._core import lasso_descent
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.solvers import ProximalNewton
-from luce.models.solvers.proximal_newton import subgradient
+from luce.models.solvers import ProximalNewton, minimise
+from luce.models.solvers.penalties import subgradient
 
 SHARES = [0.3, 1.0]
 
@@ -195,7 +195,8 @@ class Quadratic:
     def at(self, parameters):
         point = type("Place", (), {})()
         moved = parameters - self.middle
-        point.parameters, point.gradient, point.gap = parameters, self.hessian @ moved, np.inf
+        point.objective, point.gap = self, np.inf
+        point.parameters, point.gradient = parameters, self.hessian @ moved
         point.value = 0.5 * float(moved @ point.gradient)
         point.hessian_among = lambda chosen: self.hessian[np.ix_(chosen, chosen)]
         return point
@@ -205,7 +206,7 @@ def test_a_diagonal_quadratic_is_thresholded_softly():
     function = Quadratic(
         np.diag([1.0, 2.0, 4.0, 1.0]), np.array([3.0, -2.0, 0.1, -5.0]), np.array([1.0, 1.0, 1.0, 0.0])
     )
-    last = ProximalNewton().minimise(function, np.zeros(4), tol=1e-12, max_iter=20)
+    last = minimise(ProximalNewton(), function, np.zeros(4), tol=1e-12, max_iter=20)
     np.testing.assert_allclose(last.point.parameters, [2.0, -1.5, 0.0, -5.0], atol=1e-12)
     assert last.point.parameters[2] == 0
     assert last.penalty == pytest.approx(3.5) and last.value == pytest.approx(last.point.value + 3.5)

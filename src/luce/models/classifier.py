@@ -15,8 +15,9 @@ from sklearn.utils.metaestimators import available_if
 from luce.models.base import LinearClassifier
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.targets import Targets, is_table, targets
-from luce.models.linear.assembly import SOLVER_NAMES, Problem, Solution
+from luce.models.linear.assembly import SOLVER_NAMES, LinearProblem, Solution
 from luce.models.linear.information import Statistics, check_size, information
+from luce.models.linear.parts import Parts, parts_of
 from luce.models.linear.stream import Stream
 from luce.models.progress import LiveLine
 from luce.models.solvers import Iterate
@@ -177,7 +178,7 @@ class SoftmaxClassifier(LinearClassifier):
         self.n_threads = n_threads
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, callback: Callable[[Iterate], None] | None = None
+        self, X: Any, y: Any, sample_weight: Any = None, *, callback: Callable[[Iterate[Any]], None] | None = None
     ) -> SoftmaxClassifier:
         """Minimise the objective over (W, b).
 
@@ -213,13 +214,13 @@ class SoftmaxClassifier(LinearClassifier):
         """
         self._check_parameters()
         X, found = self._data(X, y, sample_weight)
-        problem = Problem(X, found, in_row_space=not self.standard_errors, **self._options())
+        problem = self._problem(X, found, in_row_space=not self.standard_errors)
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
         multilabel = self._several_labels(y)
         live = LiveLine() if self.verbose else None
 
-        def tell(iterate: Iterate) -> None:
+        def tell(iterate: Iterate[Any]) -> None:
             if live is not None:
                 live(iterate)
             if callback is not None:
@@ -298,7 +299,8 @@ class SoftmaxClassifier(LinearClassifier):
         known = self._known_classes(classes, y, first)
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
-        solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
+        kept = {"C": self.C, "loss": self.loss, "fit_intercept": self.fit_intercept}
+        solution = stream.learn(X, found, self._parts(found), kept=kept, tol=self.tol, max_iter=self.max_iter)
         self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
@@ -339,14 +341,18 @@ class SoftmaxClassifier(LinearClassifier):
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
         return X, found
 
-    def _options(self) -> dict[str, Any]:
-        return {
-            "loss": self.loss,
-            "l1_ratio": self.l1_ratio,
-            "fit_intercept": self.fit_intercept,
-            "label_smoothing": self.label_smoothing,
-            "n_threads": self.n_threads,
-        }
+    def _parts(self, found: Targets) -> Parts:
+        return parts_of(
+            found,
+            loss=self.loss,
+            l1_ratio=self.l1_ratio,
+            fit_intercept=self.fit_intercept,
+            label_smoothing=self.label_smoothing,
+            n_threads=self.n_threads,
+        )
+
+    def _problem(self, X: Any, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
+        return LinearProblem(X, found, self._parts(found), in_row_space=in_row_space)
 
     def _known_classes(self, classes: Any, y: Any, first: bool) -> Array | None:
         if first:
@@ -390,7 +396,7 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
         self.fit_seconds_ = solution.seconds
 
-    def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
+    def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (kind := problem.separation(solution)):
             raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
@@ -418,7 +424,7 @@ class SoftmaxClassifier(LinearClassifier):
                 stacklevel=3,
             )
 
-    def _warn(self, problem: Problem | None, solution: Solution) -> None:
+    def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
         last = solution.last
         if last.status == "interrupted":
             text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."

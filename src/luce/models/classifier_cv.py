@@ -28,7 +28,6 @@ from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
 from luce.models.inputs.targets import is_table, targets
-from luce.models.linear.assembly import Problem
 from luce.models.path import strengths_of, walk
 
 __all__ = ["SoftmaxClassifierCV"]
@@ -262,7 +261,7 @@ def _judge_fold(
     train, test = rows.take(fold.train), rows.take(fold.test)
     X, classes = train.X, rows.classes
     found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
-    problem = Problem(X, found, **model._options())
+    problem = model._problem(X, found)
     several = model._several_labels(rows.y)
     score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
     fitted = clone(model)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.inputs.targets import Targets
-from luce.models.linear.assembly import Problem, Solution
+from luce.models.linear.assembly import LinearProblem, Solution
 from luce.optional import needed
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def softmax_path(
     model._check_parameters()
     strengths = strengths_of(Cs)
     checked, found = model._data(X, y, sample_weight)
-    problem = Problem(checked, found, in_row_space=not model.standard_errors, **model._options())
+    problem = model._problem(checked, found, in_row_space=not model.standard_errors)
     models = []
     for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
         fitted = clone(model).set_params(C=float(C))
@@ -167,7 +167,7 @@ def strengths_of(Cs: int | Sequence[float]) -> Vector:
     return strengths
 
 
-def walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
+def walk(problem: LinearProblem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
     """Yield the solution for each strength, each search starting where the one before ended."""
     start = None
     for C in strengths:
@@ -181,7 +181,7 @@ def walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Itera
 def _keep(
     fitted: SoftmaxClassifier,
     model: SoftmaxClassifier,
-    problem: Problem,
+    problem: LinearProblem,
     solution: Solution,
     found: Targets,
     y: Any,

@@ -31,6 +31,12 @@ class Coordinates(Protocol):
     def gather(self, full: Vector) -> Vector:
         """Return Qᵀ A, (n_rows, ·)."""
 
+    def shown(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) of the scores as a model shows them: one row for two classes, no common shift."""
+
+    def taken(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) of the scores for those that a model shows."""
+
 
 class SumZero:
     """Rows that sum to 0."""
@@ -46,12 +52,28 @@ class SumZero:
         """Return Qᵀ A: the common shift is left out."""
         return np.ascontiguousarray(_reflect(full)[1:])
 
+    def shown(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) with intercepts that sum to 0."""
+        return coef, intercept - intercept.mean()
+
+    def taken(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) as they are."""
+        return coef, intercept
+
 
 class Whole:
-    """All rows as they are."""
+    """All rows as they are.
 
-    def __init__(self, n_scores: int) -> None:
+    Parameters
+    ----------
+    n_scores : int
+    shift_free : bool
+        Whether a shift of all scores changes nothing, so that intercepts are shown with the sum 0.
+    """
+
+    def __init__(self, n_scores: int, *, shift_free: bool = False) -> None:
         self.n_rows = self.n_scores = n_scores
+        self.shift_free = shift_free
 
     def spread(self, reduced: Vector) -> Vector:
         """Return Φ."""
@@ -60,6 +82,14 @@ class Whole:
     def gather(self, full: Vector) -> Vector:
         """Return A."""
         return full
+
+    def shown(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b), with intercepts that sum to 0 where that changes nothing."""
+        return coef, intercept - intercept.mean() if self.shift_free else intercept
+
+    def taken(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) as they are."""
+        return coef, intercept
 
 
 class LogOdds:
@@ -74,6 +104,14 @@ class LogOdds:
     def gather(self, full: Vector) -> Vector:
         """Return the second row."""
         return full[1:]
+
+    def shown(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return the log-odds of the second class."""
+        return coef[1:], intercept[1:]
+
+    def taken(self, coef: Vector, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) with a first row of zeros."""
+        return np.vstack([0 * coef, coef]), np.concatenate([0 * intercept, intercept])
 
 
 def _reflect(rows: Vector) -> Vector:

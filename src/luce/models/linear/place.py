@@ -13,8 +13,9 @@ from luce.models.linear import hessian
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.design import Design
 from luce.models.linear.duality_gap import gap
-from luce.models.linear.preconditioner import Precondition, Strength, preconditioner, strong_cost
+from luce.models.linear.preconditioner import preconditioner, strong_cost
 from luce.models.linear.terms import Terms
+from luce.models.solvers.protocol import Precondition, Strength
 
 __all__ = ["Place"]
 

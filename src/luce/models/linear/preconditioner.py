@@ -15,9 +15,9 @@ where all rows count, some ten times as many rows as unknowns give condition num
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,12 @@ from luce.models.linear.design import GRAM_COLUMNS, Design
 from luce.models.linear.hessian import in_coordinates
 from luce.models.linear.matrix import WRITTEN_ENTRIES
 from luce.models.linear.terms import Scored
+from luce.models.solvers.protocol import Precondition, Strength
 
-__all__ = ["Precondition", "Strength", "preconditioner", "strong_cost"]
+__all__ = ["preconditioner", "strong_cost"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
-Strength = Literal["weak", "strong"]
-Precondition = Callable[[Vector], Vector]
 
 WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a preconditioner
 WHOLE_COST = 10.0  # Hessian-vector products that building it may cost; blocks of classes are cheaper

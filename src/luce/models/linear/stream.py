@@ -18,11 +18,12 @@ import numpy.typing as npt
 from scipy import linalg
 
 from luce.models.inputs.targets import Targets
-from luce.models.linear.assembly import Problem, Solution
+from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.linear.class_order import ClassOrder
 from luce.models.linear.objective import LinearObjective
+from luce.models.linear.parts import Parts
 from luce.models.linear.place import Place
-from luce.models.solvers import Newton, NewtonCG, minimise
+from luce.models.solvers import Newton, NewtonCG, Solver, minimise
 
 __all__ = ["Stream"]
 
@@ -50,26 +51,36 @@ class Stream:
         self.order = ClassOrder(n_classes)
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
-    def learn(self, X: Any, found: Targets, *, C: float, tol: float, max_iter: int, **options: Any) -> Solution:
-        """Add a batch and return where the minimum has moved to."""
+    def learn(
+        self, X: Any, found: Targets, parts: Parts, *, kept: dict[str, Any], tol: float, max_iter: int
+    ) -> Solution:
+        """Add a batch and return where the minimum has moved to.
+
+        Parameters
+        ----------
+        X, found, parts
+            As for `LinearProblem`.
+        kept : dict
+            By name, the parameters that must be those of the first batch, C among them.
+        tol, max_iter : float, int
+        """
         begin = time.perf_counter()
-        kept = {"C": C, **{name: options[name] for name in ("loss", "fit_intercept")}}
         if self.began is None:
             self.began = kept
-            design = Problem(X, found, in_row_space=False, **options).design
+            design = LinearProblem(X, found, parts, in_row_space=False).design
             self.centre, self.scale = design.centre, np.where(design.scale > 0, design.scale, 1.0)
         elif kept != self.began:
             changed = next(name for name in kept if kept[name] != self.began[name])
             raise ValueError(
                 f"{changed}: partial_fit began with {self.began[changed]!r}, got {kept[changed]!r}; fit begins anew"
             )
-        problem = Problem(X, found, in_row_space=False, scaling=self._scaling(), **options)
+        problem = LinearProblem(X, found, parts, in_row_space=False, scaling=self._scaling())
         objective = problem.objective(np.inf)
         rows, columns = objective.coordinates.n_rows, problem.design.n_columns
         if self.minimum is None:
             self.minimum = np.zeros(objective.size)
             penalty = np.zeros(columns)
-            penalty[: self.n_features] = np.square(problem.design.unit) / C
+            penalty[: self.n_features] = np.square(problem.design.unit) / kept["C"]
             shares = objective.class_shares
             if ((shares <= 0) | (shares >= 1)).any():
                 # a class that is still to come: its intercept would run off to where no later batch finds it; so there
@@ -78,7 +89,8 @@ class Stream:
             self.curvature = self._empty(rows, columns)
             self._add_diagonal(np.tile(penalty, rows))
         batch = _Batch(objective, problem.total, self.minimum, self)
-        solver = Newton() if self.curvature is not None and self.curvature.ndim == 2 else NewtonCG()
+        whole = self.curvature is not None and self.curvature.ndim == 2
+        solver: Solver[Any] = Newton() if whole else NewtonCG()
         curve: list[tuple[float, float]] = []
         last = minimise(
             solver,
@@ -141,39 +153,39 @@ class _Batch:
         self.inner, self.total, self.centre, self.stream = inner, total, centre, stream
         self.resolution = inner.resolution
 
-    def at(self, parameters: Vector) -> _BatchPoint:
-        return _BatchPoint(self, parameters)
+    def at(self, parameters: Vector) -> _BatchPlace:
+        return _BatchPlace(self, parameters)
 
 
-class _BatchPoint:
+class _BatchPlace:
     """Value, gradient and curvature of a `_Batch`."""
 
     strong_preconditioner_cost = float("inf")
     gap = float("inf")
 
-    def __init__(self, batch: _Batch, parameters: Vector) -> None:
-        self.batch, self.parameters = batch, parameters
-        self.inner = batch.inner.at(parameters)
-        moved = parameters - batch.centre
-        pull = batch.stream.times(moved) / batch.total
+    def __init__(self, objective: _Batch, parameters: Vector) -> None:
+        self.objective, self.parameters = objective, parameters
+        self.inner = self.objective.inner.at(parameters)
+        moved = parameters - self.objective.centre
+        pull = self.objective.stream.times(moved) / self.objective.total
         self.value = self.inner.value + 0.5 * float(moved @ pull)
         self.gradient: Vector = self.inner.gradient + pull
 
     def hvp(self, vector: Vector) -> Vector:
-        return self.inner.hvp(vector) + self.batch.stream.times(vector) / self.batch.total
+        return self.inner.hvp(vector) + self.objective.stream.times(vector) / self.objective.total
 
     def hessian(self) -> Vector:
-        assert self.batch.stream.curvature is not None
-        return self.inner.hessian() + self.batch.stream.curvature / self.batch.total
+        assert self.objective.stream.curvature is not None
+        return self.inner.hessian() + self.objective.stream.curvature / self.objective.total
 
     def preconditioner(self, strength: str) -> Any:
-        A = self.batch.stream.curvature
+        A = self.objective.stream.curvature
         assert A is not None
         if A.ndim == 1:
-            whole = self.inner.hessian_diagonal() + A / self.batch.total
+            whole = self.inner.hessian_diagonal() + A / self.objective.total
             inverse = 1 / np.maximum(whole, np.finfo(np.float64).eps * whole.max())
             return lambda vector: vector * inverse
-        blocks = self.inner.hessian_blocks() + A / self.batch.total
+        blocks = self.inner.hessian_blocks() + A / self.objective.total
         size = np.einsum("kjj->kj", blocks)
         size += 1e-9 * size.max()
         factors = [linalg.cho_factor(block, lower=True) for block in blocks]
