@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,13 @@ from sklearn.utils.metaestimators import available_if
 from luce.models.base import LinearClassifier
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.targets import Targets, is_table, targets
-from luce.models.linear.assembly import SOLVER_NAMES, LinearProblem, Solution
+from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.linear.information import Statistics, check_size, information
 from luce.models.linear.parts import Parts, parts_of
 from luce.models.linear.stream import Stream
+from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
+from luce.models.remarks import of_order, of_walk
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
@@ -212,7 +213,7 @@ class SoftmaxClassifier(LinearClassifier):
             If the tolerance was not reached and rounding still leaves something to gain, or if the classes are
             separable and there is no penalty: then no minimum exists.
         """
-        self._check_parameters()
+        check_parameters(self)
         X, found = self._data(X, y, sample_weight)
         problem = self._problem(X, found, in_row_space=not self.standard_errors)
         if self.standard_errors:
@@ -290,7 +291,7 @@ class SoftmaxClassifier(LinearClassifier):
         UserWarning
             Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
-        self._check_parameters()
+        check_parameters(self)
         first = getattr(self, "_stream", None) is None
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
@@ -304,35 +305,10 @@ class SoftmaxClassifier(LinearClassifier):
         self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
-        self._warn_of_order(stream.order.forgotten(found.target))
+        absent = stream.order.forgotten(found.target)
+        if absent:
+            warnings.warn(of_order(self.classes_[absent].tolist()), UserWarning, stacklevel=2)
         return self
-
-    def _check_parameters(self) -> None:
-        if not (isinstance(self.C, Real) and self.C > 0):
-            raise ValueError(f"C must be a positive number or inf, got {self.C!r}")
-        if not (isinstance(self.l1_ratio, Real) and 0 <= self.l1_ratio <= 1):
-            raise ValueError(f"l1_ratio must be a number between 0 and 1, got {self.l1_ratio!r}")
-        if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
-            raise ValueError(f"label_smoothing must be a number >= 0 and < 1, got {self.label_smoothing!r}")
-        if self.loss not in ("softmax", "sigmoid"):
-            raise ValueError(f"loss must be 'softmax' or 'sigmoid', got {self.loss!r}")
-        if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
-            raise ValueError(f"tol must be a number >= 0, got {self.tol!r}")
-        for name in ("fit_intercept", "standard_errors", "warm_start"):
-            if not isinstance(value := getattr(self, name), (bool, np.bool_)) and value not in (0, 1):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
-        if not isinstance(self.verbose, (Integral, np.bool_)):
-            raise ValueError(f"verbose must be an integer, got {self.verbose!r}")
-        if not (isinstance(self.max_iter, Integral) and not isinstance(self.max_iter, bool) and self.max_iter >= 1):
-            raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
-        if self.solver not in SOLVER_NAMES:
-            raise ValueError(f"solver must be one of {list(SOLVER_NAMES)}, got {self.solver!r}")
-        if self.l1_ratio and self.solver not in ("auto", "proximal-newton"):
-            raise ValueError(f"solver: with l1_ratio > 0 it is 'proximal-newton', got {self.solver!r}")
-        if self.l1_ratio and self.standard_errors:
-            raise ValueError("standard_errors: a model with an L1 penalty has none; set l1_ratio=0")
-        if not (self.n_threads is None or (isinstance(self.n_threads, Integral) and self.n_threads >= 1)):
-            raise ValueError(f"n_threads must be None or an integer >= 1, got {self.n_threads!r}")
 
     def _data(
         self, X: Any, y: Any, sample_weight: Any, classes: Array | None = None, reset: bool = True
@@ -413,35 +389,8 @@ class SoftmaxClassifier(LinearClassifier):
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
 
-    def _warn_of_order(self, absent: list[int]) -> None:
-        if absent:
-            names = ", ".join(repr(label) for label in self.classes_[absent[:5]].tolist())
-            warnings.warn(
-                f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > 5 else ''},"
-                " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
-                " or mix old ones into each batch.",
-                UserWarning,
-                stacklevel=3,
-            )
-
     def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
-        last = solution.last
-        if last.status == "interrupted":
-            text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
-        elif problem is not None and np.isinf(self.C) and (kind := problem.separation(solution)):
-            text = (
-                f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
-                f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."
-            )
-        elif not last.converged:
-            advice = {
-                "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
-                "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
-            }[last.status]
-            text = (
-                f"Did not converge to tol={self.tol:g}: after {last.iteration} iterations of {self.solver_!r} the "
-                f"gradient's largest entry is {last.gradient_norm:.2g}. {advice}"
-            )
-        else:
-            return
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+        endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
+        text = of_walk(solution, self.tol, problem.separation(solution) if problem and endless else None)
+        if text is not None:
+            warnings.warn(text, ConvergenceWarning, stacklevel=3)

@@ -28,6 +28,7 @@ from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
 from luce.models.inputs.targets import is_table, targets
+from luce.models.parameters import check_parameters
 from luce.models.path import strengths_of, walk
 
 __all__ = ["SoftmaxClassifierCV"]
@@ -147,7 +148,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         if self.rule not in ("best", "one standard error"):
             raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
         for ratio in ratios:
-            self._model(1.0, float(ratio))._check_parameters()
+            check_parameters(self._model(1.0, float(ratio)))
         X, y, weights = self._checked(X, y, sample_weight)
         routed_split, routed_score = self._routed(weights, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)

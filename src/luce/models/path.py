@@ -14,6 +14,7 @@ from sklearn.base import clone
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.inputs.targets import Targets
 from luce.models.linear.assembly import LinearProblem, Solution
+from luce.models.parameters import check_parameters
 from luce.optional import needed
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def softmax_path(
     if "C" in parameters:
         raise TypeError("softmax_path takes Cs, the strengths to walk over, and no C")
     model = SoftmaxClassifier(**parameters)
-    model._check_parameters()
+    check_parameters(model)
     strengths = strengths_of(Cs)
     checked, found = model._data(X, y, sample_weight)
     problem = model._problem(checked, found, in_row_space=not model.standard_errors)

@@ -88,44 +88,68 @@ def targets(
     if sample_weight is not None and not (sample_weight > 0).all():
         rows = np.flatnonzero(sample_weight > 0)
         sample_weight = sample_weight[rows]
-    if is_table(y):
-        names = getattr(y, "columns", None)
-        table = _probabilities(y, dtype, distributions=loss == "softmax")
-        if classes is None:
-            classes = np.arange(table.shape[1]) if names is None else np.asarray(list(names))
-        elif len(classes) != table.shape[1]:
-            raise ValueError(f"y has {table.shape[1]} columns for {len(classes)} classes")
-        elif names is not None:
-            table = table[:, _order(list(names), classes)]
-        table = table if rows is None else table[rows]
-        if class_weight is not None:
-            if loss != "softmax":
-                raise ValueError("class_weight is for single labels and distributions, not for several labels a row")
-            table, sample_weight = _weighted(table, sample_weight, class_weight, classes)
-        found = Targets(classes, table, sample_weight, rows)
-    else:
-        y = plain_labels(y)
-        check_classification_targets(y)
-        labels = column_or_1d(y, warn=True)
-        labels = labels if rows is None else labels[rows]
-        if classes is None:
-            classes, codes = np.unique(labels, return_inverse=True)
-        else:
-            check_kind(labels, classes)
-            order = np.argsort(classes)  # the names of a table's columns come in any order
-            codes = order[np.searchsorted(classes, labels, sorter=order).clip(0, len(classes) - 1)]
-            if not np.array_equal(classes[codes], labels):
-                stranger = labels[classes[codes] != labels][0]
-                raise ValueError(f"y holds {stranger!r}, which is not among the classes {classes!r}")
-        codes = codes.astype(np.int64, copy=False)
-        if class_weight is not None:
-            sample_weight = np.ones(len(codes)) if sample_weight is None else sample_weight
-            sample_weight = sample_weight * _class_weights(class_weight, classes, codes, sample_weight)[codes]
-        found = Targets(classes, codes, sample_weight, rows)
-    if len(found.target) == 0 or len(classes) < 2:
-        what = f"one class: {classes.tolist()[0]!r}" if len(classes) else "no row of positive weight"
+    taken = _of_table if is_table(y) else _of_labels
+    found = taken(y, rows, sample_weight, class_weight, loss=loss, dtype=dtype, classes=classes)
+    if len(found.target) == 0 or len(found.classes) < 2:
+        what = f"one class: {found.classes.tolist()[0]!r}" if len(found.classes) else "no row of positive weight"
         raise ValueError(f"a classifier needs at least two classes, the data hold {what}")
     return found
+
+
+def _of_table(
+    y: Any,
+    rows: npt.NDArray[np.intp] | None,
+    weights: Array | None,
+    class_weight: Mapping[Any, float] | str | None,
+    *,
+    loss: str,
+    dtype: Any,
+    classes: Array | None,
+) -> Targets:
+    names = getattr(y, "columns", None)
+    table = _probabilities(y, dtype, distributions=loss == "softmax")
+    if classes is None:
+        classes = np.arange(table.shape[1]) if names is None else np.asarray(list(names))
+    elif len(classes) != table.shape[1]:
+        raise ValueError(f"y has {table.shape[1]} columns for {len(classes)} classes")
+    elif names is not None:
+        table = table[:, _order(list(names), classes)]
+    table = table if rows is None else table[rows]
+    if class_weight is not None:
+        if loss != "softmax":
+            raise ValueError("class_weight is for single labels and distributions, not for several labels a row")
+        table, weights = _weighted(table, weights, class_weight, classes)
+    return Targets(classes, table, weights, rows)
+
+
+def _of_labels(
+    y: Any,
+    rows: npt.NDArray[np.intp] | None,
+    weights: Array | None,
+    class_weight: Mapping[Any, float] | str | None,
+    *,
+    loss: str,
+    dtype: Any,
+    classes: Array | None,
+) -> Targets:
+    y = plain_labels(y)
+    check_classification_targets(y)
+    labels = column_or_1d(y, warn=True)
+    labels = labels if rows is None else labels[rows]
+    if classes is None:
+        classes, codes = np.unique(labels, return_inverse=True)
+    else:
+        check_kind(labels, classes)
+        order = np.argsort(classes)  # the names of a table's columns come in any order
+        codes = order[np.searchsorted(classes, labels, sorter=order).clip(0, len(classes) - 1)]
+        if not np.array_equal(classes[codes], labels):
+            stranger = labels[classes[codes] != labels][0]
+            raise ValueError(f"y holds {stranger!r}, which is not among the classes {classes!r}")
+    codes = codes.astype(np.int64, copy=False)
+    if class_weight is not None:
+        weights = np.ones(len(codes)) if weights is None else weights
+        weights = weights * _class_weights(class_weight, classes, codes, weights)[codes]
+    return Targets(classes, codes, weights, rows)
 
 
 def _order(names: list[Any], classes: Array) -> list[int]:

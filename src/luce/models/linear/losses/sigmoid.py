@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, xlogy
 
+from luce import _core
+from luce.contract import threads
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
     TargetsHeld,
@@ -16,7 +18,6 @@ from luce.models.linear.losses.targets_held import (
     add_single_score,
     columns_of_scores,
 )
-from luce.sigmoid import sigmoid_cross_entropy_and_grad
 
 __all__ = ["SigmoidLoss"]
 
@@ -41,16 +42,25 @@ class SigmoidLoss(TargetsHeld):
         """Return the block's loss and its gradient in the scores."""
         target = self.target[rows]
         if target.ndim == 1:
-            target = (target[:, None] == np.arange(self.n_scores)).astype(scores.dtype)
-        value, grad = sigmoid_cross_entropy_and_grad(
+            target = target[:, None] == np.arange(self.n_scores)
+        scores, target = np.ascontiguousarray(scores), np.ascontiguousarray(target, scores.dtype)
+        each = np.ascontiguousarray(np.broadcast_to(share[:, None], scores.shape), scores.dtype)
+        grad = np.empty(scores.shape, scores.dtype)
+        sums = np.empty(-(-scores.size // _core.SIGMOID_BLOCK))
+        _core.sigmoid_cross_entropy(
             scores,
             target,
-            sample_weight=share,
-            reduction="sum",
-            label_smoothing=self.smoothing,
-            n_threads=self.n_threads,
+            None,  # weights of positives
+            each,
+            1.0 - self.smoothing,
+            self.smoothing,
+            1.0,  # what derivatives are multiplied by
+            sums,
+            None,  # losses one by one
+            grad,
+            threads(self.n_threads),
         )
-        return float(value), grad
+        return float(scores.dtype.type(_core.total(sums))), grad
 
     def hvp(self, scores: Array, rows: Rows, share: Array, tangent: Array) -> Array:
         """Return (r/S) p(1 − p) times a tangent."""
