@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -14,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from luce.models.evaluation.calibration import temperature
+from luce.models.inputs.kinds import Array, Features, Labels, Weights
 from luce.models.inputs.labels import check_kind, plain_labels
 from luce.models.inputs.rows import checked_rows, checked_weights
 from luce.models.inputs.targets import is_table, targets
@@ -23,7 +23,6 @@ from luce.softmax import log_softmax, softmax
 
 __all__ = ["LinearClassifier"]
 
-Array = npt.NDArray[Any]
 Self = TypeVar("Self", bound="LinearClassifier")
 
 
@@ -51,14 +50,14 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     degrees_of_freedom_: float
     observations_: float
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Features) -> Array:
         """Return the scores W x + b: (N, K), or (N,) log-odds of ``classes_[1]`` for two classes."""
         found, dtype = self._scores(X)
         if dtype != found.dtype:
             found = np.clip(found, *(np.finfo(dtype).min, np.finfo(dtype).max)).astype(dtype)
         return found[:, 0] if found.shape[1] == 1 else found
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Features) -> Array:
         """Return the most probable class of each row, (N,); for several labels a row 0 or 1 for each class, (N, K)."""
         found, _ = self._scores(X)
         if self.multilabel_:
@@ -66,7 +65,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         codes = (found[:, 0] > 0).astype(np.intp) if found.shape[1] == 1 else np.argmax(found, axis=1)
         return np.asarray(self.classes_[codes])
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Features) -> Array:
         """Return the probabilities of the classes, (N, K), in the order of `classes_`.
 
         For ``loss="sigmoid"`` with one label a row the K sigmoids are divided by their sum, as scikit-learn's
@@ -79,7 +78,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             found = expit(logits) if self.multilabel_ else np.exp(self._normalised(logits))
         return np.asarray(found).astype(dtype, copy=False)
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Features) -> Array:
         """Return the logarithms of the probabilities, (N, K), exact also where a probability underflows."""
         logits, dtype = self._logits(X)
         if not self._sigmoids():
@@ -88,7 +87,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             found = log_expit(logits) if self.multilabel_ else self._normalised(logits)
         return np.asarray(np.clip(found, np.finfo(dtype).min, None), dtype)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Features, y: Labels, sample_weight: Weights = None) -> float:
         """Return the accuracy.
 
         Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
@@ -106,7 +105,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         codes = np.argmax(logits, axis=1)
         return float(np.average(found.target[np.arange(len(codes)), codes], weights=sample_weight))
 
-    def calibrate(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def calibrate(self: Self, X: Features, y: Labels, sample_weight: Weights = None) -> Self:
         r"""Fit the temperature T on rows that were not trained on: probabilities become softmax(scores / T).
 
         T minimises the cross-entropy of these rows, a convex problem in 1/T. Predicted classes, scores and coefficients
@@ -228,9 +227,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def report(
         self,
         path: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: Features,
+        y: Labels,
+        sample_weight: Weights = None,
         *,
         test: Sequence[Any] | None = None,
         folds: int = 5,
@@ -295,7 +294,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_label = self.loss == "sigmoid"
         return tags
 
-    def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> tuple[Any, Any, Array | None]:
+    def _checked(
+        self, X: Features, y: Labels, sample_weight: Weights, *, reset: bool = True
+    ) -> tuple[Any, Any, Array | None]:
         """Return the data as arrays, a frame of probabilities as it is, and the weights."""
         if sparse.issparse(y):
             y = y.toarray()  # type: ignore[attr-defined]
@@ -310,20 +311,20 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", None)
         return [f"x{j}" for j in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
-    def _several_labels(self, y: Any) -> bool:
+    def _several_labels(self, y: Labels) -> bool:
         """Tell whether each column of y is a label of its own."""
         return self.loss == "sigmoid" and is_table(y)
 
     def _sigmoids(self) -> bool:
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
-    def _scores(self, X: Any) -> tuple[Array, Any]:
+    def _scores(self, X: Features) -> tuple[Array, Any]:
         """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
         check_is_fitted(self, "coef_")
         X = checked_rows(self, X, reset=False)
         return scores(X, self.coef_, self.intercept_, self.n_threads), X.dtype
 
-    def _logits(self, X: Any) -> tuple[Array, Any]:
+    def _logits(self, X: Features) -> tuple[Array, Any]:
         found, dtype = self._scores(X)
         if found.shape[1] == 1:
             found = np.hstack([np.zeros_like(found), found])

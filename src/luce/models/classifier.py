@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from luce.models.base import LinearClassifier
+from luce.models.inputs.kinds import Array, Features, Labels, Weights
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.targets import Targets, is_table, targets
 from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.linear.information import Statistics, check_size, information
 from luce.models.linear.parts import Parts, parts_of
+from luce.models.linear.place import Place
 from luce.models.linear.stream import Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
@@ -25,7 +26,6 @@ from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
 
-Array = npt.NDArray[Any]
 
 STATISTICS = (  # what only a fit with standard errors leaves
     "covariance_",
@@ -179,7 +179,12 @@ class SoftmaxClassifier(LinearClassifier):
         self.n_threads = n_threads
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, callback: Callable[[Iterate[Any]], None] | None = None
+        self,
+        X: Features,
+        y: Labels,
+        sample_weight: Weights = None,
+        *,
+        callback: Callable[[Iterate[Any]], None] | None = None,
     ) -> SoftmaxClassifier:
         """Minimise the objective over (W, b).
 
@@ -221,7 +226,7 @@ class SoftmaxClassifier(LinearClassifier):
         multilabel = self._several_labels(y)
         live = LiveLine() if self.verbose else None
 
-        def tell(iterate: Iterate[Any]) -> None:
+        def tell(iterate: Iterate[Place]) -> None:
             if live is not None:
                 live(iterate)
             if callback is not None:
@@ -251,7 +256,9 @@ class SoftmaxClassifier(LinearClassifier):
         return True
 
     @available_if(_without_l1)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
+    def partial_fit(
+        self, X: Features, y: Labels, classes: Any = None, sample_weight: Weights = None
+    ) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
         The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
@@ -311,7 +318,7 @@ class SoftmaxClassifier(LinearClassifier):
         return self
 
     def _data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Array | None = None, reset: bool = True
+        self, X: Features, y: Labels, sample_weight: Weights, classes: Array | None = None, reset: bool = True
     ) -> tuple[Any, Targets]:
         X, y, weights = self._checked(X, y, sample_weight, reset=reset)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
@@ -327,10 +334,10 @@ class SoftmaxClassifier(LinearClassifier):
             n_threads=self.n_threads,
         )
 
-    def _problem(self, X: Any, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
+    def _problem(self, X: Features, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
         return LinearProblem(X, found, self._parts(found), in_row_space=in_row_space)
 
-    def _known_classes(self, classes: Any, y: Any, first: bool) -> Array | None:
+    def _known_classes(self, classes: Any, y: Labels, first: bool) -> Array | None:
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
@@ -378,13 +385,8 @@ class SoftmaxClassifier(LinearClassifier):
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
-        self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
-        if not self.fit_intercept:  # a column of zeros stands for it
-            keep = np.tile(np.append(np.ones(columns, bool), False), rows)
-            whole = np.zeros((rows * (columns + 1),) * 2)
-            whole[np.ix_(keep, keep)] = found.covariance
-            self.covariance_ = whole
+        self.covariance_ = found.covariance if self.fit_intercept else found.covariance_without_intercepts(rows)
         self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total

@@ -10,7 +10,6 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, make_scorer
@@ -27,14 +26,12 @@ from luce.models.base import LinearClassifier
 from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
+from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
 from luce.models.inputs.targets import is_table, targets
 from luce.models.parameters import check_parameters
 from luce.models.path import strengths_of, walk
 
 __all__ = ["SoftmaxClassifierCV"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 class SoftmaxClassifierCV(LinearClassifier):
@@ -118,7 +115,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         self.verbose = verbose
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> SoftmaxClassifierCV:
+    def fit(self, X: Features, y: Labels, sample_weight: Weights = None, **params: Any) -> SoftmaxClassifierCV:
         """Choose the penalty and fit all rows with it.
 
         Parameters
@@ -216,7 +213,7 @@ class SoftmaxClassifierCV(LinearClassifier):
             raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
         return ratios
 
-    def _routed(self, sample_weight: Any, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _routed(self, sample_weight: Weights, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if not _routing_enabled():
             return {}, {"sample_weight": sample_weight}
         routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
@@ -311,7 +308,7 @@ def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold
         )
 
 
-def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Any = None) -> float:
+def _log_likelihood(model: SoftmaxClassifier, X: Features, y: Array, sample_weight: Weights = None) -> float:
     """Return the weighted mean log-likelihood of the rows."""
     logs = model.predict_log_proba(X)
     if model.multilabel_:

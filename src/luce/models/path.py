@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from luce.models.classifier import SoftmaxClassifier
+from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
 from luce.models.inputs.targets import Targets
 from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.parameters import check_parameters
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["RegularizationPath", "softmax_path", "strengths_of", "walk"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class RegularizationPath:
 
 
 def softmax_path(
-    X: Any, y: Any, *, Cs: int | Sequence[float] = 10, sample_weight: Any = None, **parameters: Any
+    X: Features, y: Labels, *, Cs: int | Sequence[float] = 10, sample_weight: Weights = None, **parameters: Any
 ) -> RegularizationPath:
     """Fit a classifier for each strength of the penalty, each one starting where the one before ended.
 
@@ -185,7 +183,7 @@ def _keep(
     problem: LinearProblem,
     solution: Solution,
     found: Targets,
-    y: Any,
+    y: Labels,
 ) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from luce.models.inputs.kinds import Array, Labels
 
 __all__ = ["check_kind", "plain_labels"]
 
-Array = npt.NDArray[Any]
 
 KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
     ("booleans", (bool, np.bool_)),
@@ -21,7 +21,7 @@ KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Pytho
 MISSING = ("NAType", "NaTType")  # pandas' own, which need not be installed
 
 
-def plain_labels(y: Any) -> Any:
+def plain_labels(y: Labels) -> Any:
     """Return labels as an array of NumPy's own types.
 
     Parameters
@@ -75,7 +75,7 @@ def _kind_of(values: Array) -> str:
     return names.get(values.dtype.kind, str(values.dtype))
 
 
-def _as_array(y: Any) -> Array:
+def _as_array(y: Labels) -> Array:
     """Return y as an array in which missing labels and types can still be told apart."""
     for method in ("to_pylist", "to_list"):  # of Arrow; of pandas and Polars, whose own types have missing values
         if hasattr(y, method) and not isinstance(getattr(y, "dtype", None), np.dtype):

@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from luce.models.inputs.kinds import Array, Features, Labels, Weights
+
 __all__ = ["checked_rows", "checked_weights", "placed"]
 
-Array = npt.NDArray[Any]
 
 FLOATS = [np.float64, np.float32]
 
 
-def checked_rows(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
+def checked_rows(estimator: Any, X: Features, *y: Labels, reset: bool, **options: Any) -> Any:
     """Return what scikit-learn's `validate_data` makes of X, or of X and y.
 
     Raises
@@ -42,7 +42,7 @@ def checked_rows(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -
 
 
 @contextmanager
-def placed(X: Any, *y: Any) -> Iterator[None]:
+def placed(X: Features, *y: Labels) -> Iterator[None]:
     """Validate X and y inside: what no row may hold is refused with its column and row, before or afterwards."""
     _refuse_masked("X", X)
     if y and not sparse.issparse(y[0]):
@@ -61,7 +61,7 @@ def placed(X: Any, *y: Any) -> Iterator[None]:
         raise ValueError(place) from error
 
 
-def checked_weights(sample_weight: Any, X: Any) -> Array | None:
+def checked_weights(sample_weight: Weights, X: Features) -> Array | None:
     """Return row weights as a float64 array, None for None.
 
     Raises
@@ -97,7 +97,7 @@ def _refuse_masked(name: str, values: Any) -> None:
         )
 
 
-def _refuse_nat(X: Any, names: list[Any]) -> None:
+def _refuse_nat(X: Features, names: list[Any]) -> None:
     """Refuse times without a value, which would become the number −2⁶³."""
     columns = [X[name] for name in names] if names and hasattr(X, "iloc") and len(set(names)) == len(names) else [X]
     for column, values in enumerate(columns):
@@ -111,12 +111,12 @@ def _refuse_nat(X: Any, names: list[Any]) -> None:
                 )
 
 
-def _names(X: Any) -> list[Any]:
+def _names(X: Features) -> list[Any]:
     names = getattr(X, "columns", None)
     return [] if names is None or callable(names) else list(names)
 
 
-def _place(X: Any, names: list[Any], text: str) -> str | None:
+def _place(X: Features, names: list[Any], text: str) -> str | None:
     """Return a sentence about the first value that is not finite, or text, where that is what was refused."""
     if not ("could not convert string" in text or "X contains" in text):
         return None

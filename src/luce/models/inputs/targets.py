@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from luce.models.inputs.kinds import Array, Indices, Labels
 from luce.models.inputs.labels import check_kind, plain_labels
 
 __all__ = ["Targets", "is_table", "targets"]
 
-Array = npt.NDArray[Any]
 TOLERANCE = 1e-5  # by which probabilities may miss a sum of 1
 
 
@@ -38,7 +37,7 @@ class Targets:
     classes: Array
     target: Array
     weights: Array | None
-    rows: npt.NDArray[np.intp] | None
+    rows: Indices | None
 
     @property
     def total(self) -> float:
@@ -46,14 +45,14 @@ class Targets:
         return float(len(self.target) if self.weights is None else self.weights.sum())
 
 
-def is_table(y: Any) -> bool:
+def is_table(y: Labels) -> bool:
     """Tell whether y has several columns: a probability or a label for each class."""
     shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
     return len(shape) == 2 and shape[1] > 1
 
 
 def targets(
-    y: Any,
+    y: Labels,
     sample_weight: Array | None,
     class_weight: Mapping[Any, float] | str | None,
     *,
@@ -97,8 +96,8 @@ def targets(
 
 
 def _of_table(
-    y: Any,
-    rows: npt.NDArray[np.intp] | None,
+    y: Labels,
+    rows: Indices | None,
     weights: Array | None,
     class_weight: Mapping[Any, float] | str | None,
     *,
@@ -123,8 +122,8 @@ def _of_table(
 
 
 def _of_labels(
-    y: Any,
-    rows: npt.NDArray[np.intp] | None,
+    y: Labels,
+    rows: Indices | None,
     weights: Array | None,
     class_weight: Mapping[Any, float] | str | None,
     *,
@@ -161,7 +160,7 @@ def _order(names: list[Any], classes: Array) -> list[int]:
     return [places[str(label)] for label in known]
 
 
-def _probabilities(y: Any, dtype: Any, *, distributions: bool) -> Array:
+def _probabilities(y: Labels, dtype: Any, *, distributions: bool) -> Array:
     try:
         table = np.asarray(y, dtype=dtype)
     except (TypeError, ValueError) as error:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from luce.blas import blas_threads
+from luce.models.inputs.kinds import Features, Vector
 from luce.models.inputs.targets import Targets
 from luce.models.linear.dense_matrix import NARROW
 from luce.models.linear.design import Design, as_matrix
@@ -26,8 +26,6 @@ from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, star
 
 __all__ = ["SOLVER_NAMES", "LinearProblem", "Solution"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 SOLVER_NAMES = ("auto", *sorted(SOLVERS), ProximalNewton.name)
 FULL_HESSIAN = 2000  # parameters up to which solver="auto" may form the Hessian (32 MB)
@@ -68,7 +66,7 @@ class LinearProblem:
 
     def __init__(
         self,
-        X: Any,
+        X: Features,
         found: Targets,
         parts: Parts,
         *,
@@ -188,5 +186,5 @@ def _minimise(name: str, objective: LinearObjective, start: Vector, cold: bool, 
     return minimise(method, objective, place, **options)
 
 
-def _entries(X: Any) -> float:
+def _entries(X: Features) -> float:
     return float(getattr(X, "nnz", X.size))

@@ -12,11 +12,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+
+from luce.models.inputs.kinds import Vector
 
 __all__ = ["Coordinates", "LogOdds", "SumZero", "Whole"]
-
-Vector = npt.NDArray[np.float64]
 
 
 class Coordinates(Protocol):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from luce import _core
-from luce.models.linear.matrix import LARGEST_DEVIATION, Array, Indices, Vector
+from luce.models.inputs.kinds import Array, Indices, Vector
+from luce.models.linear.matrix import LARGEST_DEVIATION
 
 __all__ = ["NARROW", "DenseMatrix"]
 

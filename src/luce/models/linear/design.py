@@ -16,8 +16,9 @@ import numpy as np
 from scipy import sparse
 
 from luce.blas import shared_out
+from luce.models.inputs.kinds import Array, Features, Indices, Vector
 from luce.models.linear.dense_matrix import DenseMatrix
-from luce.models.linear.matrix import WRITTEN_ENTRIES, Array, Indices, Matrix, Vector
+from luce.models.linear.matrix import WRITTEN_ENTRIES, Matrix
 from luce.models.linear.precision import columns_suit_single
 from luce.models.linear.sparse_matrix import SparseMatrix
 
@@ -28,7 +29,7 @@ GRAM_PARTS = 4  # Gram matrices of blocks of rows that are held at once
 GRAM_COLUMNS = 3000  # widest Gram matrix that is formed; beyond, its diagonal stands for it
 
 
-def as_matrix(X: Any, n_threads: int | None = None) -> Matrix:
+def as_matrix(X: Features, n_threads: int | None = None) -> Matrix:
     """Return the data as a `Matrix`; nothing is copied but CSC, which becomes CSR."""
     return SparseMatrix(X, n_threads) if sparse.issparse(X) else DenseMatrix(X, n_threads)
 

@@ -23,14 +23,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Vector
 from luce.models.linear.losses import Loss
 from luce.models.linear.terms import Terms
 
 __all__ = ["gap"]
-
-Vector = npt.NDArray[np.float64]
 
 
 class Evaluated(Protocol):

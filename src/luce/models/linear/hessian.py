@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement, pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.coordinates import SumZero
 from luce.models.linear.matrix import WRITTEN_ENTRIES
 from luce.models.linear.sparse_matrix import SparseMatrix
 from luce.models.linear.terms import Scored, Terms
 
 __all__ = ["among", "blocks", "diagonal", "in_coordinates", "whole"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 def whole(place: Scored) -> Vector:
@@ -31,7 +27,7 @@ def whole(place: Scored) -> Vector:
     return hessian
 
 
-def among(place: Scored, chosen: npt.NDArray[np.intp]) -> Vector:
+def among(place: Scored, chosen: Indices) -> Vector:
     """Return the rows and columns of H that belong to some parameters, given in ascending order."""
     objective, columns = place.objective, place.objective.design.n_columns
     if isinstance(objective.coordinates, SumZero):  # each parameter is a mixture of all classes

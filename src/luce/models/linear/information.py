@@ -11,19 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
+from luce.models.inputs.kinds import Indices, Vector
 from luce.models.linear.design import Design
 from luce.models.linear.place import Place
 
 __all__ = ["Statistics", "check_size", "information"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 MOST_PARAMETERS = 6000  # whose covariance is formed (288 MB)
 SINGULAR = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
@@ -51,6 +48,14 @@ class Statistics:
     null_log_likelihood: float
     degrees_of_freedom: float
     total: float
+
+    def covariance_without_intercepts(self, rows: int) -> Vector:
+        """Return the covariance with zeros where each of so many classes would have its intercept."""
+        columns = len(self.covariance) // rows
+        keep = np.tile(np.append(np.ones(columns, bool), False), rows)
+        whole = np.zeros((rows * (columns + 1),) * 2)
+        whole[np.ix_(keep, keep)] = self.covariance
+        return whole
 
 
 def check_size(size: int) -> None:
@@ -119,7 +124,7 @@ def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
     return Statistics(change @ inner @ change.T, -total * place.loss, total * null, freedom, total)
 
 
-def _said_of_constant(columns: npt.NDArray[np.intp], names: Sequence[str], fit_intercept: bool) -> str:
+def _said_of_constant(columns: Indices, names: Sequence[str], fit_intercept: bool) -> str:
     which = "column" if len(columns) == 1 else "columns"
     what = "constant, as the intercept is" if fit_intercept else "0 in every row"
     return (
@@ -152,7 +157,7 @@ def _said_of_collinear(design: Design, names: Sequence[str]) -> str:
     )
 
 
-def _listed(columns: npt.NDArray[np.intp], names: Sequence[str]) -> str:
+def _listed(columns: Indices, names: Sequence[str]) -> str:
     shown = [repr(names[column]) for column in columns[:MOST_NAMED].tolist()]
     rest = len(columns) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

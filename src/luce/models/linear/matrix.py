@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["LARGEST_DEVIATION", "WRITTEN_ENTRIES", "Array", "Indices", "Matrix", "Vector"]
+from luce.models.inputs.kinds import Array, Indices, Vector
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
+__all__ = ["LARGEST_DEVIATION", "WRITTEN_ENTRIES", "Matrix"]
+
 
 WRITTEN_ENTRIES = 2**19  # numbers of the blocks that a Hessian is summed up from, 4 MiB
 LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the range of float64

@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Indices, Vector
 from luce.models.linear.place import Place
 from luce.models.linear.terms import Terms
 
 __all__ = ["LinearObjective"]
 
-Vector = npt.NDArray[np.float64]
 
 SMALLEST_SAMPLE = 2000
 SAMPLE_STEP = 8  # from one sample of the rows to the next larger one
@@ -100,7 +99,7 @@ class LinearObjective(Terms):
             count //= SAMPLE_STEP
         return sizes
 
-    def _stratified(self, count: int) -> tuple[npt.NDArray[np.intp], Vector]:
+    def _stratified(self, count: int) -> tuple[Indices, Vector]:
         """Return sorted row numbers and what each stands for: a fair share of every class, at least 20 rows of it."""
         rng = np.random.default_rng(0)
         rows, target = self.design.n_rows, self.loss.target

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear import hessian
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.design import Design
@@ -19,8 +18,6 @@ from luce.models.solvers.protocol import Precondition, Strength
 
 __all__ = ["Place"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 KEPT_CLASSES = 1000  # scores are kept at a place below that many classes; from there on products compute them again
 KEPT_SCORES = 2**25  # and up to that many (256 MiB in float64)
@@ -77,7 +74,7 @@ class Place:
                     out = None if self._kept is None else self._kept[rows]
                     yield rows, design.scores(rows, coef, intercept, out)
 
-    def scores_of(self, rows: npt.NDArray[np.intp]) -> Array:
+    def scores_of(self, rows: Indices) -> Array:
         """Return the scores of some rows."""
         if self._filled and self._kept is not None:
             return np.asarray(self._kept[rows])
@@ -118,7 +115,7 @@ class Place:
         """Return H (P, P)."""
         return hessian.whole(self)
 
-    def hessian_among(self, chosen: npt.NDArray[np.intp]) -> Vector:
+    def hessian_among(self, chosen: Indices) -> Vector:
         """Return the rows and columns of H that belong to some parameters, given in ascending order.
 
         The others' are never formed where avoidable.

@@ -7,16 +7,13 @@ float32, are computed in float64, from float32 values that are converted a block
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
+
+from luce.models.inputs.kinds import Features, Vector
 
 __all__ = ["coefficients_suit_single", "columns_suit_single", "numbers_suit_single", "rows_suit_single"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 FAR = 32.0  # distance of a column from 0, in deviations
 LARGEST_PART = 128.0  # root of the sum of a score's squared parts: its errors stay near 1e-5
@@ -37,7 +34,7 @@ def coefficients_suit_single(coef: Vector, centre: Vector, scale: Vector) -> boo
     return bool((size <= LARGEST_PART**2).all())
 
 
-def numbers_suit_single(X: Any, coef: Vector, intercept: Vector) -> bool:
+def numbers_suit_single(X: Features, coef: Vector, intercept: Vector) -> bool:
     """Tell from the largest number alone whether the scores of float32 rows can be had in float32.
 
     X is an array, or a CSR or CSC matrix.
@@ -51,7 +48,7 @@ def numbers_suit_single(X: Any, coef: Vector, intercept: Vector) -> bool:
     return bool((size <= LARGEST_PART**2).all())
 
 
-def rows_suit_single(X: Any, coef: Vector, intercept: Vector) -> bool:
+def rows_suit_single(X: Features, coef: Vector, intercept: Vector) -> bool:
     """Tell the same from the largest number of each column; X is an array or a CSR matrix."""
     if not np.abs(coef).max(initial=0.0) <= LARGEST_COEFFICIENT:
         return False

@@ -20,10 +20,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
 from luce.blas import shared_out
+from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.design import GRAM_COLUMNS, Design
 from luce.models.linear.hessian import in_coordinates
 from luce.models.linear.matrix import WRITTEN_ENTRIES
@@ -32,8 +32,6 @@ from luce.models.solvers.protocol import Precondition, Strength
 
 __all__ = ["preconditioner", "strong_cost"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a preconditioner
 WHOLE_COST = 10.0  # Hessian-vector products that building it may cost; blocks of classes are cheaper
@@ -142,7 +140,7 @@ def _class_blocks(place: Scored) -> Precondition:
     return solve
 
 
-def _thin(weights: Array, columns: int, order: npt.NDArray[np.intp]) -> None:
+def _thin(weights: Array, columns: int, order: Indices) -> None:
     """Overwrite the weights of a class's rows by 0 for all but some five times as many as carry the weight."""
     total = float(weights.sum(dtype=np.float64))
     carrying = total**2 / max(float(weights @ weights), np.finfo(np.float64).tiny)
@@ -179,7 +177,7 @@ def _diagonals(place: Scored) -> Precondition:
     return lambda vector: objective.coordinates.gather(objective.spread(vector) * inverse).ravel()
 
 
-def _weighted(design: Design, rows: npt.NDArray[np.intp], weights: Array, width: int) -> Iterator[tuple[slice, Array]]:
+def _weighted(design: Design, rows: Indices, weights: Array, width: int) -> Iterator[tuple[slice, Array]]:
     """Yield blocks of √weight x̃' in single precision, as few rows as keep `width` numbers a row in the cache."""
     roots = np.sqrt(weights).astype(np.float32)
     step = max(64, 2 * WRITTEN_ENTRIES // width)
@@ -195,7 +193,7 @@ def _row_curvature(place: Scored, rows: slice, scores: Array) -> Array:
     return np.asarray(objective.design.share[rows] * np.maximum(spread, 0))
 
 
-def _chosen(weights: Array, most: int, order: npt.NDArray[np.intp] | None = None) -> tuple[npt.NDArray[np.intp], Array]:
+def _chosen(weights: Array, most: int, order: Indices | None = None) -> tuple[Indices, Array]:
     """Choose about `most` rows with probabilities that follow their weights, and say how many rows each stands for.
 
     Systematic sampling with a fixed start, after a shuffle with a fixed seed; large weights are certain to be taken.

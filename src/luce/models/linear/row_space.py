@@ -8,18 +8,15 @@ of the small problem. With L₁ the triangle of the pivot rows X₁, W = V L₁�
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
+from luce.models.inputs.kinds import Array
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import LARGEST_WIDTH, SMALLEST_WIDTH
 
 __all__ = ["RowSpace", "pays"]
 
-Array = npt.NDArray[Any]
 MOST_ROWS = 4000
 COLUMNS = 2048  # taken at a time
 SPREAD = 1e3  # of the columns' standard deviations, at most

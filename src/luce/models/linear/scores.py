@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from luce.models.inputs.kinds import Array, Features
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 
 __all__ = ["scores"]
 
-Array = npt.NDArray[Any]
 
 BLOCK_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
 
 
-def scores(X: Any, coef: Any, intercept: Array, n_threads: int | None = None) -> Array:
+def scores(X: Features, coef: Any, intercept: Array, n_threads: int | None = None) -> Array:
     """Return X coefᵀ + intercept, (N, K).
 
     Parameters
@@ -57,7 +56,7 @@ def scores(X: Any, coef: Any, intercept: Array, n_threads: int | None = None) ->
     return found
 
 
-def _in_single(X: Any, coef: Array, intercept: Array, n_threads: int | None) -> Array:
+def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None) -> Array:
     small = coef.astype(np.float32), intercept.astype(np.float32)
     if numbers_suit_single(X, coef, intercept):
         return _of(X, *small) if sparse.issparse(X) else DenseMatrix(X, n_threads).scores(slice(0, len(X)), *small)
@@ -71,7 +70,7 @@ def _in_single(X: Any, coef: Array, intercept: Array, n_threads: int | None) -> 
     )
 
 
-def _blocks(X: Any) -> Iterator[Any]:
+def _blocks(X: Features) -> Iterator[Any]:
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
     step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
@@ -79,7 +78,7 @@ def _blocks(X: Any) -> Iterator[Any]:
         yield X[first : first + step]
 
 
-def _of(X: Any, coef: Any, intercept: Array) -> Array:
+def _of(X: Features, coef: Any, intercept: Array) -> Array:
     product = X @ coef.T
     is_sparse: bool = sparse.issparse(product)
     return np.asarray((product.toarray() if is_sparse else np.asarray(product)) + intercept)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from luce.models.linear.matrix import LARGEST_DEVIATION, WRITTEN_ENTRIES, Array, Indices, Vector
+from luce.models.inputs.kinds import Array, Features, Indices, Vector
+from luce.models.linear.matrix import LARGEST_DEVIATION, WRITTEN_ENTRIES
 from luce.models.linear.sparse_rows import SparseRows
 
 __all__ = ["SparseMatrix"]
@@ -17,7 +18,7 @@ __all__ = ["SparseMatrix"]
 class SparseMatrix:
     """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense, nor converted, as a whole."""
 
-    def __init__(self, X: Any, n_threads: int | None = None, dtype: Any = None) -> None:
+    def __init__(self, X: Features, n_threads: int | None = None, dtype: Any = None) -> None:
         self.X = sparse.csr_array(X)
         if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
             self.X = self.X.copy()

@@ -20,10 +20,9 @@ from scipy import sparse
 
 from luce import _core
 from luce.contract import threads
+from luce.models.inputs.kinds import Array, Features
 
 __all__ = ["SparseRows"]
-
-Array = npt.NDArray[Any]
 
 
 class SparseRows:
@@ -70,7 +69,7 @@ class SparseRows:
            [3.]])
     """
 
-    def __init__(self, X: Any, *, n_threads: int | None = None) -> None:
+    def __init__(self, X: Features, *, n_threads: int | None = None) -> None:
         if not isinstance(X, (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix)) or X.ndim != 2:
             raise TypeError(f"X: expected a sparse matrix in CSR or CSC form, got {getattr(X, 'format', type(X))!r}")
         if X.dtype not in (np.float32, np.float64):
@@ -191,7 +190,7 @@ class _Compressed(NamedTuple):
         _core.sparse_product(self.start, self.indices, self.value, dense, out, n_threads)
 
 
-def _checked(X: Any, rows: int, columns: int) -> _Compressed:
+def _checked(X: Features, rows: int, columns: int) -> _Compressed:
     """The arrays of a matrix in CSR form, or of the transpose of one in CSC form."""
     start, index, value = np.ascontiguousarray(X.indptr, np.int64), X.indices, X.data
     if start.shape != (rows + 1,) or start[0] != 0 or np.any(start[1:] < start[:-1]):

@@ -14,9 +14,9 @@ import time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
+from luce.models.inputs.kinds import Features, Vector
 from luce.models.inputs.targets import Targets
 from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.linear.class_order import ClassOrder
@@ -27,8 +27,6 @@ from luce.models.solvers import Newton, NewtonCG, Solver, minimise
 
 __all__ = ["Stream"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 WHOLE = 600  # parameters whose whole quadratic is held
 BLOCKS = 2**22  # numbers that one block a class may hold
@@ -52,7 +50,7 @@ class Stream:
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
     def learn(
-        self, X: Any, found: Targets, parts: Parts, *, kept: dict[str, Any], tol: float, max_iter: int
+        self, X: Features, found: Targets, parts: Parts, *, kept: dict[str, Any], tol: float, max_iter: int
     ) -> Solution:
         """Add a batch and return where the minimum has moved to.
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.coordinates import Coordinates
 from luce.models.linear.design import Design
 from luce.models.linear.losses import Loss
 
 __all__ = ["Scored", "Terms"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 class Terms:
@@ -87,5 +84,5 @@ class Scored(Protocol):
     def scores(self, most_rows: int = ...) -> Iterator[tuple[slice, Array]]:
         """Yield blocks of rows with their scores."""
 
-    def scores_of(self, rows: npt.NDArray[np.intp]) -> Array:
+    def scores_of(self, rows: Indices) -> Array:
         """Return the scores of some rows."""

@@ -8,16 +8,13 @@ room asks which loss it is. A loss over one score a row and sets of rows is anot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from luce.models.inputs.kinds import Array, Indices, Vector
 
 __all__ = ["Loss", "Rows"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
-Rows = slice | npt.NDArray[np.intp]
+Rows = slice | Indices
 
 
 class Loss(Protocol):
@@ -51,7 +48,7 @@ class Loss(Protocol):
     def probabilities(self, scores: Array) -> Array:
         """Return p, (n, K)."""
 
-    def sample(self, rows: npt.NDArray[np.intp]) -> Loss:
+    def sample(self, rows: Indices) -> Loss:
         """Return the loss of some rows."""
 
     def trace(self, p: Array) -> Array:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, xlogy
 
 from luce import _core
 from luce.contract import threads
+from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
     TargetsHeld,
@@ -20,9 +19,6 @@ from luce.models.linear.losses.targets_held import (
 )
 
 __all__ = ["SigmoidLoss"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 class SigmoidLoss(TargetsHeld):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import xlogy
 
 from luce import _core
 from luce.contract import Problem, prepare, threads
+from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
     TargetsHeld,
@@ -21,9 +21,6 @@ from luce.models.linear.losses.targets_held import (
 from luce.softmax import softmax
 
 __all__ = ["SoftmaxLoss"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 class SoftmaxLoss(TargetsHeld):

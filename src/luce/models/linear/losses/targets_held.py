@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
+
+from luce.models.inputs.kinds import Array, Indices, Vector
 
 __all__ = ["TargetsHeld", "add_blocks_of_scores", "add_single_score", "columns_of_scores"]
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 Self = TypeVar("Self", bound="TargetsHeld")
 
 
@@ -22,7 +21,7 @@ class TargetsHeld:
     def __init__(self, target: Array, n_scores: int, *, label_smoothing: float = 0.0, n_threads: int | None) -> None:
         self.target, self.n_scores, self.smoothing, self.n_threads = target, n_scores, label_smoothing, n_threads
 
-    def sample(self: Self, rows: npt.NDArray[np.intp]) -> Self:
+    def sample(self: Self, rows: Indices) -> Self:
         """Return the loss of some rows."""
         return type(self)(self.target[rows], self.n_scores, label_smoothing=self.smoothing, n_threads=self.n_threads)
 
