@@ -17,7 +17,7 @@ ROOMS = [
     "luce.linear",
     "luce.sigmoid",
     "luce.jacobians",
-    "luce.models.sparse",
+    "luce.models.linear.sparse_rows",
     "luce.derivation.quantities",
     "luce.derivation.steps",
     "luce.check.truth.oracle",

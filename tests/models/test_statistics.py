@@ -266,7 +266,7 @@ def test_what_has_no_errors_says_so(monkeypatch):
     assert two.summary(reference=1).coefficient.tolist() == two.summary().coefficient.tolist()
     with pytest.raises(ValueError, match="with two classes it is the first, '1', got 2"):
         two.summary(reference=2)
-    monkeypatch.setattr("luce.models.statistics.MOST_PARAMETERS", 9)
+    monkeypatch.setattr("luce.models.linear.information.MOST_PARAMETERS", 9)
     with pytest.raises(ValueError, match="10 parameters; the covariance of 9 is the most"):
         fitted(X, y, C=1.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.models.targets import TOLERANCE
+from luce.models.inputs.targets import TOLERANCE
 from luce.tables.conversion import kind_of, listed, present, shortened
 from luce.tables.failure import Failure
 from luce.tables.labels import Labels, check_classes, counted, spelled

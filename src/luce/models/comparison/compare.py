@@ -25,8 +25,8 @@ from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.result import Comparison
 from luce.models.evaluation import metrics
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
-from luce.models.labels import plain_labels
-from luce.models.rows import checked_weights, placed
+from luce.models.inputs.labels import plain_labels
+from luce.models.inputs.rows import checked_weights, placed
 
 __all__ = ["compare"]
 

@@ -1,0 +1,52 @@
+"""What a fit has to say about itself: that it did not get there, that there is no there, that rows came sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from luce.models.linear.assembly import Solution
+
+__all__ = ["of_order", "of_walk"]
+
+MOST_NAMED = 5  # classes that a remark names
+
+ADVICE = {
+    "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
+    "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
+}
+
+
+def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None:
+    """Return why a walk ended where it did, None where it converged.
+
+    Parameters
+    ----------
+    solution : Solution
+    tol : float
+    separable : str or None
+        How the classes are separable, where there is no penalty.
+    """
+    last = solution.last
+    if last.status == "interrupted":
+        return f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
+    if separable:
+        return (
+            f"The classes are {separable} and there is no penalty (C=inf): the objective has no minimum, the "
+            f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."
+        )
+    if last.converged:
+        return None
+    return (
+        f"Did not converge to tol={tol:g}: after {last.iteration} iterations of {solution.solver!r} the "
+        f"gradient's largest entry is {last.gradient_norm:.2g}. {ADVICE[last.status]}"
+    )
+
+
+def of_order(absent: Sequence[object]) -> str:
+    """Return that these classes came no more."""
+    names = ", ".join(repr(label) for label in absent[:MOST_NAMED])
+    return (
+        f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > MOST_NAMED else ''},"
+        " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
+        " or mix old ones into each batch."
+    )
