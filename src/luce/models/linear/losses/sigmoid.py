@@ -40,7 +40,7 @@ class SigmoidLoss(TargetsHeld):
         if target.ndim == 1:
             target = target[:, None] == np.arange(self.n_scores)
         scores, target = np.ascontiguousarray(scores), np.ascontiguousarray(target, scores.dtype)
-        each = np.ascontiguousarray(np.broadcast_to(share[:, None], scores.shape), scores.dtype)
+        each = np.ascontiguousarray(np.broadcast_to(share[:, None], scores.shape), np.float64)
         grad = np.empty(scores.shape, scores.dtype)
         sums = np.empty(-(-scores.size // _core.SIGMOID_BLOCK))
         _core.sigmoid_cross_entropy(
