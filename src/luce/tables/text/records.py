@@ -12,8 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.tables.failure import Failure
-from luce.tables.text.form import Form
-from luce.tables.text.quotes import HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
+from luce.tables.text.form import NUMBER, Form
+from luce.tables.text.quotes import ABOVE, HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
 
 __all__ = ["Cells", "records", "text_of"]
 
@@ -53,7 +53,7 @@ def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Ite
         If a row has more or fewer fields than the header, or a quote is never closed; the line is named.
     """
     rest, line, row = b"", form.lines + 1, 1
-    header = b"" if all_rows or len(form.names) < 2 else _plain_header(form)
+    header = b"" if all_rows or len(form.names) < 2 or any(map(NUMBER.match, form.names)) else _plain_header(form)
     following = next(pieces, None)
     while following is not None:
         piece, following = following, next(pieces, None)
@@ -114,7 +114,8 @@ def _understood(
     except Fault as fault:
         first = first or Fault(_line_of(piece, fault.place), fault.what)
     assert first is not None
-    raise Failure(f"{form.name}: {first.what}".replace(HERE, f"line {line + first.place}"))
+    place = line + first.place
+    raise Failure(f"{form.name}: " + first.what.replace(HERE, f"line {place}").replace(ABOVE, str(place - 1)))
 
 
 def _line_of(text: bytes, place: int) -> int:
@@ -179,10 +180,10 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     what += f"; the header is {form.header})" if wanted < fields else ")"
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
-    if below and number > 1:
+    if below and number > 1 and fields < wanted:
         return what + f"; if the table ends above it: --skip-footer {below}"
-    if wanted < fields and number < 50:
-        return what + "; if other lines stand above the header: --skip-lines"
+    if wanted < fields and number < 50 and not any(NUMBER.match(part.strip()) for part in text.split(form.separator)):
+        return what + f"; if it is the header: --skip-lines {ABOVE}"
     return what
 
 
