@@ -187,7 +187,7 @@ def test_a_fault_in_a_late_batch_leaves_no_file(luce, small_batches, end):
     Path("new.csv").write_text(table.write_csv() + "1,2\n")
     result = luce("predict", "t.luce", "new.csv", "--stream", "-o", f"out.{end}")
     assert result.err.startswith("luce: new.csv: row 3001 has 2 fields, the header has 6 (line ")
-    assert result.err.endswith(": '1,2')\n")
+    assert ": '1,2')" in result.err and result.err.count("\n") == 1
     assert sorted(path.name for path in Path().iterdir()) == sorted(before)
 
 

@@ -108,6 +108,14 @@ def test_what_nothing_settles_is_said_and_can_be_overruled(tmp_path):
     assert remarks == ""
 
 
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%d/%m/%Y"])
+def test_first_days_of_months_settle_the_order(tmp_path, form):
+    months = [dt.date(2020 + k // 12, 1 + k % 12, 1) for k in range(36)]
+    values, remarks, _ = column(tmp_path, [month.strftime(form) for month in months])
+    assert values == months
+    assert "as all are first days of months then" in remarks
+
+
 def test_other_columns_and_am_pm_settle_the_order(tmp_path):
     rows = [f"{a:%m/%d/%Y},{b:%m/%d/%Y}" for a, b in zip(EARLY, DAYS, strict=False)]
     found = read(tmp_path, "a,b\n" + "\n".join(rows) + "\n")

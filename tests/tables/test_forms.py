@@ -113,6 +113,7 @@ def test_a_header_among_the_rows_is_named(tmp_path):
     found = read(tmp_path, joined([*lines(), *lines(), *lines()]))
     assert found.values == {name: values * 3 for name, values in VALUES.items()}
     assert found.notes == ["2 rows repeat the header: left out (--all-rows)"]
+    assert len(read(tmp_path, joined(["1,2", "3,4", "1,2"])).values["1"]) == 2  # data without a header
     quoted = joined(['"a","b","the, y"', *lines()[1:], '"a","b","the, y"', *lines()[1:]])
     assert read(tmp_path, quoted).values["b"] == VALUES["b"] * 2
     kept = read(tmp_path, joined(["u,v", "u,v", "v,u"]), all_rows=True)
@@ -135,6 +136,8 @@ def test_lines_below_the_table_are_named_with_the_option(tmp_path):
         ("a,a\n1,2\n", "two columns are called 'a'"),
         ("a,a\u00a0\n1,2\n", "two columns are called 'a'"),
         ("a,y\n1,u\n2,v,3\n", r"row 2 has 3 fields, the header has 2 \(line 3: '2,v,3'; the header is line 1\)"),
+        ("a title\nmore\na,y\n1,u\n", r"row 2 has 2 fields, the header has 1 .*; if it is the header: --skip-lines 2"),
+        ("0,1,0\n1,2,3\n", r"two columns are called '0' \(line 1; that looks like data"),
         ("a,b,y\n1,2,p\n3,q\n5,6,q\n7,8,p\n", r"row 2 has 2 fields, the header has 3 \(line 3: '3,q'\)"),
     ],
 )

@@ -57,10 +57,10 @@ def characters(stream: IO[bytes], encoding: str | None, name: str, size: int) ->
             raise _undecodable(error, encoding, name, place - waiting) from error
         if "\0" in text:
             raise Failure(f"{name}: not a text file, it holds zero bytes{_hint(text)}")
+        if text:
+            yield text
         if not piece:
-            yield text.rstrip("\x1a")  # DOS ended files with it
             return
-        yield text
         place += len(piece)
         piece = stream.read(size)
 

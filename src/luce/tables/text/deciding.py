@@ -218,7 +218,10 @@ def _date(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     fixed = sum(seen.shapes[shape] for shape, where in shapes.items() if where.ordered)
     open_ones = sum(seen.shapes[shape] for shape, where in shapes.items() if not where.ordered)
     given = hints.given[1]
-    order = given or max(ORDERS, key=lambda one: (seen.orders[one], one == hints.order, -ORDERS.index(one)))
+    monthly = {one for one in ORDERS[:2] if seen.firsts[one] == seen.orders[one] > 0}
+    alone = next(iter(monthly)) if len(monthly) == 1 else ""  # first days of months throughout, in one order only
+    rank = {one: (seen.orders[one], one == alone, one == hints.order, -ORDERS.index(one)) for one in ORDERS}
+    order = given or max(ORDERS, key=lambda one: rank[one])
     fits, remarks = fixed + seen.orders[order], []
     if seen.compact and seen.compact == seen.integers and not seen.floats:
         fits += seen.compact
@@ -227,6 +230,7 @@ def _date(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     if open_ones and other and not given:
         example = next(seen.examples[shape] for shape, where in shapes.items() if not where.ordered)
         why = "as in other columns" if hints.order_known else "nothing in the column settles it"
+        why = "as all are first days of months then" if order == alone else why
         remarks.append(f"dates such as {example} read {order.replace('-', ' ')}, {why} (--dates {other})")
     timed = any(where.timed for where in shapes.values())
     invalid = [shape for shape, where in shapes.items() if not where.ordered] if open_ones > seen.orders[order] else []

@@ -103,7 +103,7 @@ class Evidence:
     other : int
         Values that were not looked at one by one, since the column is text.
     orders : Counter
-        Dates of open order: how many are valid in each of `ORDERS`.
+        Dates of open order: how many are valid in each of `ORDERS`; `firsts` counts first days of months.
     distinct : set of str
         Some of the values that are numbers, dates or times.
     totals : int
@@ -120,6 +120,7 @@ class Evidence:
         self.shapes: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.orders: Counter[str] = Counter()
+        self.firsts: Counter[str] = Counter()
         self.distinct: set[str] = set()
 
     @property
@@ -156,7 +157,7 @@ class Evidence:
         vars(rest).update(vars(self))
         for name in ("present", "integers", "floats", "dotted", "compact", "totals"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
-        for name in ("spellings", "codes", "shapes", "orders"):
+        for name in ("spellings", "codes", "shapes", "orders", "firsts"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
         rest.other = max(self.other - max(sum((some.shapes - self.shapes).values()), 0), 0)
         return rest
@@ -246,7 +247,9 @@ class Evidence:
         if loose:
             open_ones = frame.filter(pl.col("shape").is_in(loose))["value"]
             for order in ORDERS:
-                self.orders[order] += int(dates(open_ones, order).is_not_null().sum())
+                found_ones = dates(open_ones, order)
+                self.orders[order] += len(found_ones) - found_ones.null_count()
+                self.firsts[order] += int((found_ones.dt.day() == 1).sum())
         sure = [shape for shape in found if shape not in loose and (layout(shape) or time_layout(shape))]
         if sure:
             self._set_aside(frame.filter(pl.col("shape").is_in(sure)))

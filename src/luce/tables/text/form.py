@@ -13,7 +13,7 @@ from luce.tables.failure import Failure
 from luce.tables.names import plain_names
 from luce.tables.text.options import FormOptions
 
-__all__ = ["Form", "form_of"]
+__all__ = ["NUMBER", "Form", "form_of"]
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 200  # records by which the separator is found
@@ -214,7 +214,8 @@ def _named(names: Sequence[str], name: str, place: str, remarks: list[str]) -> l
         remarks.append(f"{len(empty)} columns without a name are called {shown}")
     twice = next((column for column, times in Counter(names).items() if times > 1), None)
     if twice is not None:
-        raise Failure(f"{name}: two columns are called {twice!r} ({place})")
+        data = "; that looks like data, it should hold the names" if all(map(NUMBER.match, names)) else ""
+        raise Failure(f"{name}: two columns are called {twice!r} ({place}{data})")
     return list(names)
 
 

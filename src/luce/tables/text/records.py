@@ -12,8 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.tables.failure import Failure
-from luce.tables.text.form import Form
-from luce.tables.text.quotes import HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
+from luce.tables.text.form import NUMBER, Form
+from luce.tables.text.quotes import ABOVE, HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
 
 __all__ = ["Cells", "records", "text_of"]
 
@@ -53,7 +53,7 @@ def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Ite
         If a row has more or fewer fields than the header, or a quote is never closed; the line is named.
     """
     rest, line, row = b"", form.lines + 1, 1
-    header = b"" if all_rows or len(form.names) < 2 else _plain_header(form)
+    header = b"" if all_rows or len(form.names) < 2 or any(map(NUMBER.match, form.names)) else _plain_header(form)
     following = next(pieces, None)
     while following is not None:
         piece, following = following, next(pieces, None)
@@ -64,15 +64,21 @@ def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Ite
             buffer += b"" if buffer.endswith(b"\n") or not buffer else b"\n"
         body, footer = _without_footer(buffer, form.options.skip_footer)
         if form.separator == " ":
-            body = re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" {2,}", b" ", body))
+            body = _single_blanks(body)
         found, rows, repeated = _understood(body, form, line, row, header, last=last)
         rest = body[found.used :] + footer
         if len(rest) > LONGEST:
             raise Failure(f"{form.name}: line {line}: a row has no end: a quote opens and is never closed")
-        line += buffer.count(b"\n", 0, found.used)
+        line += body.count(b"\n", 0, found.used)
         if rows:
             yield _cells(found.body, form, row, rows)._replace(repeated=repeated)
             row += rows
+
+
+def _single_blanks(buffer: bytes) -> bytes:
+    """Return a text whose complete lines have no blanks at their ends, and single ones between."""
+    end = buffer.rfind(b"\n") + 1
+    return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" {2,}", b" ", buffer[:end])) + buffer[end:]
 
 
 def _without_footer(buffer: bytes, lines: int) -> tuple[bytes, bytes]:
@@ -101,21 +107,22 @@ def _understood(
     try:
         for found in unquoted(piece, ord(form.separator), last=last):
             try:
-                body, rows, repeated = _rows(found.body, form, row, header)
+                body, rows, repeated = _rows(found.body, form, row, header, last=last)
                 return Unquoted(body, found.used), rows, repeated
             except Fault as fault:
                 first = first or Fault(_line_of(found.body, fault.place), fault.what)
     except Fault as fault:
         first = first or Fault(_line_of(piece, fault.place), fault.what)
     assert first is not None
-    raise Failure(f"{form.name}: {first.what}".replace(HERE, f"line {line + first.place}"))
+    place = line + first.place
+    raise Failure(f"{form.name}: " + first.what.replace(HERE, f"line {place}").replace(ABOVE, str(place - 1)))
 
 
 def _line_of(text: bytes, place: int) -> int:
     return text.count(b"\n", 0, place) + text.count(bytes([_LINE_END]), 0, place)
 
 
-def _rows(body: bytes, form: Form, row: int, header: bytes) -> tuple[bytes, int, int]:
+def _rows(body: bytes, form: Form, row: int, header: bytes, *, last: bool) -> tuple[bytes, int, int]:
     """Return the lines that are rows, their number, and that of repeated headers; rows have the header's fields."""
     text = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(text == NEWLINE)
@@ -126,7 +133,7 @@ def _rows(body: bytes, form: Form, row: int, header: bytes) -> tuple[bytes, int,
     if len(wrong):
         k = int(wrong[0])
         number = row + k - int(idle[:k].sum())
-        below = len(wrong) if len(wrong) == len(idle) - k - int(idle[k:].sum()) else 0
+        below = len(wrong) if last and len(wrong) == len(idle) - k - int(idle[k:].sum()) else 0
         raise Fault(int(begins[k]), _what(body[begins[k] : ends[k]], number, int(fields[k]), form, below))
     _check_lines_in_quotes(text, ends, form)
     again = _headers(body, begins, header)
@@ -173,10 +180,10 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     what += f"; the header is {form.header})" if wanted < fields else ")"
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
-    if below and number > 1:
+    if below and number > 1 and fields < wanted:
         return what + f"; if the table ends above it: --skip-footer {below}"
-    if wanted < fields and number < 50:
-        return what + "; if other lines stand above the header: --skip-lines"
+    if wanted < fields and number < 50 and not any(NUMBER.match(part.strip()) for part in text.split(form.separator)):
+        return what + f"; if it is the header: --skip-lines {ABOVE}"
     return what
 
 

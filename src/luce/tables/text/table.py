@@ -274,7 +274,8 @@ class TextTable:
 
 def _after(pieces: Iterator[str], begin: int) -> Iterator[str]:
     for piece in pieces:
-        yield piece[begin:]
+        if begin < len(piece):
+            yield piece[begin:]
         begin = max(begin - len(piece), 0)
 
 
