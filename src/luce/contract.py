@@ -55,7 +55,8 @@ def with_options(function: _Function) -> _Function:
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     own.sort(key=lambda p: (p.kind, p.name in ("out", "n_threads")))
     last = next((i for i, p in enumerate(own) if p.name in ("out", "n_threads")), len(own))
-    function.__signature__ = signature.replace(parameters=own[:last] + options + own[last:])  # type: ignore[attr-defined]
+    shown = signature.replace(parameters=own[:last] + options + own[last:])
+    function.__signature__ = shown  # type: ignore[attr-defined]
     if function.__doc__:
         function.__doc__ = function.__doc__.replace("{options}", OPTIONS_DOC)
     return function
