@@ -75,7 +75,7 @@ def weightless(target: Target, options: Options) -> Tensor | None:
     if options.label_smoothing or options.z_loss:
         return None
     index = target.indices[:, 0].clamp(0, target.weight.shape[0] - 1)
-    return target.weight.detach()[index] == 0
+    return target.weight[index] == 0
 
 
 def without_nan(rows: Tensor, scale: Tensor) -> Tensor:
@@ -100,8 +100,7 @@ def losses(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor
 
 def hidden_slope(z: Tensor, target: Target, options: Options) -> Tensor:
     """Return what 0·∞ = 0 hides of ∂ℓ/∂t, in the shape of the probabilities: ∞ at impossible classes without mass."""
-    z = z.detach().to(wide(z.dtype))
-    target = Target(*(part if part is None else part.detach() for part in target))
+    z = z.to(wide(z.dtype))
     t = _effective(z, target, options)
     hidden = (t == 0) & (z == -torch.inf)
     if target.weight is not None:
@@ -220,7 +219,7 @@ def _live(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[T
     no_weight = weightless(target, options)
     if no_weight is not None:
         idle = idle | no_weight
-    live = ~idle | torch.isfinite(z.detach().amax(1))
+    live = ~idle | torch.isfinite(z.amax(1))
     if options.ignored is not None and target.indices is not None and target.value is None:
         live = live & (target.indices[:, 0] != options.ignored)
     return torch.where(live[:, None], z, 0.0), live
@@ -236,7 +235,7 @@ def _capped(z: Tensor, options: Options) -> Tensor:
 def _about_largest(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return d, s, the largest u (N,) and its place k (N, 1); the difference comes before the temperature."""
     capped = _capped(z, options)
-    largest = capped.detach().argmax(1, keepdim=True)
+    largest = capped.argmax(1, keepdim=True)
     top = capped.gather(1, largest)
     d = capped - top
     d = torch.where(d != d, torch.nan, d)  # NaN without the derivative of ∞ − ∞

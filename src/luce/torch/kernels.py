@@ -34,6 +34,7 @@ __all__ = [
     "empty",
     "forward",
     "gradient",
+    "keeps_digits",
     "plain",
     "product",
     "row_dtype",
@@ -221,6 +222,18 @@ def dropped(target: Target, scale: Tensor, options: Options) -> Tensor | None:
     if not (constant(scale) and compiled(scale) and float(scale[0]) != 0):
         found = scale == 0 if found is None else found | (scale == 0)
     return found
+
+
+def keeps_digits(gradient: Tensor, factor: float) -> bool:
+    """Whether a gradient times a factor is what it would be if it were computed with the factor, rounded once.
+
+    What was below the smallest number before it is multiplied by more than 1 would be missing, and 16 bits would be
+    rounded twice, but for a power of two, which leaves the digits of bfloat16 as they are.
+    """
+    if not 0 < abs(factor) <= 1:
+        return False
+    power = math.frexp(factor)[0] in (0.5, -0.5)
+    return gradient.element_size() > 2 or (power and gradient.dtype == torch.bfloat16)
 
 
 def constant(rows: Tensor) -> bool:

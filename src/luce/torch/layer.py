@@ -278,8 +278,7 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
         if float(factor) == 1 or not upstream.numel():
             return Grads(*kept)
-        narrow = any(part is not None and part.element_size() == 2 for part in kept)  # would be rounded twice
-        if narrow or not bool((factor != 0) & (factor.abs() <= 1)):
+        if not all(part is None or kernels.keeps_digits(part, float(factor)) for part in kept):
             return None
     return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
 
@@ -356,7 +355,7 @@ def _products(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tup
 
 def _idle(x: Tensor, scale: Tensor) -> Tensor:
     """Return which rows (N,) have weight 0 and hold what is no number."""
-    return (scale == 0) & ~torch.isfinite(x.detach()).all(1)
+    return (scale == 0) & ~torch.isfinite(x).all(1)
 
 
 def _counting(layer: Layer, along: Direction, scale: Tensor) -> tuple[Layer, Direction, Tensor]:

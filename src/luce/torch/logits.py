@@ -257,11 +257,7 @@ def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
 
 
 def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
-    """Return the kept gradient times the upstream one, once, and where nothing is lost by it.
-
-    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards, and a
-    16-bit product would be rounded twice.
-    """
+    """Return the kept gradient times the upstream one, once, and where nothing is lost by it."""
     kept, ctx.kept = ctx.kept, None
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
@@ -269,8 +265,7 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
         factor = float(upstream[0])
         if factor == 1:
             return kept
-        exact = 0 < abs(factor) <= 1 and kept.element_size() > 2
-        return kept.mul_(factor) if exact else None
+        return kept.mul_(factor) if kernels.keeps_digits(kept, factor) else None
     if not kernels.compiled(upstream):  # to look at a number would wait for the device
         return torch.where(upstream[:, None] == 0, 0.0, kept.mul_(upstream.to(kept.dtype)[:, None]))
     if kept.element_size() == 2 or not bool((upstream.abs() <= 1).all()):
