@@ -385,7 +385,7 @@ def softcap_without_its_slope(z, target, *, softcap=None, **o):
     return ours(torch.where(torch.isinf(z), z, z + (capped - z).detach()), target, **o)
 
 
-@fault("sample_weight", "options together")
+@fault("sample_weight", "options together", "rows of weight 0 count for nothing")
 def row_weights_do_not_count(z, target, *, sample_weight=None, **o):
     return ours(z, target, **o)
 
