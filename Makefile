@@ -1,6 +1,7 @@
 # The verbs of the repository. Each works on a fresh machine that has Python 3.10 or newer and a C++ compiler.
 #   make demo   the main job: train on Iris, then what a confident row's gradient looks like
 #   make test   every test         make lint   every style and type check     make docs   every example of the documentation
+#   make fuzz   damaged tables and model files through the commands: SECONDS=600 SEED=1
 #   make bench  times beside other libraries, into benchmarks/results         make accuracy   errors in ulps, likewise
 #   make clean  remove what the verbs made
 # PYTHON=python3.12 chooses the interpreter, BENCH='--only "in place"' goes to the benchmarks, TEST='-k linear' to pytest.
@@ -12,11 +13,15 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find cpp src -type f -not -name
 CPP := $(wildcard cpp/*.?pp cpp/*.inl cpp/levels/*.?pp)
 ROOMS := build/rooms
 
-.PHONY: demo test lint bench accuracy docs clean
+SECONDS ?= 600
+SEED ?= 1
+
+.PHONY: demo test lint fuzz bench accuracy docs clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.cli
+	@echo "Training on Iris and judging the model on rows that it did not see: a few seconds"
 	$(BIN)/luce fit --output build/iris.luce
 	$(BIN)/python examples/margins.py
 
@@ -34,6 +39,9 @@ lint: $(VENV)/.lint
 	PYTHONPATH=$(ROOMS) $(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/fuzzing.py --seconds $(SECONDS) --seed $(SEED)
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(BENCH)
 
@@ -50,15 +58,19 @@ clean:
 # The build's own tools live in the environment, so that a second build compiles only what has changed.
 $(VENV)/.tools: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Luce needs Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	@echo "Making an environment in $(VENV) and getting the build's tools: about half a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja
 	@touch $@
 
 # The linters read the sources: a change of the sources does not install them again.
 $(VENV)/.lint: $(VENV)/.tools
+	@echo "Getting the linters: about a minute"
 	$(BIN)/python -m pip install --quiet --no-build-isolation '.[lint]'
 	@touch $@
 
 $(VENV)/.cli $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.tools $(SOURCES)
+	@echo "Compiling the C++ core for this machine's instruction sets and getting what '.[$*]' needs:"
+	@echo "two to five minutes the first time; later only what has changed is compiled"
 	$(BIN)/python -m pip install --quiet --no-build-isolation '.[$*]'
 	@touch $@

@@ -158,3 +158,14 @@ def test_the_neighbour_tells_only_what_is_sorted():
     assert tells_the_class(np.arange(300), codes) is None
     assert tells_the_class(np.argsort(np.argsort(codes, kind="stable")), codes) == pytest.approx(297 / 299)
     assert tells_the_class(codes + 5, codes) is None  # few values: a category
+
+
+def test_no_column_left_says_why(luce):
+    sorted_by_class(pl.Series("id", range(ROWS))).drop("noise").with_columns(same=1).write_csv("t.csv")
+    result = luce("fit", "t.csv", "-t", "class")
+    assert result.code == 2
+    assert result.err == (
+        "luce: t.csv: no column left to learn from: 'id' dropped: counts the rows (0, 1, …); "
+        "'same' dropped: constant (1) (--keep uses an index)\n"
+    )
+    assert luce("fit", "t.csv", "-t", "class", "--keep", "id").code == 0

@@ -138,3 +138,16 @@ def test_what_is_shown_of_each_type():
 def test_words_for_booleans(words, numbers):
     table = pl.DataFrame({"flag": words})
     assert converted(table, [Column("flag", "boolean", "")], "t")["flag"].to_list() == numbers
+
+
+def test_words_for_booleans_in_training(luce):
+    """The words of a Parquet file are what they are in CSV, and either model takes the other's table."""
+    table = pl.DataFrame({"flag": np.where(CODES > 0, "TRUE", "False"), "y": CODES, "n": rng.normal(size=ROWS)})
+    table.write_parquet("words.parquet")
+    table.with_columns(flag=CODES > 0).write_csv("flags.csv")
+    said = []
+    for name in ("words.parquet", "flags.csv"):
+        report = json.loads(luce("fit", name, "-t", "y", "--json", "-o", "m.luce").out)
+        assert report["data"]["columns"][0]["kind"] == "boolean"
+        said += [luce("predict", "m.luce", other).out for other in ("words.parquet", "flags.csv")]
+    assert len(set(said)) == 1

@@ -11,7 +11,6 @@ EXTRA = {
     "typer",
     "rich",
     "polars",
-    "skops",
     "sklearn",
     "scipy",
     "threadpoolctl",

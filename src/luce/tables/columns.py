@@ -10,12 +10,14 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.report.facts import Column
-from luce.tables.conversion import NUMBERS, as_number, as_text, kind_of, shortened
+from luce.tables.conversion import NUMBERS, as_flags, as_number, as_text, kind_of, shortened
 from luce.tables.failure import Failure
 from luce.tables.identifiers import MANY_DISTINCT, index_reason, tells_the_class
 from luce.tables.preparation import MOST_LEVELS, rare
 
 __all__ = ["plan"]
+
+MOST_TOLD = 3  # columns of which an error says what became of them
 
 
 def plan(
@@ -51,7 +53,7 @@ def plan(
     Raises
     ------
     Failure
-        If a column to keep can't be used.
+        If a column to keep can't be used, or none is used.
     """
     places = pl.Series(range(len(table)) if numbers is None else numbers)
     columns = []
@@ -65,7 +67,17 @@ def plan(
         if series.name in keep and not column.used:
             raise Failure(f"{source}: column {series.name!r} can't be kept, it would be {column.done}")
         columns.append(_remarked(column, series, classes))
+    if not any(column.used for column in columns):
+        raise Failure(f"{source}: no column left to learn from{_why(columns)}")
     return columns
+
+
+def _why(columns: Collection[Column]) -> str:
+    """Say what became of the first few columns, and how those that look like an index could be used."""
+    some = [f"{column.name!r} {column.done}" for column in columns if column.done != "dropped: asked for"]
+    more = f"; and {len(some) - MOST_TOLD} more" if len(some) > MOST_TOLD else ""
+    remedy = " (--keep uses an index)" if any("rows" in text for text in some) else ""
+    return (": " if some else "") + "; ".join(some[:MOST_TOLD]) + more + remedy
 
 
 def _planned(series: pl.Series, places: pl.Series, *, kept: bool) -> Column:
@@ -75,6 +87,8 @@ def _planned(series: pl.Series, places: pl.Series, *, kept: bool) -> Column:
     if kind not in (*NUMBERS, "text"):
         return Column(name, kind, f"dropped: values of type {series.dtype} have no order and no levels", used=False)
     values = as_text(series) if kind == "text" else as_number(series)
+    if kind == "text" and (flags := as_flags(values)).null_count() == values.null_count() < len(values):
+        kind, values = "boolean", flags
     present = values.drop_nulls()
     missing = len(values) - len(present)
     if not len(present):

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
 from luce.report.facts import Column
 from luce.tables.failure import Failure
 
-__all__ = ["NUMBERS", "as_number", "as_text", "converted", "kind_of", "listed", "present", "shortened", "shown"]
+__all__ = [
+    "NUMBERS",
+    "as_flags",
+    "as_number",
+    "as_text",
+    "converted",
+    "kind_of",
+    "listed",
+    "present",
+    "shortened",
+    "shown",
+]
 
 LARGEST = 1e150  # its square is still a number
 NUMBERS = "number", "boolean", "date", "duration"
 TEXTS = pl.String, pl.Categorical, pl.Enum
 PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+DIGITS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 DAY = 86_400.0  # seconds
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31 in days since 1970: beyond, dates have no text
 
@@ -55,6 +67,12 @@ def as_number(series: pl.Series) -> pl.Series:
         unit = PER_SECOND["ns"]
     physical = series.to_physical().cast(pl.Float64).to_numpy()  # Polars would multiply by 1/unit and round twice
     return pl.Series(series.name, physical / unit, nan_to_null=True)
+
+
+def as_flags(words: pl.Series, more: Mapping[str, float] = {}) -> pl.Series:
+    """Return the words true and false in any case, and `more`, as 1 and 0; others as missing."""
+    known = {"true": 1.0, "false": 0.0, **more}
+    return words.str.strip_chars().str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.Float64)
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -112,19 +130,13 @@ def _converted(series: pl.Series, column: Column, source: str) -> pl.Series:
     values = series.drop_nulls()
     if kind == "text" and column.kind in ("number", "boolean"):
         words = series.cast(pl.String).str.strip_chars()
-        numbers = _flags(words) if column.kind == "boolean" else words.cast(pl.Float64, strict=False)
+        numbers = as_flags(words, DIGITS) if column.kind == "boolean" else words.cast(pl.Float64, strict=False)
         values = series.filter(numbers.is_null() & series.is_not_null())
         if not len(values):
             return as_number(numbers)
     saw = {"text": "text", "date": "dates"}.get(column.kind, f"{column.kind}s")
     example = f" ({shortened(values[:1])})"
     raise Failure(f"{source}: column {column.name!r} holds {kind}{example} where the model saw {saw}")
-
-
-def _flags(words: pl.Series) -> pl.Series:
-    """Return the words true and false, and 1 and 0, as numbers; others as missing."""
-    known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
-    return words.str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.Float64)
 
 
 def shortened(first: pl.Series) -> str:

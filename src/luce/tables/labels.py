@@ -33,16 +33,10 @@ class Labels:
     Parameters
     ----------
     names : sequence of str
-        One for each class.
 
     Attributes
     ----------
     names : list of str
-
-    Raises
-    ------
-    ValueError
-        If two of them are the same class.
 
     Examples
     --------
@@ -57,8 +51,6 @@ class Labels:
         self.names = list(names)
         self._meaning = _meaning(self.names)
         self._codes = {self._meaning(name): code for code, name in enumerate(self.names)}
-        if len(self._codes) < len(self.names):
-            raise ValueError(f"two labels are the same class: {self.names}")
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> Labels:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ import luce
 from luce.report.facts import Column
 from luce.tables.conversion import NUMBERS
 from luce.tables.failure import Failure
-from luce.tables.labels import Labels
 from luce.tables.model import Model
 from luce.tables.output_files import replacing
 from luce.tables.preparation import Levels, Number, Preparation, Scale
@@ -31,6 +31,8 @@ Array = npt.NDArray[np.float64]
 
 FORMAT, VERSION = "luce model", 2
 DATE = 1980, 1, 1, 0, 0, 0  # of the parts: the same model gives the same bytes
+SHAPE = rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \((\d{1,9}, ?(?:\d{1,9})?)\), \} *\n"
+HEADER = re.compile(rb"\x93NUMPY\x01\x00.." + SHAPE, re.DOTALL)
 PARTS = "model.json", "coef.npy", "intercept.npy"
 
 
@@ -110,14 +112,15 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 
 def _array(data: bytes) -> Array:
-    stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
+    """Read an array of NumPy's format as `save_model` writes it, and no other."""
+    header = HEADER.match(data)
+    if header is None:
         raise ValueError("an array of another format")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-    body = data[stream.tell() :]
-    if by_columns or dtype != np.dtype("<f8") or len(body) != 8 * math.prod(shape):
-        raise ValueError("an array of another type or length")
-    array = np.frombuffer(body, dtype).astype(np.float64).reshape(shape)
+    shape = tuple(int(size) for size in header[1].split(b",") if size.strip())
+    body = data[header.end() :]
+    if len(body) != 8 * math.prod(shape):
+        raise ValueError("an array of another length")
+    array = np.frombuffer(body, "<f8").astype(np.float64).reshape(shape)
     if not np.isfinite(array).all():
         raise ValueError("coefficients that are not finite")
     return array
@@ -138,7 +141,7 @@ def _model(content: dict[str, Any], coef: Array, intercept: Array) -> Model:
     rows = 1 if len(classes) == 2 else len(classes)
     if loss not in ("softmax", "sigmoid") or coef.shape != (rows, len(preparation)) or intercept.shape != (rows,):
         raise ValueError("its coefficients do not fit")
-    if len(Labels(classes)) < 2 or not (target is None or isinstance(target, str)):
+    if len(set(classes)) < max(len(classes), 2) or not (target is None or isinstance(target, str)):
         raise ValueError("its classes are not distinct")
     of_numbers = sorted(column.name for column in columns if column.kind in NUMBERS)
     of_text = sorted(column.name for column in columns if column.kind == "text")

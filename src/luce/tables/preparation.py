@@ -91,24 +91,27 @@ class Preparation:
             As `converted` returns it.
         sparse : bool
         """
-        values = np.empty((len(features), len(self) if not sparse else self._dense))
+        rows, dense = len(features), self._dense
+        values = np.empty((rows, self._filled if sparse else len(self)))
         for at, (name, median, scale, _) in enumerate(self.numbers):
             values[:, at] = (features[name].fill_null(median).to_numpy() - scale.centre) / scale.spread
-        marked = [number for number in self.numbers if number.mark is not None]
-        for at, (name, _, _, mark) in enumerate(marked, len(self.numbers)):
-            assert mark is not None
+        marks = ((number.name, number.mark) for number in self.numbers if number.mark is not None)
+        for at, (name, mark) in enumerate(marks, len(self.numbers)):
             values[:, at] = (features[name].is_null().to_numpy() - mark.centre) / mark.spread
-        codes = np.empty((len(features), len(self.levels)), np.int32)
-        first = self._dense
-        for at, (name, kept, pooled) in enumerate(self.levels):
-            codes[:, at] = _codes(features[name], kept, pooled)
-            codes[:, at] += np.where(codes[:, at] < 0, 0, first)
+        places = np.empty((rows, self._filled), np.int32)
+        places[:, :dense] = np.arange(dense)
+        first = dense
+        for at, (name, kept, pooled) in enumerate(self.levels, dense):
+            codes = _codes(features[name], kept, pooled)
+            places[:, at] = np.where(codes < 0, -1, codes + first)
             first += len(kept) + bool(pooled)
         if sparse:
-            return _sparse(values, codes, first)
-        values[:, self._dense :] = 0
-        rows, columns = np.nonzero(codes >= 0)
-        values[rows, codes[rows, columns]] = 1
+            values[:, dense:] = 1
+            return _sparse(values, places, len(self))
+        values[:, dense:] = 0
+        levels = places[:, dense:]
+        here, column = np.nonzero(levels >= 0)
+        values[here, levels[here, column]] = 1
         return values
 
     def unseen(self, features: pl.DataFrame) -> dict[str, int]:
@@ -202,12 +205,14 @@ def _codes(values: pl.Series, kept: Sequence[str | None], pooled: Sequence[str |
     return codes.set(values.is_null(), missing).to_numpy()
 
 
-def _sparse(values: Array, codes: Array, columns: int) -> Any:
+def _sparse(values: Array, places: Array, columns: int) -> Any:
+    """Return the values of each row at their places; a place of -1 is none."""
     from scipy.sparse import csr_array
 
-    rows, dense = values.shape
-    places = np.hstack([np.broadcast_to(np.arange(dense, dtype=np.int32), (rows, dense)), codes])
     there = places >= 0
-    data = np.hstack([values, np.ones(codes.shape)])[there]
-    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32 if len(data) < 2**31 else np.int64)
-    return csr_array((data, places[there], ends), shape=(rows, columns))
+    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    whole = there.all()
+    data, indices = (values.ravel(), places.ravel()) if whole else (values[there], places[there])
+    if len(data) < 2**31:
+        ends = ends.astype(np.int32)
+    return csr_array((data, indices, ends), shape=(len(values), columns))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from luce.models.design import as_matrix
 from luce.models.held_out import held_out
 from luce.models.selection import SoftmaxClassifierCV
+from luce.report.facts import Column
 from luce.tables.columns import plan
 from luce.tables.conversion import converted
 from luce.tables.failure import Failure
 from luce.tables.memory import check_memory
 from luce.tables.preparation import Preparation, learn_preparation, rare
 from luce.tables.roles import Roles
-from luce.tables.training.choice import choice_of
+from luce.tables.training.choice import Choice, choice_of
 from luce.tables.training.prepared import PreparedClassifier
 from luce.tables.training.progress import Progress
 from luce.tables.training.record import Training
@@ -50,6 +51,67 @@ def train(
         If the targets are no classes or the weights no weights, no column is left to learn from, or the classifier
         refuses.
     """
+    rows = _rows_of(table, roles)
+    n, least = len(rows.data), rare(len(rows.data))
+    preparation = learn_preparation(rows.features, least)
+    check_memory(preparation, n, roles.source)
+    begin = time.perf_counter()
+    X = preparation.transform(rows.features, sparse=preparation.is_sparse(n))
+    progress.say("training" if chooser is None else "choosing C and l1_ratio")
+    try:
+        chosen, notes = _fit(classifier, chooser, X, rows, progress)
+    except ValueError as error:
+        raise Failure(f"{roles.source}: {error}") from error
+    if chosen is not None:
+        parameters = {**parameters, "C": chosen.C, "l1_ratio": chosen.l1_ratio}
+    classifier.classes_ = np.array(rows.classes)
+    seconds, scales = time.perf_counter() - begin, scales_of(preparation, X)
+    del X
+    judged = None
+    if folds:
+        estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
+        judged = held_out(estimator, rows.features, rows.target, rows.weights, folds, seed, progress.fold)
+        if judged is None:
+            notes.append("Every class has a single row: none can be both learnt and held out.")
+    at = np.arange(0) if judged is None else judged.rows
+    return Training(
+        roles,
+        rows.columns,
+        preparation,
+        classifier,
+        rows.counts,
+        n,
+        rows.without_target,
+        rows.without_weight,
+        seconds,
+        parameters,
+        classifier.loss_curve_,
+        classifier.grad_norm_curve_,
+        scales,
+        judged,
+        rows.data if len(at) == n else rows.data[at],
+        rows.numbers[at],
+        choice=chosen,
+        notes=notes,
+    )
+
+
+class _Rows(NamedTuple):
+    """The rows to learn from, and their numbers in the table; what is learnt of them; what becomes of the columns."""
+
+    data: pl.DataFrame
+    numbers: Any
+    target: Any  # the place of each row's class among the classes, or the share of every class
+    weights: Any
+    classes: Sequence[str]
+    counts: Any
+    columns: Sequence[Column]
+    features: pl.DataFrame
+    without_target: int
+    without_weight: int
+
+
+def _rows_of(table: pl.DataFrame, roles: Roles) -> _Rows:
     targeted, counting = roles.counting(table)
     numbers = np.flatnonzero(counting) + 1
     data = table if counting.all() else table[numbers - 1]
@@ -58,66 +120,30 @@ def train(
     weights = roles.weights_of(data)
     if roles.soft:
         target: Any = roles.shares_of(data, numbers)
-        classes, codes = target.columns, target.to_numpy().argmax(axis=1)
+        classes, codes, counts = target.columns, target.to_numpy().argmax(axis=1), target.to_numpy().sum(axis=0)
     else:
         labels, codes = roles.classes_of(data)
-        classes, target = labels.names, codes
+        classes, target, counts = labels.names, codes, np.bincount(codes)
     columns = plan(
         data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=numbers
     )
-    if not any(column.used for column in columns):
-        raise Failure(f"{roles.source}: no column left to learn from")
     features = converted(data, columns, roles.source)
-    least = rare(len(data))
-    preparation = learn_preparation(features, least)
-    check_memory(preparation, len(data), roles.source)
-    begin = time.perf_counter()
-    X = preparation.transform(features, sparse=preparation.is_sparse(len(data)))
+    without = int((~targeted).sum()), int((targeted & ~counting).sum())
+    return _Rows(data, numbers, target, weights, classes, counts, columns, features, *without)
+
+
+def _fit(
+    classifier: Any, chooser: SoftmaxClassifierCV | None, X: Any, rows: _Rows, progress: Progress
+) -> tuple[Choice | None, list[str]]:
+    """Fit the classifier, its penalty chosen first where there is a chooser; return the choice and what to note."""
     chosen = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            if chooser is not None:
-                progress.say("choosing C and l1_ratio")
-                chosen = choice_of(clone(chooser).fit(X, target, weights))
-                found = {"C": chosen.C, "l1_ratio": chosen.l1_ratio}
-                classifier.set_params(**found)
-                parameters = {**parameters, **found}
-            classifier.fit(X, target, weights, callback=progress.iteration)
-        except ValueError as error:
-            raise Failure(f"{roles.source}: {error}") from error
-    classifier.classes_ = np.array(classes)
-    seconds = time.perf_counter() - begin
-    scales = scales_of(preparation, X)
-    del X
-    notes = notes_of(caught)
-    judged = None
-    if folds:
-        estimator = PreparedClassifier(classifier if chooser is None else chooser, least)
-        judged = held_out(estimator, features, target, weights, folds, seed, progress.fold)
-    if folds and judged is None:
-        notes.append("Every class has a single row: none can be both learnt and held out.")
-    at = np.arange(0) if judged is None else judged.rows
-    return Training(
-        roles,
-        columns,
-        preparation,
-        classifier,
-        target.to_numpy().sum(axis=0) if roles.soft else np.bincount(codes),
-        len(data),
-        int((~targeted).sum()),
-        int((targeted & ~counting).sum()),
-        seconds,
-        parameters,
-        classifier.loss_curve_,
-        classifier.grad_norm_curve_,
-        scales,
-        judged,
-        data if len(at) == len(data) else data[at],
-        numbers[at],
-        choice=chosen,
-        notes=notes,
-    )
+        if chooser is not None:
+            chosen = choice_of(clone(chooser).fit(X, rows.target, rows.weights))
+            classifier.set_params(C=chosen.C, l1_ratio=chosen.l1_ratio)
+        classifier.fit(X, rows.target, rows.weights, callback=progress.iteration)
+    return chosen, notes_of(caught)
 
 
 def notes_of(caught: Sequence[warnings.WarningMessage], before: str = "") -> list[str]:

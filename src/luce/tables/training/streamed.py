@@ -62,22 +62,8 @@ def train_stream(
     """
     begin = time.perf_counter()
     first = _FirstPass(batches, roles, share, seed, progress)
-    data, at = first.sample.taken()
-    if not len(data):
-        raise Failure(f"{roles.source}: no row to learn from")
-    columns = plan(
-        data,
-        roles.source,
-        apart=roles.apart,
-        drop=roles.drop,
-        keep=roles.keep,
-        classes=first.targets_of(data, at)[1],
-        numbers=at,
-    )
-    if not any(column.used for column in columns):
-        raise Failure(f"{roles.source}: no column left to learn from")
-    features = converted(data, columns, roles.source)
-    preparation = learn_preparation(features, rare(len(data)))
+    columns, features = _planned(first)
+    preparation = learn_preparation(features, rare(len(features)))
     scales = scales_of(preparation, preparation.transform(features))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     learnt = _Learnt(first, columns, preparation, classifier)
@@ -109,6 +95,17 @@ def train_stream(
         notes=[*learnt.notes, *notes],
         streamed=True,
     )
+
+
+def _planned(first: _FirstPass) -> tuple[list[Column], pl.DataFrame]:
+    """Decide from the sample what is done with each column, and return its rows in that form."""
+    roles = first.roles
+    data, at = first.sample.taken()
+    if not len(data):
+        raise Failure(f"{roles.source}: no row to learn from")
+    codes = first.targets_of(data, at)[1]
+    columns = plan(data, roles.source, apart=roles.apart, drop=roles.drop, keep=roles.keep, classes=codes, numbers=at)
+    return columns, converted(data, columns, roles.source)
 
 
 class _Learnt:
