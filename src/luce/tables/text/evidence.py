@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from luce.tables.text.dates import ORDERS, clocks, dates, layout, time_layout
-from luce.tables.text.missing import Missing, Source, cleaned, spellings
+from luce.tables.text.missing import Missing, Source, cleaned_and_counted
 from luce.tables.text.numbers import number_shape, plain_numbers
 from luce.tables.text.shapes import normal, shapes
 
@@ -137,16 +137,13 @@ class Evidence:
         """Take some more cells into account."""
         there = cells.drop_nulls()
         if self.missing.numeric:
-            self.spellings.update(spellings(there, self.missing, source))
-            there = cleaned(there, self.missing, source).drop_nulls()
+            there = self._without_missing(there, source)
             source = source._replace(quoted=False)
         left = self._add_numbers(there)
         if not len(left):
             return
         if not self.missing.numeric:
-            self.spellings.update(spellings(left, self.missing, source))
-            left = cleaned(left, self.missing, source).drop_nulls()
-            left = self._add_numbers(left)
+            left = self._add_numbers(self._without_missing(left, source))
         if len(left):
             self._add_others(left)
 
@@ -161,6 +158,11 @@ class Evidence:
             setattr(rest, name, getattr(self, name) - getattr(some, name))
         rest.other = max(self.other - max(sum((some.shapes - self.shapes).values()), 0), 0)
         return rest
+
+    def _without_missing(self, cells: pl.Series, source: Source) -> pl.Series:
+        text, words = cleaned_and_counted(cells, self.missing, source)
+        self.spellings.update(words)
+        return text.drop_nulls()
 
     def _add_numbers(self, values: pl.Series) -> pl.Series:
         """Count the plain numbers; return the others."""
