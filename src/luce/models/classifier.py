@@ -380,8 +380,11 @@ class SoftmaxClassifier(LinearClassifier):
         self.fit_seconds_ = solution.seconds
 
     def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
-        if np.isinf(self.C) and (kind := problem.separation(solution)):
-            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
+        if np.isinf(self.C) and (found := problem.separation(solution)):
+            raise ValueError(
+                f"standard_errors: the classes are {found.said(self._terms())}, their coefficients unbounded; set"
+                " a finite C"
+            )
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
@@ -393,6 +396,7 @@ class SoftmaxClassifier(LinearClassifier):
 
     def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
         endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
-        text = of_walk(solution, self.tol, problem.separation(solution) if problem and endless else None)
+        separable = problem.separation(solution) if problem and endless else None
+        text = of_walk(solution, self.tol, separable.said(self._terms()) if separable else None)
         if text is not None:
             warnings.warn(text, ConvergenceWarning, stacklevel=3)
