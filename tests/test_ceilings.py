@@ -35,7 +35,6 @@ LONG_FUNCTIONS = {
     "src/luce/contract.py:prepare": CHECKS,
     "src/luce/sigmoid.py:_prepare": CHECKS,
     "src/luce/tables/roles.py:roles": CHECKS,
-    "src/luce/tables/text/table.py:TextTable.survey": "the first pass, step by step",
     "src/luce/tables/training/in_memory.py:train": "the way of a training run, step by step",
     "src/luce/torch/functional.py:cross_entropy": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,

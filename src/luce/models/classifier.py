@@ -21,7 +21,7 @@ from luce.models.linear.place import Place
 from luce.models.linear.stream import Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import of_order, of_walk
+from luce.models.remarks import of_order, of_unbounded, of_walk
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
@@ -381,10 +381,7 @@ class SoftmaxClassifier(LinearClassifier):
 
     def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
         if np.isinf(self.C) and (found := problem.separation(solution)):
-            raise ValueError(
-                f"standard_errors: the classes are {found.said(self._terms())}, their coefficients unbounded; set"
-                " a finite C"
-            )
+            raise ValueError(of_unbounded(found.said(self._terms())))
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:

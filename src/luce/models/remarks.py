@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from luce.models.linear.assembly import Solution
 
-__all__ = ["of_order", "of_walk"]
+__all__ = ["of_order", "of_unbounded", "of_walk"]
 
 MOST_NAMED = 5  # classes that a remark names
 
@@ -50,3 +50,8 @@ def of_order(absent: Sequence[object]) -> str:
         " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
         " or mix old ones into each batch."
     )
+
+
+def of_unbounded(separable: str) -> str:
+    """Return why classes that are separable have no standard errors without a penalty."""
+    return f"standard_errors: the classes are {separable}, their coefficients unbounded; set a finite C"
