@@ -259,7 +259,7 @@ def array(tensor: Tensor) -> Any:
     if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
         tensor = tensor.clone()
     tensor = tensor.contiguous()
-    return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
+    return (tensor.view(torch.uint16) if tensor.is_floating_point() and tensor.element_size() == 2 else tensor).numpy()
 
 
 def count(target: Target, classes: int, options: Options) -> int:
