@@ -21,7 +21,7 @@ from luce.models.linear.place import Place
 from luce.models.linear.stream import Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import of_order, of_unbounded, of_walk
+from luce.models.remarks import SortedRowsWarning, of_unbounded, of_walk
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
@@ -295,7 +295,7 @@ class SoftmaxClassifier(LinearClassifier):
         -----
         ConvergenceWarning
             If the tolerance was not reached on this batch.
-        UserWarning
+        SortedRowsWarning
             Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
         check_parameters(self)
@@ -314,7 +314,7 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(None, solution)
         absent = stream.order.forgotten(found.target)
         if absent:
-            warnings.warn(of_order(self.classes_[absent].tolist()), UserWarning, stacklevel=2)
+            warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
 
     def _data(

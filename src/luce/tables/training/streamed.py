@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.models.remarks import SortedRowsWarning, named
 from luce.report.facts import Column
 from luce.tables.batches import Batches
 from luce.tables.columns import plan
@@ -136,6 +137,13 @@ class _Learnt:
                 raise Failure(f"{roles.source}: {error}") from error
         if len(self.notes) < MOST_NOTES:
             self.notes += notes_of(caught, f"Rows {numbers[0]:,} to {numbers[-1]:,}: ")
+        for absent in (warned.message.absent for warned in caught if isinstance(warned.message, SortedRowsWarning)):
+            names = named([self.first.classes[code] for code in absent])
+            self.notes.append(
+                f"The rows seem to be sorted by class: {names}, frequent before, came no more in rows"
+                f" {numbers[0]:,} to {numbers[-1]:,}. What was learnt of such classes fades: shuffle the table's"
+                " rows, or train without --stream."
+            )
         self.shares += mass @ given
         self.rows += len(X)
 
