@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from luce import _core
+from luce._version import __version__
 from luce.options import threads
 
 __all__ = ["set_num_threads", "show_config"]
@@ -34,8 +35,6 @@ def show_config() -> Configuration:
     >>> luce.show_config()["isa"] in luce.show_config()["isa_available"]
     True
     """
-    from luce import __version__
-
     return Configuration(
         version=__version__,
         isa=_core.isa(),

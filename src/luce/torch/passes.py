@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from luce.linear import row_chunks
+from luce._linear import row_chunks
 from luce.torch import blocks, kernels
 from luce.torch.formulas import Options, Target, wide, without_nan
 from luce.torch.kernels import row_dtype

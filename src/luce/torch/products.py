@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from luce import _core
+from luce._linear import add_product
 from luce.blas import shared_out
-from luce.linear import add_product
 from luce.torch import kernels
 
 __all__ = ["multiply"]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from luce import _core
+from luce._softmax import softmax
 from luce.contract import Problem, prepare
 from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
@@ -19,7 +20,6 @@ from luce.models.linear.losses.targets_held import (
     columns_of_scores,
 )
 from luce.options import threads
-from luce.softmax import softmax
 
 __all__ = ["SoftmaxLoss"]
 
