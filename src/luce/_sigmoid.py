@@ -7,124 +7,116 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from luce import _core
-from luce.arrays import Output, floating, given, masses, working, working_dtype
-from luce.contract import of_usual_size
-from luce.options import check_normalizer, choice, nothing_left, number, threads
+from luce.arrays.given import computing_dtype, floating, given, nonnegative, of_usual_size, working
+from luce.arrays.output import Output
+from luce.contract.numbers import threads
+from luce.contract.options import SigmoidOptions, checked
+from luce.contract.reduction import Divided, counts_rows
+from luce.contract.signature import with_options
+from luce.rows import core
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Unpack
 
-    from luce.options import OnEmpty, Reduction
+    from luce.contract.options import GivenSigmoidOptions
 
 __all__ = ["sigmoid_cross_entropy", "sigmoid_cross_entropy_and_grad"]
 
 
-class _Problem(NamedTuple):
+class _CheckedCall(NamedTuple):
     """A checked call: everything elementwise and contiguous."""
 
     logits: NDArray[Any]
     target: NDArray[Any]
     positive: NDArray[Any] | None
-    weight: NDArray[Any] | None
+    weight: NDArray[np.float64] | None
     smoothing: float
-    divisor: float
-    reduction: Reduction
-    on_empty: OnEmpty
+    divided: Divided
     dtype: np.dtype[Any]
     n_threads: int | None
 
     def run(self, grad: NDArray[Any] | None) -> Any:
-        """The value; the gradient is written where it is wanted."""
-        none = self.reduction == "none"
-        losses = np.empty(self.logits.shape, self.logits.dtype) if none else None
-        blocks = None if none else np.empty(-(-self.logits.size // _core.SIGMOID_BLOCK))
-        factor = 1.0 / self.divisor if self.divisor > 0 else 0.0
-        _core.sigmoid_cross_entropy(
-            self.logits, self.target, self.positive, self.weight, 1.0 - self.smoothing, self.smoothing, factor,
-            blocks, losses, grad, self.n_threads,
-        )  # fmt: skip
+        """Return the value; the gradient is written where it is wanted."""
+        each = self.divided.reduction == "none"
+        losses = np.empty(self.logits.shape, self.logits.dtype) if each else None
+        sums = None if each else np.empty(core.sigmoid_blocks(self.logits.size))
+        core.sigmoid_cross_entropy(
+            self.logits,
+            self.target,
+            smoothing=self.smoothing,
+            positive=self.positive,
+            weight=self.weight,
+            factor=self.divided.factor,
+            sums=sums,
+            losses=losses,
+            grad=grad,
+            n_threads=self.n_threads,
+        )
         if losses is not None:
             return losses.astype(self.dtype, copy=False)[()]
-        assert blocks is not None
-        if self.divisor > 0:
-            return self.dtype.type(_core.total(blocks) / self.divisor)
-        return self.dtype.type(0.0 if self.on_empty == "zero" else math.nan)
+        assert sums is not None
+        return self.dtype.type(self.divided.value(core.total(sums)))
 
 
-def _prepare(
-    logits: NDArray[Any],
-    target: ArrayLike,
-    weight: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-    pos_weight: ArrayLike | None,
-    label_smoothing: float,
-    reduction: Reduction,
-    normalizer: float | None,
-    on_empty: OnEmpty,
-    n_threads: int | None,
-) -> _Problem:
-    shape = logits.shape
-    dtype = working_dtype(logits.dtype)
-    each = None if weight is None else _broadcast("weight", weight, shape, np.dtype(np.float64))
-    count = float(math.prod(shape))
-    if sample_weight is not None:
-        rows = given("sample_weight", sample_weight)
-        each_row = shape if rows.shape == shape else shape[:-1]  # a single axis of logits is a batch of binary ones
-        rows = masses("sample_weight", rows, each_row, np.float64, "one weight per row", boolean=True)
-        if reduction == "mean" and normalizer is None:
-            rows = of_usual_size(rows)
-        if rows.ndim < len(shape):
-            rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
-        count = float(rows.sum()) * (math.prod(shape) // rows.size if rows.size else 0)
-        spread = np.broadcast_to(rows, shape)
-        each = np.ascontiguousarray(spread if each is None else each * spread)
-    t = masses("target", target, shape, dtype, "the logits' shape", boolean=True, row_scale=each)
+def _checked_call(
+    logits: NDArray[Any], target: ArrayLike, n_threads: int | None, given_options: GivenSigmoidOptions
+) -> _CheckedCall:
+    """Check a target and the options against logits; nothing is modified."""
+    options = checked(SigmoidOptions, given_options)
+    shape, dtype = logits.shape, computing_dtype(logits.dtype)
+    each, count = _weights(options, shape)
+    t = nonnegative("target", target, shape, dtype, "the logits' shape", boolean=True, row_scale=each)
     if each is not None and not each.all():
         t = np.where(each == 0, 0, t).astype(dtype, copy=False)
     if t.size and t.max() > 1:
         at = np.unravel_index(int(np.argmax(t > 1)), shape)
         where = ", ".join(str(int(i)) for i in at)
         raise ValueError(f"target: expected probabilities in [0, 1], got {float(t[at])!r} at [{where}]")
-    smoothing = number("label_smoothing", label_smoothing)
-    choice("reduction", reduction)
-    choice("on_empty", on_empty)
-    if normalizer is not None:
-        normalizer = number("normalizer", normalizer)
-        check_normalizer(normalizer, reduction)
-    divisor = 1.0
-    if reduction == "mean":
-        divisor = count if normalizer is None else normalizer
-        if divisor == 0.0 and on_empty == "raise":
-            raise nothing_left()
-    positive = None if pos_weight is None else _broadcast("pos_weight", pos_weight, shape, dtype)
-    z = np.ascontiguousarray(working(logits))
-    return _Problem(z, t, positive, each, smoothing, divisor, reduction, on_empty, logits.dtype, threads(n_threads))
+    return _CheckedCall(
+        np.ascontiguousarray(working(logits)),
+        t,
+        None if options.pos_weight is None else _broadcast("pos_weight", options.pos_weight, shape, dtype),
+        each,
+        options.label_smoothing,
+        Divided.by(options, count),
+        logits.dtype,
+        threads(n_threads),
+    )
+
+
+def _weights(options: SigmoidOptions, shape: tuple[int, ...]) -> tuple[NDArray[np.float64] | None, float]:
+    """Return the weight of each logit, None if all are 1, and how many logits count, by the weights of their rows."""
+    each = None if options.weight is None else _broadcast("weight", options.weight, shape, np.dtype(np.float64))
+    if options.sample_weight is None:
+        return each, float(math.prod(shape))
+    rows = given("sample_weight", options.sample_weight)
+    each_row = shape if rows.shape == shape else shape[:-1]  # a single axis of logits is a batch of binary ones
+    rows = nonnegative("sample_weight", rows, each_row, np.float64, "one weight per row", boolean=True)
+    if counts_rows(options):
+        rows = of_usual_size(rows)
+    if rows.ndim < len(shape):
+        rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
+    count = float(rows.sum()) * (math.prod(shape) // rows.size if rows.size else 0)
+    spread = np.broadcast_to(rows, shape)
+    return np.ascontiguousarray(spread if each is None else each * spread), count
 
 
 def _broadcast(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return weights, finite and not negative, of the logits' shape."""
     array = given(name, value)
-    checked = masses(name, array, array.shape, dtype, "", boolean=True)
+    weights = nonnegative(name, array, array.shape, dtype, "", boolean=True)
     try:
-        return np.ascontiguousarray(np.broadcast_to(checked, shape))
+        return np.ascontiguousarray(np.broadcast_to(weights, shape))
     except ValueError:
         raise ValueError(
             f"{name}: expected a shape that broadcasts to the logits' {shape}, got {array.shape}"
         ) from None
 
 
+@with_options(SigmoidOptions)
 def sigmoid_cross_entropy(
-    logits: ArrayLike,
-    target: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
-    normalizer: float | None = None,
-    on_empty: OnEmpty = "nan",
-    n_threads: int | None = None,
+    logits: ArrayLike, target: ArrayLike, *, n_threads: int | None = None, **options: Unpack[GivenSigmoidOptions]
 ) -> Any:
     r"""Binary cross-entropy of independent logits, :math:`\ell = -w_+ t \log\sigma(z) - (1-t)\log\sigma(-z)`.
 
@@ -137,23 +129,7 @@ def sigmoid_cross_entropy(
         holds the labels of one row.
     target : array_like
         Probabilities in [0, 1] of the logits' shape; booleans and integers 0 and 1 do.
-    weight : array_like, optional
-        Multiplies the losses; broadcasts against the logits.
-    sample_weight : array_like of shape (...), optional
-        One weight per row (per logit where there is a single axis): multiplies the losses and the rows' share of the
-        mean.
-    pos_weight : array_like, optional
-        :math:`w_+`, the weight of the positive term; broadcasts against the logits.
-    label_smoothing : float in [0, 1], default=0.0
-        ``t = (1 - label_smoothing) * t + label_smoothing / 2``.
-    reduction : {"mean", "sum", "none"}, default="mean"
-        "mean" divides by the number of logits, rows counted by their sample weights.
-    normalizer : float > 0, optional
-        What "mean" divides by instead.
-    on_empty : {"nan", "zero", "raise"}, default="nan"
-        What "mean" gives when there is nothing left to average. The gradient is 0 then.
-    n_threads : int, optional
-        Threads for this call; see :func:`luce.set_num_threads`. The result does not depend on it.
+    {options}
 
     Returns
     -------
@@ -178,32 +154,25 @@ def sigmoid_cross_entropy(
     8.75651...e-27
     """
     z = floating("logits", logits)
-    problem = _prepare(
-        z, target, weight, sample_weight, pos_weight, label_smoothing, reduction, normalizer, on_empty, n_threads
-    )
-    return problem.run(None)
+    return _checked_call(z, target, n_threads, options).run(None)
 
 
+@with_options(SigmoidOptions)
 def sigmoid_cross_entropy_and_grad(
     logits: ArrayLike,
     target: ArrayLike,
     *,
-    weight: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
-    normalizer: float | None = None,
-    on_empty: OnEmpty = "nan",
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
+    **options: Unpack[GivenSigmoidOptions],
 ) -> tuple[Any, NDArray[Any]]:
     r"""The binary cross-entropy and its gradient, :math:`(1-t)\,\sigma(z) - w_+ t\,\sigma(-z)`.
 
     Parameters
     ----------
-    logits, target, weight, sample_weight, pos_weight, label_smoothing, reduction, normalizer, on_empty, n_threads
+    logits, target
         As for :func:`sigmoid_cross_entropy`.
+    {options}
     out : ndarray, optional
         Where to write the gradient: of the logits' shape and dtype; may be the logits themselves.
 
@@ -230,9 +199,7 @@ def sigmoid_cross_entropy_and_grad(
     array([[-0.25,  0.25]])
     """
     z = floating("logits", logits)
-    problem = _prepare(
-        z, target, weight, sample_weight, pos_weight, label_smoothing, reduction, normalizer, on_empty, n_threads
-    )
-    output = Output(out, z, problem.logits, (problem.target, problem.positive, problem.weight))
-    value = problem.run(output.rows)
+    call = _checked_call(z, target, n_threads, options)
+    output = Output(out, z, call.logits, (call.target, call.positive, call.weight))
+    value = call.run(output.rows)
     return value, output.finish()

@@ -1,0 +1,163 @@
+"""A call with NumPy's arrays, checked once: its target and options become the form that kernels take."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from luce.arrays.given import described, floating, given, nonnegative, of_usual_size
+from luce.contract.form import Form, RowOptions
+from luce.contract.options import Options, checked
+from luce.contract.reduction import Divided, counts_rows
+from luce.contract.targets import (
+    DISTRIBUTION,
+    INDICES,
+    PROBABILITIES,
+    check_pair,
+    check_tail,
+    is_pair,
+    kind_of_target,
+)
+from luce.rows.core import total
+from luce.rows.targets import class_indices, tail_share
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Unpack
+
+    from luce.contract.options import GivenOptions
+
+    Target = ArrayLike | tuple[ArrayLike, ArrayLike]
+
+__all__ = ["CheckedCall", "checked_call"]
+
+
+class CheckedCall(NamedTuple):
+    """A checked call: the form of its rows, how their losses are divided, and the shape of the rows."""
+
+    form: Form
+    divided: Divided
+    shape: tuple[int, ...]
+
+    @property
+    def factor(self) -> float:
+        """What derivatives are multiplied by; 0 where nothing is left to average."""
+        return self.divided.factor
+
+    def reduce(self, losses: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
+        """Return the value of the loss from its rows, rounded once."""
+        if self.divided.reduction == "none":
+            return losses.reshape(self.shape).astype(dtype)[()]
+        found = total(losses) if losses.size != 1 else losses.item()
+        if math.isinf(found) and self.divided.divisor > 0 and np.isfinite(losses).all():
+            return dtype.type(total(losses / self.divided.divisor))  # the sum left the type, the mean need not
+        return dtype.type(self.divided.value(found))
+
+
+class _Rows(NamedTuple):
+    """A target as rows: `indices` (N,), or `indices` and `value` (N, k) with a `tail` (N,), or `dense` (N, V)."""
+
+    indices: NDArray[np.int64] | None = None
+    value: NDArray[Any] | None = None
+    dense: NDArray[Any] | None = None
+    tail: NDArray[np.float64] | None = None
+    counted: int | None = None  # class indices that are not ignored
+
+
+def checked_call(
+    shape: tuple[int, ...], dtype: np.dtype[Any], target: Target, **options: Unpack[GivenOptions]
+) -> CheckedCall:
+    """Check a target and the options against logits of a shape (..., V) and a type; nothing is modified."""
+    given_options = checked(Options, options)
+    rows_shape, classes = shape[:-1], shape[-1]
+    rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
+    counting = counts_rows(given_options)
+
+    row_scale = None
+    if given_options.sample_weight is not None:
+        row_scale = nonnegative(
+            "sample_weight", given_options.sample_weight, rows_shape, np.float64, "one weight per row", boolean=True
+        ).reshape(rows)
+        if counting:
+            row_scale = of_usual_size(row_scale)
+
+    if is_pair(target):
+        found = _pair(target, shape, dtype, given_options.tail, row_scale)
+    else:
+        check_tail(given_options.tail, pair=False)
+        found = _single(target, shape, dtype, given_options.ignore_index, row_scale)
+    of_classes = found.counted is not None
+
+    weight = None
+    if given_options.weight is not None:
+        weight = nonnegative("weight", given_options.weight, (classes,), dtype, "one weight per class", boolean=True)
+        if of_classes and counting and given_options.z_loss == 0:
+            weight = of_usual_size(weight)
+
+    ignored = given_options.ignore_index if of_classes and found.counted != rows else None
+    form = Form.of(
+        classes,
+        RowOptions.of(given_options, ignored),
+        indices=found.indices,
+        value=found.value,
+        dense=found.dense,
+        tail=found.tail,
+        weight=weight,
+        row_scale=row_scale,
+    )
+    count = 1.0
+    if counting:
+        count = float(rows if found.counted is None else found.counted)
+        if row_scale is not None or (weight is not None and of_classes):
+            count = _count(form, rows)
+    return CheckedCall(form, Divided.by(given_options, count), rows_shape)
+
+
+def _pair(
+    target: Any, shape: tuple[int, ...], dtype: np.dtype[Any], tail: str | None, row_scale: NDArray[np.float64] | None
+) -> _Rows:
+    """Return a target of (indices, probabilities), each (..., k), as rows."""
+    rows_shape, classes = shape[:-1], shape[-1]
+    indices, probabilities = given(INDICES, target[0]), floating(PROBABILITIES, target[1])
+    kind = indices.dtype.kind if indices.size else "i"  # an empty list is one of integers, too
+    check_pair(kind, indices.shape, probabilities.shape, rows_shape, lambda: described(indices))
+    idle = None if row_scale is None else (row_scale == 0).reshape(rows_shape)
+    index, _ = class_indices(INDICES, indices, classes, None, dropped=idle)
+    value = nonnegative(PROBABILITIES, probabilities, indices.shape, dtype, "the indices' shape", row_scale=row_scale)
+    flat = (math.prod(rows_shape), indices.shape[-1])
+    index, value = index.reshape(flat), value.reshape(flat)
+    return _Rows(index, value, tail=None if tail is None else tail_share(index, value, classes, row_scale))
+
+
+def _single(
+    target: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    ignored: int | None,
+    row_scale: NDArray[np.float64] | None,
+) -> _Rows:
+    """Return a target of one array, class indices (...) or a distribution (..., V), as rows."""
+    rows_shape, classes = shape[:-1], shape[-1]
+    rows = math.prod(rows_shape)
+    array = given("target", target)
+    kind = "i" if array.size == 0 and array.shape == rows_shape else array.dtype.kind  # an empty list, as above
+    if kind_of_target(kind, array.shape, rows_shape, shape, lambda: described(array)) == "classes":
+        idle = None if row_scale is None or row_scale.all() else (row_scale == 0).reshape(rows_shape)
+        index, counted = class_indices("target", array, classes, ignored, dropped=idle)
+        return _Rows(index.reshape(rows), counted=counted)
+    dense = nonnegative("target", array, shape, dtype, DISTRIBUTION, row_scale=row_scale)
+    return _Rows(dense=dense.reshape(rows, classes))
+
+
+def _count(form: Form, rows: int) -> float:
+    """Return the sum of w[y] r over rows that are not ignored; for other targets than indices, of r."""
+    mass = np.ones(rows) if form.row_scale is None else form.row_scale
+    if form.indices is not None and form.value is None:
+        live = form.indices != form.ignored if form.ignored is not None else np.ones(rows, bool)
+        share = mass[live]
+        if form.weight is not None:
+            share = share * form.weight[form.indices[live]].astype(np.float64)
+        mass = np.ascontiguousarray(share)
+    return total(mass)
