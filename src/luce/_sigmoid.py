@@ -9,6 +9,7 @@ import numpy as np
 
 from luce.arrays.given import computing_dtype, floating, given, nonnegative, of_usual_size, working
 from luce.arrays.output import Output
+from luce.contract.form import SigmoidForm
 from luce.contract.numbers import threads
 from luce.contract.options import SigmoidOptions, checked
 from luce.contract.reduction import Divided, counts_rows
@@ -28,10 +29,7 @@ class _CheckedCall(NamedTuple):
     """A checked call: everything elementwise and contiguous."""
 
     logits: NDArray[Any]
-    target: NDArray[Any]
-    positive: NDArray[Any] | None
-    weight: NDArray[np.float64] | None
-    smoothing: float
+    form: SigmoidForm
     divided: Divided
     dtype: np.dtype[Any]
     n_threads: int | None
@@ -43,10 +41,7 @@ class _CheckedCall(NamedTuple):
         sums = None if each else np.empty(core.sigmoid_blocks(self.logits.size))
         core.sigmoid_cross_entropy(
             self.logits,
-            self.target,
-            smoothing=self.smoothing,
-            positive=self.positive,
-            weight=self.weight,
+            self.form,
             factor=self.divided.factor,
             sums=sums,
             losses=losses,
@@ -73,16 +68,10 @@ def _checked_call(
         at = np.unravel_index(int(np.argmax(t > 1)), shape)
         where = ", ".join(str(int(i)) for i in at)
         raise ValueError(f"target: expected probabilities in [0, 1], got {float(t[at])!r} at [{where}]")
-    return _CheckedCall(
-        np.ascontiguousarray(working(logits)),
-        t,
-        None if options.pos_weight is None else _broadcast("pos_weight", options.pos_weight, shape, dtype),
-        each,
-        options.label_smoothing,
-        Divided.by(options, count),
-        logits.dtype,
-        threads(n_threads),
-    )
+    positive = None if options.pos_weight is None else _broadcast("pos_weight", options.pos_weight, shape, dtype)
+    form = SigmoidForm(t, positive, each, options.label_smoothing)
+    rows = np.ascontiguousarray(working(logits))
+    return _CheckedCall(rows, form, Divided.by(options, count), logits.dtype, threads(n_threads))
 
 
 def _weights(options: SigmoidOptions, shape: tuple[int, ...]) -> tuple[NDArray[np.float64] | None, float]:
@@ -200,6 +189,6 @@ def sigmoid_cross_entropy_and_grad(
     """
     z = floating("logits", logits)
     call = _checked_call(z, target, n_threads, options)
-    output = Output(out, z, call.logits, (call.target, call.positive, call.weight))
+    output = Output(out, z, call.logits, call.form)
     value = call.run(output.rows)
     return value, output.finish()

@@ -70,36 +70,28 @@ def checked_call(
     shape: tuple[int, ...], dtype: np.dtype[Any], target: Target, **options: Unpack[GivenOptions]
 ) -> CheckedCall:
     """Check a target and the options against logits of a shape (..., V) and a type; nothing is modified."""
-    given_options = checked(Options, options)
+    own = checked(Options, options)
     rows_shape, classes = shape[:-1], shape[-1]
     rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
-    counting = counts_rows(given_options)
-
-    row_scale = None
-    if given_options.sample_weight is not None:
-        row_scale = nonnegative(
-            "sample_weight", given_options.sample_weight, rows_shape, np.float64, "one weight per row", boolean=True
-        ).reshape(rows)
-        if counting:
-            row_scale = of_usual_size(row_scale)
-
+    counting = counts_rows(own)
+    row_scale = None if own.sample_weight is None else _row_scale(own.sample_weight, rows_shape, counting)
     if is_pair(target):
-        found = _pair(target, shape, dtype, given_options.tail, row_scale)
+        found = _pair(target, shape, dtype, own.tail, row_scale)
     else:
-        check_tail(given_options.tail, pair=False)
-        found = _single(target, shape, dtype, given_options.ignore_index, row_scale)
+        check_tail(own.tail, pair=False)
+        found = _single(target, shape, dtype, own.ignore_index, row_scale)
     of_classes = found.counted is not None
 
     weight = None
-    if given_options.weight is not None:
-        weight = nonnegative("weight", given_options.weight, (classes,), dtype, "one weight per class", boolean=True)
-        if of_classes and counting and given_options.z_loss == 0:
+    if own.weight is not None:
+        weight = nonnegative("weight", own.weight, (classes,), dtype, "one weight per class", boolean=True)
+        if of_classes and counting and own.z_loss == 0:
             weight = of_usual_size(weight)
 
-    ignored = given_options.ignore_index if of_classes and found.counted != rows else None
+    ignored = own.ignore_index if of_classes and found.counted != rows else None
     form = Form.of(
         classes,
-        RowOptions.of(given_options, ignored),
+        RowOptions.of(own, ignored),
         indices=found.indices,
         value=found.value,
         dense=found.dense,
@@ -107,12 +99,17 @@ def checked_call(
         weight=weight,
         row_scale=row_scale,
     )
-    count = 1.0
-    if counting:
-        count = float(rows if found.counted is None else found.counted)
-        if row_scale is not None or (weight is not None and of_classes):
-            count = _count(form, rows)
-    return CheckedCall(form, Divided.by(given_options, count), rows_shape)
+    count = float(rows if found.counted is None else found.counted)
+    if counting and (row_scale is not None or (weight is not None and of_classes)):
+        count = _count(form, rows)
+    return CheckedCall(form, Divided.by(own, count), rows_shape)
+
+
+def _row_scale(sample_weight: ArrayLike, shape: tuple[int, ...], counting: bool) -> NDArray[np.float64]:
+    """Return the weights of rows (N,); where they count in the divisor of a mean, of usual size."""
+    scale = nonnegative("sample_weight", sample_weight, shape, np.float64, "one weight per row", boolean=True)
+    scale = scale.reshape(math.prod(shape))
+    return of_usual_size(scale) if counting else scale
 
 
 def _pair(

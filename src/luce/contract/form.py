@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from luce.contract.options import TOLERANCE, Options, described
+from luce.contract.options import POSITIVE_OR_NONE, TOLERANCE, Options, described
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Form", "RowOptions"]
+__all__ = ["Form", "RowOptions", "SigmoidForm"]
 
 
 class RowOptions(NamedTuple):
@@ -43,6 +43,8 @@ class RowOptions(NamedTuple):
     @classmethod
     def of(cls, options: Options, ignored: int | None, tolerance: float = 0.0) -> RowOptions:
         """Return those of a call's options, with the class that is ignored in its target."""
+        if options.softcap == 0:  # which stands for none from here on
+            POSITIVE_OR_NONE.check("softcap", options.softcap)
         return cls(
             options.label_smoothing,
             ignored,
@@ -60,6 +62,18 @@ class RowOptions(NamedTuple):
             if check is not None and (value != 0 or name != "softcap"):
                 check(name, value)
         TOLERANCE.check("tolerance", self.tolerance)
+
+
+class SigmoidForm(NamedTuple):
+    """What shapes the losses of a sigmoid's logits, all arrays of the logits' size.
+
+    The target t becomes (1 − smoothing)·t + smoothing/2; `positive` multiplies its positive term, `weight` the loss.
+    """
+
+    target: NDArray[Any]
+    positive: NDArray[Any] | None = None
+    weight: NDArray[np.float64] | None = None
+    smoothing: float = 0.0
 
 
 class Form(NamedTuple):

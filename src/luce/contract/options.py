@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ON_EMPTY",
+    "POSITIVE_OR_NONE",
     "REDUCTION",
     "SHARE",
+    "TAIL",
     "TOLERANCE",
     "GivenOptions",
     "GivenSigmoidOptions",
@@ -46,6 +48,7 @@ def class_to_ignore(name: str, value: Any) -> int | None:
 
 
 REDUCTION = Choice(("mean", "sum", "none"))
+TAIL = Choice((None, "uniform"))
 ON_EMPTY = Choice(("nan", "zero", "raise"))
 SHARE = Range("a number in [0, 1]", lambda x: 0 <= x <= 1)
 POSITIVE_OR_NONE = Range("a finite number > 0 or None", lambda x: x > 0)
@@ -126,7 +129,7 @@ class Options(NamedTuple):
             '{"uniform"}',
             """For a target of (indices, probabilities): spread the mass that a row's probabilities lack to 1 evenly
         over the classes it does not list. By default it is left out.""",
-            Choice((None, "uniform")).check,
+            TAIL.check,
         ),
     ] = None
     reduction: Annotated[

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from luce._core import Half, Statistics, Threads
-    from luce.contract.form import Form
+    from luce.contract.form import Form, SigmoidForm
 
     Floats = NDArray[Any]
     Doubles = NDArray[np.float64]
@@ -103,11 +103,8 @@ def sigmoid_blocks(size: int) -> int:
 
 def sigmoid_cross_entropy(
     logits: Floats,
-    target: Floats,
+    form: SigmoidForm,
     *,
-    smoothing: float,
-    positive: Floats | None = None,
-    weight: Doubles | None = None,
     factor: float = 1.0,
     sums: Doubles | None = None,
     losses: Floats | None = None,
@@ -115,6 +112,7 @@ def sigmoid_cross_entropy(
     n_threads: int | None = None,
 ) -> None:
     """Write what the losses of logits of any shape add up to, block by block; each loss; and factor·weight·∂ℓ/∂z."""
+    target, positive, weight, smoothing = form
     _core.sigmoid_cross_entropy(
         logits, target, positive, weight, 1.0 - smoothing, smoothing, factor, sums, losses, grad, n_threads
     )

@@ -19,13 +19,14 @@ from luce.contract.options import (
     ON_EMPTY,
     POSITIVE_OR_NONE,
     REDUCTION,
+    TAIL,
     TOLERANCE,
     Options,
     check_normalizer,
     checked,
     class_to_ignore,
 )
-from luce.contract.reduction import nothing_left
+from luce.contract.reduction import counts_rows, nothing_left
 from luce.contract.targets import (
     DISTRIBUTION,
     INDICES,
@@ -121,7 +122,6 @@ def prepare(
 ) -> Prepared:
     """Check a target and the options against logits (..., V), whose classes are moved last from `class_axis`."""
     given = _checked(given, tolerance)
-    ignored, reduction, normalizer = given.ignore_index, given.reduction, given.normalizer
     weight, sample_weight = given.weight, given.sample_weight
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     rows = math.prod(shape)
@@ -129,36 +129,38 @@ def prepare(
         raise ValueError(f"input: expected at least one class, got logits of shape {tuple(logits_shape)}")
     if weight is not None:
         weight = _of_shape("weight", weight, device, (classes,), "one weight per class")
-    dtype = row_dtype(device)
-    scale = torch.ones((), dtype=dtype, device=device).expand(rows)
+    scale = torch.ones((), dtype=row_dtype(device), device=device).expand(rows)
     dropped = None
     if sample_weight is not None:
         sample_weight = _of_shape("sample_weight", sample_weight, device, shape, "one weight per row")
-        scale = sample_weight.reshape(rows).to(dtype)
-        if reduction == "mean" and normalizer is None and sample_weight.dtype == torch.float64:
+        scale = sample_weight.reshape(rows).to(scale.dtype)
+        if counts_rows(given) and sample_weight.dtype == torch.float64:
             scale = _of_usual_size(scale)
         dropped = scale == 0
-    found = _rows(target, logits_shape, class_axis, device, ignored, given.tail, shift, dropped)
+    found = _rows(target, logits_shape, class_axis, device, given, shift, dropped)
     if dropped is not None:
         found = found.without(dropped, classes)
-    if found.indices is None or found.value is not None:
-        ignored = None
+    ignored = given.ignore_index if found.indices is not None and found.value is None else None
     options = RowOptions.of(given, ignored, tolerance)
     whole = Target(*found[:3], weight)
     divisor: Tensor | float | None = None
-    if reduction == "mean":
-        if found.counted is not None and sample_weight is None and weight is None and normalizer is None:
+    if given.reduction == "mean":
+        if found.counted is not None and sample_weight is None and weight is None and given.normalizer is None:
             divisor = found.counted
         else:
-            divisor = _divisor(whole, scale, options, normalizer)
+            divisor = _divisor(whole, scale, options, given.normalizer)
         if given.on_empty == "raise" and bool(divisor == 0):
             raise nothing_left()
-        if isinstance(divisor, Tensor):
-            share = 1 / torch.where(divisor == 0, 1.0, divisor)
-        else:
-            share = torch.full((), 1 / (divisor or 1.0), dtype=dtype, device=device)
+        share = _share(divisor, scale)
         scale = share.expand(rows) if sample_weight is None else scale * share
-    return Prepared(whole, scale, divisor, options, shape, reduction, given.on_empty)
+    return Prepared(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
+
+
+def _share(divisor: Tensor | float, like: Tensor) -> Tensor:
+    """Return the inverse of a divisor, 1 where it is 0, of another tensor's type and device."""
+    if isinstance(divisor, Tensor):
+        return 1 / torch.where(divisor == 0, 1.0, divisor)
+    return torch.full((), 1 / (divisor or 1.0), dtype=like.dtype, device=like.device)
 
 
 def _checked(given: Options, tolerance: float) -> Options:
@@ -167,8 +169,7 @@ def _checked(given: Options, tolerance: float) -> Options:
         REDUCTION.check("reduction", given.reduction)
         ON_EMPTY.check("on_empty", given.on_empty)
         check_normalizer(given.normalizer, given.reduction)
-        if given.softcap == 0:  # which stands for none below
-            POSITIVE_OR_NONE.check("softcap", given.softcap)
+        TAIL.check("tail", given.tail)
         return given._replace(ignore_index=class_to_ignore("ignore_index", given.ignore_index))
     TOLERANCE.check("tolerance", tolerance)
     if not isinstance(given.normalizer, Tensor):
@@ -182,14 +183,14 @@ def _rows(
     logits_shape: tuple[int, ...],
     class_axis: int,
     device: torch.device,
-    ignored: int | None,
-    tail: str | None,
+    given: Options,
     shift: bool,
     dropped: Tensor | None,
 ) -> _Rows:
     """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
-    check_tail(tail, pair=is_pair(target))
+    ignored = given.ignore_index
+    check_tail(given.tail, pair=is_pair(target))
     if is_pair(target):
         if shift:
             raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, xlogy
 
+from luce.contract.form import SigmoidForm
 from luce.contract.numbers import threads
 from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
@@ -45,9 +46,7 @@ class SigmoidLoss(TargetsHeld):
         sums = np.empty(core.sigmoid_blocks(scores.size))
         core.sigmoid_cross_entropy(
             scores,
-            target,
-            smoothing=self.smoothing,
-            weight=each,
+            SigmoidForm(target, weight=each, smoothing=self.smoothing),
             sums=sums,
             grad=grad,
             n_threads=threads(self.n_threads),
