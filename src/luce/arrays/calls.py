@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce.arrays.given import described, floating, given, nonnegative, of_usual_size
-from luce.contract.form import Form, RowOptions
+from luce.contract.form import Form
 from luce.contract.options import Options, checked
 from luce.contract.reduction import Divided, counts_rows
 from luce.contract.targets import (
@@ -89,15 +89,9 @@ def checked_call(
             weight = of_usual_size(weight)
 
     ignored = own.ignore_index if of_classes and found.counted != rows else None
+    indices, value, dense, tail, _ = found
     form = Form.of(
-        classes,
-        RowOptions.of(own, ignored),
-        indices=found.indices,
-        value=found.value,
-        dense=found.dense,
-        tail=found.tail,
-        weight=weight,
-        row_scale=row_scale,
+        classes, own, ignored, indices=indices, value=value, dense=dense, weight=weight, tail=tail, row_scale=row_scale
     )
     count = float(rows if found.counted is None else found.counted)
     if counting and (row_scale is not None or (weight is not None and of_classes)):
@@ -137,15 +131,14 @@ def _single(
 ) -> _Rows:
     """Return a target of one array, class indices (...) or a distribution (..., V), as rows."""
     rows_shape, classes = shape[:-1], shape[-1]
-    rows = math.prod(rows_shape)
     array = given("target", target)
     kind = "i" if array.size == 0 and array.shape == rows_shape else array.dtype.kind  # an empty list, as above
     if kind_of_target(kind, array.shape, rows_shape, shape, lambda: described(array)) == "classes":
         idle = None if row_scale is None or row_scale.all() else (row_scale == 0).reshape(rows_shape)
         index, counted = class_indices("target", array, classes, ignored, dropped=idle)
-        return _Rows(index.reshape(rows), counted=counted)
+        return _Rows(index.reshape(-1), counted=counted)
     dense = nonnegative("target", array, shape, dtype, DISTRIBUTION, row_scale=row_scale)
-    return _Rows(dense=dense.reshape(rows, classes))
+    return _Rows(dense=dense.reshape(math.prod(rows_shape), classes))
 
 
 def _count(form: Form, rows: int) -> float:

@@ -103,7 +103,8 @@ class Form(NamedTuple):
     def of(
         cls,
         classes: int,
-        options: RowOptions,
+        options: Options | RowOptions,
+        ignored: int | None,
         *,
         indices: NDArray[np.int64] | None = None,
         value: NDArray[Any] | None = None,
@@ -112,21 +113,22 @@ class Form(NamedTuple):
         tail: NDArray[np.float64] | None = None,
         row_scale: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Return the form of rows of so many classes with a target of one kind."""
+        """Return the form of rows of so many classes with a target of one kind; fields in their order, which is fast."""
+        n_listed = 0 if indices is None else 1 if value is None else value.shape[1]
         return cls(
-            n_listed=0 if indices is None else 1 if value is None else value.shape[1],
-            indices=indices,
-            value=value,
-            dense=dense,
-            weight=weight,
-            tail=tail,
-            row_scale=row_scale,
-            given_share=1.0 - options.label_smoothing,
-            background=options.label_smoothing / classes,
-            ignored=options.ignored if indices is not None and value is None else None,
-            z_loss=options.z_loss,
-            softcap=options.softcap,
-            temperature=options.temperature,
+            n_listed,
+            indices,
+            value,
+            dense,
+            weight,
+            tail,
+            row_scale,
+            1.0 - options.label_smoothing,
+            options.label_smoothing / classes,
+            ignored if value is None and n_listed else None,
+            options.z_loss,
+            options.softcap or 0.0,
+            options.temperature,
         )
 
     def rows(self, begin: int, end: int) -> Form:

@@ -21,7 +21,7 @@ class Range(NamedTuple):
 
     def check(self, name: str, value: Any) -> float:
         """Return the number that an argument is; a TypeError for what is none, a ValueError outside the range."""
-        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        if type(value) is not float and (not isinstance(value, numbers.Real) or isinstance(value, bool)):
             raise TypeError(f"{name}: expected {self.wanted}, got {shown(value)}")
         try:
             result = float(value)

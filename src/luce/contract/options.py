@@ -222,6 +222,7 @@ _DESCRIBED: dict[type, dict[str, Option]] = {
     kind: {name: annotation.__metadata__[0] for name, annotation in kind.__annotations__.items()}
     for kind in (Options, SigmoidOptions)
 }
+_DEFAULTS: dict[type, Any] = {kind: kind() for kind in _DESCRIBED}
 
 
 def described(kind: type[Options] | type[SigmoidOptions]) -> dict[str, Option]:
@@ -239,18 +240,18 @@ def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
     ValueError
         For a number or a word that the option can't be, or a normaliser of anything but a mean.
     """
-    options, defaults = described(kind), kind._field_defaults
-    for name in given:
+    result: _Kind = _DEFAULTS[kind]
+    if not given:
+        return result
+    options, defaults, found = described(kind), kind._field_defaults, {}
+    for name, value in given.items():
         if name not in options:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(options)}")
-    found = {}
-    for name, option in options.items():
-        if name in given:
-            value = given[name]
-            as_it_is = option.check is None or (value is None and defaults[name] is None)
-            found[name] = value if as_it_is or option.check is None else option.check(name, value)
+        check = options[name].check
+        found[name] = value if check is None or (value is None and defaults[name] is None) else check(name, value)
     result = kind(**found)
-    check_normalizer(result.normalizer, result.reduction)
+    if result.normalizer is not None:
+        check_normalizer(result.normalizer, result.reduction)
     return result
 
 

@@ -294,6 +294,7 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> tupl
     form = Form.of(
         classes,
         options,
+        options.ignored,
         indices=index if value is not None or index is None else index.reshape(-1),
         value=value,
         dense=numbers(target.dense),
