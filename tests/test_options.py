@@ -72,12 +72,6 @@ def test_what_is_no_array_is_checked(kind, name):
         checked(kind, {name: "no such value"})
 
 
-def test_the_page_has_them(pytestconfig):
-    text = (pytestconfig.rootpath / "docs" / "contract.md").read_text()
-    for name in Options._fields:
-        assert f"`{name}`" in text, name
-
-
 def test_a_row_has_a_field_for_each_of_its_options():
     options = checked(Options, {"label_smoothing": 0.25, "z_loss": 0.5, "softcap": 3.0, "temperature": 2.0})
     for given in (options, RowOptions.of(options, None)):

@@ -113,7 +113,7 @@ class Form(NamedTuple):
         tail: NDArray[np.float64] | None = None,
         row_scale: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Return the form of rows of so many classes with a target of one kind; fields in their order, which is fast."""
+        """Return the form of rows of so many classes with a target of one kind; by place, which is faster."""
         n_listed = 0 if indices is None else 1 if value is None else value.shape[1]
         return cls(
             n_listed,
