@@ -269,7 +269,7 @@ def linear_cross_entropy_and_grad(
         form = call.form.rows(chunk.start, chunk.stop)
         x = _counting(layer.x[chunk], form)
         layer.product(x, layer.w, layer.b, g)
-        core.cross_entropy(g, form, factor=call.factor, losses=losses[chunk], grad=g, n_threads=n)
+        core.cross_entropy(g, form, factor=call.divided.factor, losses=losses[chunk], grad=g, n_threads=n)
         np.matmul(g, layer.w, out=grad_x[chunk])
         totals.add(g, x)
         totals.add_bias(g)
@@ -343,7 +343,7 @@ def linear_cross_entropy_hvp(
         _direction_of_logits(layer, x, along._replace(input=dx), dz)
         # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
         needs_grad = dx is not None or along.linear_weight is not None
-        core.cross_entropy_hvp(z, form, dz, dz, factor=call.factor, grad=z if needs_grad else None, n_threads=n)
+        core.cross_entropy_hvp(z, form, dz, dz, factor=call.divided.factor, grad=z if needs_grad else None, n_threads=n)
         np.matmul(dz, layer.w, out=product_x[chunk])
         if along.linear_weight is not None:
             product_x[chunk] += z @ along.linear_weight

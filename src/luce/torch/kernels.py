@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from luce.contract.form import Form, RowOptions
+from luce.contract.form import Form, RowOptions, TargetRows
 from luce.contract.targets import INDICES, out_of_range
 from luce.rows import core
 from luce.rows.chunks import steps
@@ -291,17 +291,15 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> tupl
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
     row_scale = None if common else array(scale.to(torch.float64))
-    form = Form.of(
-        classes,
-        options,
-        options.ignored,
-        indices=index if value is not None or index is None else index.reshape(-1),
-        value=value,
-        dense=numbers(target.dense),
-        weight=numbers(target.weight),
-        tail=tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
-        row_scale=row_scale,
+    of_classes = index is not None and value is None
+    rows = TargetRows(
+        index.reshape(-1) if index is not None and value is None else index,
+        value,
+        numbers(target.dense),
+        tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
+        options.ignored if of_classes else None,
     )
+    form = Form.of(classes, options, rows, numbers(target.weight), row_scale)
     return form, factor if common else 1.0
 
 
