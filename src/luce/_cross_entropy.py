@@ -268,7 +268,7 @@ def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
 
 
 def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> NDArray[Any]:
-    """The slope at the listed classes, less what the mass would give to those that share the tail."""
+    """Return the slope at the listed classes, less what the mass would give to those that share the tail."""
     listed = np.take_along_axis(slope, index, axis=1)
     if tail:
         shares = np.ones(slope.shape, bool)

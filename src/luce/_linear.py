@@ -85,14 +85,14 @@ class _Layer:
         self.b = None if b is None else self.part(b)
 
     def part(self, array: NDArray[Any]) -> NDArray[Any]:
-        """In the layer's type, and with a layout that a matrix product takes without a copy."""
+        """Return an array in the layer's type, and with a layout that a matrix product takes without a copy."""
         array = array.astype(self.working, copy=False)
         if array.ndim == 2 and not (array.flags.c_contiguous or array.flags.f_contiguous):
             array = np.ascontiguousarray(array)
         return array
 
     def direction(self, vector: Any) -> LinearGrads:
-        """A direction in (x, W, b), with None for the parts that stay."""
+        """Return a checked direction in (x, W, b), with None for the parts that stay."""
         try:
             parts = LinearGrads(*vector)
         except TypeError:
@@ -114,7 +114,7 @@ class _Layer:
         return LinearGrads(*checked)
 
     def chunks(self, width: int) -> Iterator[slice]:
-        """Rows that fit the workspace with `width` numbers each."""
+        """Return the chunks of rows that fit the workspace with `width` numbers each."""
         return even_chunks(self.rows, width * self.working.itemsize, LOGITS_WORKSPACE)
 
     def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
@@ -124,7 +124,7 @@ class _Layer:
             out += b
 
     def finish(self, grads: LinearGrads) -> LinearGrads:
-        """In the caller's shapes and type."""
+        """Return the parts in the caller's shapes and type."""
         x, w, b = (None if g is None else g.astype(self.dtype, copy=False) for g in grads)
         assert x is not None
         return LinearGrads(x.reshape(self.shape), w, b)

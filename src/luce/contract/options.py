@@ -231,7 +231,7 @@ def described(kind: type[Options] | type[SigmoidOptions]) -> dict[str, Option]:
 
 
 def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
-    """Return the options, those that were not given by default; None stands for a default of None.
+    """Return the options, those that were not given by default; a default is what it may be.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
         if name not in options:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(options)}")
         check = options[name].check
-        found[name] = value if check is None or (value is None and defaults[name] is None) else check(name, value)
+        found[name] = value if check is None or value is defaults[name] else check(name, value)
     result = kind(**found)
     if result.normalizer is not None:
         check_normalizer(result.normalizer, result.reduction)
