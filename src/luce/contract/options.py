@@ -60,7 +60,7 @@ class Option(NamedTuple):
 
     kind: str
     text: str
-    check: Callable[[str, Any], Any] | None = None
+    check: Callable[[str, Any], object] | None = None
 
 
 _OnEmpty = Annotated[
@@ -230,7 +230,7 @@ def described(kind: type[Options] | type[SigmoidOptions]) -> dict[str, Option]:
     return _DESCRIBED[kind]
 
 
-def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
+def checked(kind: type[_Kind], given: Mapping[str, object]) -> _Kind:
     """Return the options, those that were not given by default; a default is what it may be.
 
     Raises
@@ -243,7 +243,8 @@ def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
     result: _Kind = _DEFAULTS[kind]
     if not given:
         return result
-    options, defaults, found = described(kind), kind._field_defaults, {}
+    options, defaults = described(kind), kind._field_defaults
+    found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in options:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(options)}")
@@ -255,7 +256,7 @@ def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
     return result
 
 
-def check_normalizer(normalizer: Any, reduction: str) -> None:
+def check_normalizer(normalizer: object, reduction: str) -> None:
     """Raise a ValueError for a normaliser of anything but a mean."""
     if normalizer is not None and reduction != "mean":
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')
