@@ -32,14 +32,11 @@ LONG_FUNCTIONS = {
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": CHECKS,
     "src/luce/cli/predict.py:predict": DOOR,
-    "src/luce/contract.py:prepare": CHECKS,
-    "src/luce/sigmoid.py:_prepare": CHECKS,
     "src/luce/tables/roles.py:roles": CHECKS,
     "src/luce/tables/training/in_memory.py:train": "the way of a training run, step by step",
     "src/luce/torch/functional.py:cross_entropy": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,
     "src/luce/torch/passes.py:forward": "the one loop over chunks, which fills what is asked for",
-    "src/luce/torch/prepared.py:prepare": CHECKS,
 }
 MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
@@ -48,16 +45,11 @@ MANY_PARAMETERS = {
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": DOOR,
     "src/luce/cli/predict.py:predict": DOOR,
-    "src/luce/contract.py:prepare": DOOR,
     "src/luce/models/classifier.py:SoftmaxClassifier.__init__": DOOR,
     "src/luce/models/classifier_cv.py:SoftmaxClassifierCV.__init__": DOOR,
     "src/luce/models/comparison/compare.py:compare": DOOR,
-    "src/luce/sigmoid.py:_prepare": DOOR,
-    "src/luce/sigmoid.py:sigmoid_cross_entropy": DOOR,
-    "src/luce/sigmoid.py:sigmoid_cross_entropy_and_grad": DOOR,
     "src/luce/torch/functional.py:cross_entropy": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,
-    "src/luce/torch/prepared.py:prepare": DOOR,
 }
 
 

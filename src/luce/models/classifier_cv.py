@@ -21,7 +21,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from luce.cross_entropy import cross_entropy
+from luce._cross_entropy import cross_entropy
 from luce.models.base import LinearClassifier
 from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from luce import _core
+from luce.matrices import narrow_pull_back, narrow_scores
 from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.matrix import LARGEST_DEVIATION
 
@@ -52,7 +52,7 @@ class DenseMatrix:
         if out is None:
             out = np.empty((len(X), len(coef)), self.dtype)
         coef, intercept = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
-        _core.narrow_scores(X, coef, intercept, out, self.n_threads)
+        narrow_scores(X, coef, intercept, out, self.n_threads)
         return out
 
     def pull_back(self, rows: slice, piece: Array) -> Array:
@@ -61,7 +61,7 @@ class DenseMatrix:
         if not self._by_rows or piece.shape[1] > NARROW:
             return np.asarray(piece.T @ X)
         total = np.empty((piece.shape[1], X.shape[1]))
-        _core.narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
+        narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
         return total
 
     def dense(self, rows: slice | Indices, columns: Indices | None = None) -> Array:

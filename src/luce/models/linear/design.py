@@ -21,6 +21,7 @@ from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.matrix import WRITTEN_ENTRIES, Matrix
 from luce.models.linear.precision import columns_suit_single
 from luce.models.linear.sparse_matrix import SparseMatrix
+from luce.rows.chunks import steps
 
 __all__ = ["GRAM_COLUMNS", "Design", "as_matrix"]
 
@@ -113,13 +114,12 @@ class Design:
         return part
 
     def blocks(self, n_scores: int) -> Iterator[slice]:
-        """Yield the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
+        """Return the rows in blocks that fit in cache beside `n_scores` scores a row; the shape alone decides."""
         width = n_scores + (self.n_columns if isinstance(self.matrix, DenseMatrix) else 0)
         step = max(128, BLOCK_ENTRIES // width)
         if self.matrix.converts:
             step = max(128, min(step, WRITTEN_ENTRIES * self.n_rows // max(1, self.matrix.n_stored)))
-        for first in range(0, self.n_rows, step):
-            yield slice(first, min(first + step, self.n_rows))
+        return steps(self.n_rows, step)
 
     def outer(self, inner: Vector) -> tuple[Vector, Vector]:
         """Return (W, b) for A (K, n_columns)."""

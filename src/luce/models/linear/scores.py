@@ -11,6 +11,7 @@ from scipy import sparse
 from luce.models.inputs.kinds import Array, Features
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import numbers_suit_single, rows_suit_single
+from luce.rows.chunks import steps
 
 __all__ = ["scores"]
 
@@ -74,8 +75,7 @@ def _blocks(X: Features) -> Iterator[Any]:
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
     step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
-    for first in range(0, X.shape[0], step):
-        yield X[first : first + step]
+    return (X[rows] for rows in steps(X.shape[0], step))
 
 
 def _of(X: Features, coef: Any, intercept: Array) -> Array:

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from luce import _core
+from luce.contract.numbers import threads
+from luce.matrices import sparse_product
 from luce.models.inputs.kinds import Array, Features
-from luce.options import threads
 
 __all__ = ["SparseRows"]
 
@@ -187,7 +187,7 @@ class _Compressed(NamedTuple):
 
     def add_product(self, dense: Array, out: Array, n_threads: int | None) -> None:
         """Add the product with a dense matrix to `out`."""
-        _core.sparse_product(self.start, self.indices, self.value, dense, out, n_threads)
+        sparse_product(self.start, self.indices, self.value, dense, out, n_threads)
 
 
 def _checked(X: Features, rows: int, columns: int) -> _Compressed:

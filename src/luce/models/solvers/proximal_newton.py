@@ -17,7 +17,7 @@ from typing import ClassVar, cast
 import numpy as np
 from scipy import linalg
 
-from luce._core import lasso_descent
+from luce.matrices import lasso_descent
 from luce.models.solvers.penalties import AbsoluteValues
 from luce.models.solvers.protocol import HasHessianAmong, Objective, Penalised, Penalty, Place, Vector, lacking
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, xlogy
 
-from luce import _core
+from luce.contract.form import SigmoidForm
+from luce.contract.numbers import threads
 from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
@@ -16,7 +17,7 @@ from luce.models.linear.losses.targets_held import (
     add_single_score,
     columns_of_scores,
 )
-from luce.options import threads
+from luce.rows import core
 
 __all__ = ["SigmoidLoss"]
 
@@ -42,21 +43,15 @@ class SigmoidLoss(TargetsHeld):
         scores, target = np.ascontiguousarray(scores), np.ascontiguousarray(target, scores.dtype)
         each = np.ascontiguousarray(np.broadcast_to(share[:, None], scores.shape), np.float64)
         grad = np.empty(scores.shape, scores.dtype)
-        sums = np.empty(-(-scores.size // _core.SIGMOID_BLOCK))
-        _core.sigmoid_cross_entropy(
+        sums = np.empty(core.sigmoid_blocks(scores.size))
+        core.sigmoid_cross_entropy(
             scores,
-            target,
-            None,  # weights of positives
-            each,
-            1.0 - self.smoothing,
-            self.smoothing,
-            1.0,  # what derivatives are multiplied by
-            sums,
-            None,  # losses one by one
-            grad,
-            threads(self.n_threads),
+            SigmoidForm(target, weight=each, smoothing=self.smoothing),
+            sums=sums,
+            grad=grad,
+            n_threads=threads(self.n_threads),
         )
-        return float(scores.dtype.type(_core.total(sums))), grad
+        return float(scores.dtype.type(core.total(sums))), grad
 
     def hvp(self, scores: Array, rows: Rows, share: Array, tangent: Array) -> Array:
         """Return (r/S) p(1 − p) times a tangent."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
-from luce import _core
-from luce.contract import Problem, prepare
+from luce._softmax import softmax
+from luce.arrays.calls import CheckedCall, checked_call
+from luce.contract.numbers import threads
 from luce.models.inputs.kinds import Array, Vector
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
@@ -18,8 +19,7 @@ from luce.models.linear.losses.targets_held import (
     add_single_score,
     columns_of_scores,
 )
-from luce.options import threads
-from luce.softmax import softmax
+from luce.rows import core
 
 __all__ = ["SoftmaxLoss"]
 
@@ -35,21 +35,23 @@ class SoftmaxLoss(TargetsHeld):
     def __init__(self, target: Array, n_scores: int, *, label_smoothing: float = 0.0, n_threads: int | None) -> None:
         super().__init__(target, n_scores, label_smoothing=label_smoothing, n_threads=n_threads)
         self.free_scores, self.even = n_scores - 1, 1 / n_scores
-        self._checked: dict[np.dtype[Any], Problem] = {}  # the call of all rows, for scores of each dtype
+        self._checked: dict[np.dtype[Any], CheckedCall] = {}  # the call of all rows, for scores of each dtype
 
     def value_and_grad(self, scores: Array, rows: Rows, share: Array) -> tuple[float, Array]:
         """Return the block's loss and its gradient in the scores."""
-        problem = self._problem(scores, rows, share)
+        call = self._call(scores, rows, share)
         losses, grad = np.empty(len(scores)), np.empty(scores.shape, scores.dtype)
         scores = np.ascontiguousarray(scores)
-        _core.cross_entropy(scores, problem.form, problem.factor, losses, grad, threads(self.n_threads))
-        return float(problem.reduce(losses, scores.dtype)), grad
+        n = threads(self.n_threads)
+        core.cross_entropy(scores, call.form, factor=call.divided.factor, losses=losses, grad=grad, n_threads=n)
+        return float(call.reduce(losses, scores.dtype)), grad
 
     def hvp(self, scores: Array, rows: Rows, share: Array, tangent: Array) -> Array:
         """Return (r/S) (diag p − p pᵀ) times a tangent."""
-        problem, product = self._problem(scores, rows, share), np.empty(scores.shape, scores.dtype)
+        call, product = self._call(scores, rows, share), np.empty(scores.shape, scores.dtype)
         scores, along = np.ascontiguousarray(scores), np.ascontiguousarray(tangent, scores.dtype)
-        _core.cross_entropy_hvp(scores, problem.form, problem.factor, along, product, None, threads(self.n_threads))
+        n = threads(self.n_threads)
+        core.cross_entropy_hvp(scores, call.form, along, product, factor=call.divided.factor, n_threads=n)
         return product
 
     def probabilities(self, scores: Array) -> Array:
@@ -127,12 +129,12 @@ class SoftmaxLoss(TargetsHeld):
         others[rows, codes] = -np.inf
         return np.asarray(chosen - others.max(axis=1))[:, None]
 
-    def _problem(self, scores: Array, rows: Rows, share: Array) -> Problem:
+    def _call(self, scores: Array, rows: Rows, share: Array) -> CheckedCall:
         """Return the checked call of some rows: all rows are checked once."""
         whole = self._checked.get(scores.dtype)
         if whole is None:
             shape = len(self.target), self.n_scores
-            whole = prepare(
+            whole = checked_call(
                 shape, scores.dtype, self.target, label_smoothing=self.smoothing, reduction="sum", ignore_index=None
             )
             self._checked[scores.dtype] = whole

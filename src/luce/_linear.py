@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from luce import _core
-from luce.arrays import floating, misshapen, working_dtype
-from luce.contract import Form, check_layer_shapes, prepare, with_options
-from luce.options import threads
+from luce.arrays.calls import checked_call
+from luce.arrays.given import computing_dtype, floating
+from luce.contract.layer import check_layer_shapes
+from luce.contract.numbers import threads
+from luce.contract.options import Options
+from luce.contract.signature import with_options
+from luce.contract.words import misshapen
+from luce.matrices import add_product
+from luce.rows import core
+from luce.rows.chunks import even_chunks
+from luce.rows.targets import dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,55 +30,31 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Unpack
 
-    from luce.contract import Target
-    from luce.options import Options
+    from luce.arrays.calls import Target
+    from luce.contract.form import Form
+    from luce.contract.options import GivenOptions
 
 __all__ = [
     "LinearGrads",
-    "add_product",
-    "counting",
     "linear_cross_entropy",
     "linear_cross_entropy_and_grad",
     "linear_cross_entropy_hvp",
-    "row_chunks",
 ]
 
 # Bytes for chunks of logits, and for the pieces of a weight gradient on their way into the sum. Chunks of several
-# hundred rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch. The second
-# is as small as it may be: 512 rows of 64,000 classes in one chunk instead of 352 save a tenth of the time.
+# hundred rows keep the matrix products at full speed; together they stay below 128 MiB whatever the batch. The weight's
+# share is as small as it may be: 512 rows of 64,000 classes in one chunk instead of 352 save a tenth of the time.
 LOGITS_WORKSPACE = 125 << 20
 WEIGHT_WORKSPACE = 5 << 19
 
 
-def row_chunks(rows: int, width: int, workspace: int | None = None) -> Iterator[slice]:
-    """Rows that fit the workspace with `width` bytes each, in chunks of about the same size."""
-    size = max(1, (LOGITS_WORKSPACE if workspace is None else workspace) // width)
-    size = size // 64 * 64 or size
-    if rows:
-        size = math.ceil(rows / math.ceil(rows / size))
-        size = min(-(-size // 16) * 16, rows)
-    for begin in range(0, rows, max(size, 1)):
-        yield slice(begin, min(begin + size, rows))
-
-
-def add_product(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any], workspace: int) -> None:
-    """Add a·b to a matrix, by pieces of rows that fit the workspace on their way."""
-    rows = max(1, workspace // max(1, out.shape[1] * out.itemsize))
-    scratch = np.empty((min(rows, len(out)), out.shape[1]), out.dtype)
-    for first in range(0, len(out), rows):
-        whole = out[first : first + rows]
-        piece = scratch[: len(whole)]
-        np.matmul(a[first : first + rows], b, out=piece)
-        whole += piece
-
-
-def counting(x: NDArray[Any], form: Form) -> NDArray[Any]:
-    """Rows of an input, with zeros where one counts for nothing and holds what is no number: 0·NaN would be NaN."""
-    dropped = form.dropped()
-    if dropped is None or np.isfinite(x[dropped]).all():
+def _counting(x: NDArray[Any], form: Form) -> NDArray[Any]:
+    """Return rows of an input, with zeros where one counts for nothing and holds no number: 0·NaN would be NaN."""
+    idle = dropped(form)
+    if idle is None or np.isfinite(x[idle]).all():
         return x
     x = x.copy()
-    x[dropped] = 0
+    x[idle] = 0
     return x
 
 
@@ -96,20 +79,20 @@ class _Layer:
         self.shape, self.classes = x.shape, w.shape[0]
         self.rows = math.prod(x.shape[:-1])
         self.logits_shape = (*x.shape[:-1], self.classes)
-        self.working = working_dtype(self.dtype)
+        self.computing_dtype = computing_dtype(self.dtype)
         self.x = self.part(x).reshape(self.rows, x.shape[-1])
         self.w = self.part(w)
         self.b = None if b is None else self.part(b)
 
     def part(self, array: NDArray[Any]) -> NDArray[Any]:
-        """In the layer's type, and with a layout that a matrix product takes without a copy."""
-        array = array.astype(self.working, copy=False)
+        """Return an array in the layer's type, and with a layout that a matrix product takes without a copy."""
+        array = array.astype(self.computing_dtype, copy=False)
         if array.ndim == 2 and not (array.flags.c_contiguous or array.flags.f_contiguous):
             array = np.ascontiguousarray(array)
         return array
 
     def direction(self, vector: Any) -> LinearGrads:
-        """A direction in (x, W, b), with None for the parts that stay."""
+        """Return a checked direction in (x, W, b), with None for the parts that stay."""
         try:
             parts = LinearGrads(*vector)
         except TypeError:
@@ -131,8 +114,8 @@ class _Layer:
         return LinearGrads(*checked)
 
     def chunks(self, width: int) -> Iterator[slice]:
-        """Rows that fit the workspace with `width` numbers each."""
-        return row_chunks(self.rows, width * self.working.itemsize)
+        """Return the chunks of rows that fit the workspace with `width` numbers each."""
+        return even_chunks(self.rows, width * self.computing_dtype.itemsize, LOGITS_WORKSPACE)
 
     def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
         """Write x wᵀ + b into `out`."""
@@ -141,7 +124,7 @@ class _Layer:
             out += b
 
     def finish(self, grads: LinearGrads) -> LinearGrads:
-        """In the caller's shapes and type."""
+        """Return the parts in the caller's shapes and type."""
         x, w, b = (None if g is None else g.astype(self.dtype, copy=False) for g in grads)
         assert x is not None
         return LinearGrads(x.reshape(self.shape), w, b)
@@ -151,7 +134,11 @@ class _Totals:
     """The gradients of weight and bias, summed over chunks."""
 
     def __init__(self, layer: _Layer) -> None:
-        self.weight = np.empty(layer.w.shape, layer.working) if layer.rows else np.zeros(layer.w.shape, layer.working)
+        self.weight = (
+            np.empty(layer.w.shape, layer.computing_dtype)
+            if layer.rows
+            else np.zeros(layer.w.shape, layer.computing_dtype)
+        )
         self.bias = None if layer.b is None else np.zeros(layer.classes, np.float64)
         self._empty = True
 
@@ -169,7 +156,7 @@ class _Totals:
             self.bias += np.ones(len(grad), grad.dtype) @ grad
 
 
-@with_options
+@with_options(Options)
 def linear_cross_entropy(
     input: ArrayLike,
     linear_weight: ArrayLike,
@@ -177,7 +164,7 @@ def linear_cross_entropy(
     *,
     linear_bias: ArrayLike | None = None,
     n_threads: int | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[GivenOptions],
 ) -> Any:
     r"""The cross-entropy of the logits :math:`x W^\top + b`, which are never held for more than a chunk of rows.
 
@@ -217,20 +204,22 @@ def linear_cross_entropy(
     1.75130...e-26
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     n = threads(n_threads)
     losses = np.empty(layer.rows)
     buffer: NDArray[Any] | None = None
     for chunk in layer.chunks(layer.classes):
-        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        buffer = (
+            np.empty((chunk.stop - chunk.start, layer.classes), layer.computing_dtype) if buffer is None else buffer
+        )
         z = buffer[: chunk.stop - chunk.start]
-        form = problem.form.rows(chunk.start, chunk.stop)
-        layer.product(counting(layer.x[chunk], form), layer.w, layer.b, z)
-        _core.cross_entropy(z, form, 1.0, losses[chunk], None, n)
-    return problem.reduce(losses, layer.dtype)
+        form = call.form.rows(chunk.start, chunk.stop)
+        layer.product(_counting(layer.x[chunk], form), layer.w, layer.b, z)
+        core.cross_entropy(z, form, losses=losses[chunk], n_threads=n)
+    return call.reduce(losses, layer.dtype)
 
 
-@with_options
+@with_options(Options)
 def linear_cross_entropy_and_grad(
     input: ArrayLike,
     linear_weight: ArrayLike,
@@ -238,7 +227,7 @@ def linear_cross_entropy_and_grad(
     *,
     linear_bias: ArrayLike | None = None,
     n_threads: int | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[GivenOptions],
 ) -> tuple[Any, LinearGrads]:
     r"""The loss and its gradients :math:`G W`, :math:`G^\top x`, :math:`G^\top 1` with :math:`G=\partial L/\partial z`.
 
@@ -274,26 +263,28 @@ def linear_cross_entropy_and_grad(
            [ 0.5,  0.5]])
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     n = threads(n_threads)
     losses = np.empty(layer.rows)
     totals = _Totals(layer)
-    grad_x = np.empty(layer.x.shape, layer.working)
+    grad_x = np.empty(layer.x.shape, layer.computing_dtype)
     buffer: NDArray[Any] | None = None
     for chunk in layer.chunks(layer.classes):
-        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        buffer = (
+            np.empty((chunk.stop - chunk.start, layer.classes), layer.computing_dtype) if buffer is None else buffer
+        )
         g = buffer[: chunk.stop - chunk.start]  # the logits, then their gradient
-        form = problem.form.rows(chunk.start, chunk.stop)
-        x = counting(layer.x[chunk], form)
+        form = call.form.rows(chunk.start, chunk.stop)
+        x = _counting(layer.x[chunk], form)
         layer.product(x, layer.w, layer.b, g)
-        _core.cross_entropy(g, form, problem.factor, losses[chunk], g, n)
+        core.cross_entropy(g, form, factor=call.divided.factor, losses=losses[chunk], grad=g, n_threads=n)
         np.matmul(g, layer.w, out=grad_x[chunk])
         totals.add(g, x)
         totals.add_bias(g)
-    return problem.reduce(losses, layer.dtype), layer.finish(LinearGrads(grad_x, totals.weight, totals.bias))
+    return call.reduce(losses, layer.dtype), layer.finish(LinearGrads(grad_x, totals.weight, totals.bias))
 
 
-@with_options
+@with_options(Options)
 def linear_cross_entropy_hvp(
     input: ArrayLike,
     linear_weight: ArrayLike,
@@ -302,7 +293,7 @@ def linear_cross_entropy_hvp(
     *,
     linear_bias: ArrayLike | None = None,
     n_threads: int | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[GivenOptions],
 ) -> LinearGrads:
     r"""The loss's Hessian in (input, weight, bias) times a direction in them.
 
@@ -340,27 +331,27 @@ def linear_cross_entropy_hvp(
            [0., 0.]])
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    problem = prepare(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     along = layer.direction(vector)
     n = threads(n_threads)
     totals = _Totals(layer)
-    product_x = np.empty(layer.x.shape, layer.working)
+    product_x = np.empty(layer.x.shape, layer.computing_dtype)
     buffers: tuple[NDArray[Any], ...] = ()
     width = (2 if along.input is None else 3) * layer.classes
     width += 0 if along.linear_weight is None else layer.x.shape[1]
     for chunk in layer.chunks(width):
         size = chunk.stop - chunk.start
         if not buffers:
-            buffers = tuple(np.empty((size, layer.classes), layer.working) for _ in range(2))
+            buffers = tuple(np.empty((size, layer.classes), layer.computing_dtype) for _ in range(2))
         z, dz = (buffer[:size] for buffer in buffers)
-        form = problem.form.rows(chunk.start, chunk.stop)
-        x = counting(layer.x[chunk], form)
-        dx = None if along.input is None else counting(along.input[chunk], form)
+        form = call.form.rows(chunk.start, chunk.stop)
+        x = _counting(layer.x[chunk], form)
+        dx = None if along.input is None else _counting(along.input[chunk], form)
         layer.product(x, layer.w, layer.b, z)
         _direction_of_logits(layer, x, along._replace(input=dx), dz)
         # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
         needs_grad = dx is not None or along.linear_weight is not None
-        _core.cross_entropy_hvp(z, form, problem.factor, dz, dz, z if needs_grad else None, n)
+        core.cross_entropy_hvp(z, form, dz, dz, factor=call.divided.factor, grad=z if needs_grad else None, n_threads=n)
         np.matmul(dz, layer.w, out=product_x[chunk])
         if along.linear_weight is not None:
             product_x[chunk] += z @ along.linear_weight

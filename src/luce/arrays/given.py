@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luce import _core
+from luce.contract.words import kind_of, misshapen, one_line, shown
+from luce.rows.core import first_bad_mass
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "Output",
     "check_logits",
+    "computing_dtype",
     "contiguous",
     "described",
     "floating",
     "given",
-    "kind_of",
     "like_logits",
-    "masses",
     "matrix",
-    "misshapen",
-    "shown",
+    "narrowed",
+    "nonnegative",
+    "of_usual_size",
     "working",
-    "working_dtype",
 ]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -39,7 +38,7 @@ _FILLED = {
 
 
 def given(name: str, value: Any) -> NDArray[Any]:
-    """The plain array that a value stands for: an array, a list, a frame, a tensor without gradient."""
+    """Return the plain array that a value stands for: an array, a list, a frame, a tensor without gradient."""
     if type(value) is np.ndarray:
         return value
     _refuse_masked(name, value, ())
@@ -82,30 +81,8 @@ def _holds_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def kind_of(value: Any) -> str:
-    """What a value is, in words: None, a list, an Index."""
-    if value is None or type(value) is np.ndarray:
-        return "None" if value is None else "an array of NumPy"
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
-
-
-def one_line(text: str) -> str:
-    """The words of a text on one line of at most 120 characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-def shown(value: Any) -> str:
-    """A value as an error shows it: its repr on one line, or what it is where that is beyond words."""
-    try:
-        return one_line(repr(value))
-    except Exception:  # an integer of thousands of digits, or whatever a foreign __repr__ raises
-        return kind_of(value)
-
-
 def described(array: NDArray[Any]) -> str:
-    """What was given instead of the numbers that were wanted."""
+    """Return words for an array that was given instead of the numbers that were wanted."""
     dtype = f"dtype {array.dtype}"
     if array.dtype.kind == "O" and array.ndim == 0:
         value = array.item()
@@ -125,21 +102,8 @@ def described(array: NDArray[Any]) -> str:
     return dtype
 
 
-def misshapen(name: str, wanted: tuple[int, ...], what: str, got: tuple[int, ...]) -> ValueError:
-    """The error for an argument of another shape than the one it should have."""
-    return ValueError(f"{name}: expected shape {wanted} ({what}), got {got}{squeezing(got, wanted)}")
-
-
-def squeezing(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """The hint for a shape with an axis of length 1 too many, or nothing."""
-    for axis in reversed(range(len(got))):
-        if got[axis] == 1 and (*got[:axis], *got[axis + 1 :]) == wanted:
-            return f"; squeeze its {'last axis' if axis == len(got) - 1 else f'axis {axis}'}, of length 1"
-    return ""
-
-
 def floating(name: str, value: ArrayLike) -> NDArray[Any]:
-    """A real floating array; lists, integers and float64 become float64, big-endian data native."""
+    """Return a real floating array; lists, integers and float64 become float64, big-endian data native."""
     array = value if type(value) is np.ndarray else given(name, value)
     if array.dtype is _FLOAT32 or array.dtype is _FLOAT64:  # a call on one small row is a matter of such shortcuts
         return array
@@ -152,17 +116,17 @@ def floating(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def working(array: NDArray[Any]) -> NDArray[Any]:
-    """The array in the type that is computed in: float16 is computed in float32."""
+    """Return the array in the type that is computed in: float16 is computed in float32."""
     return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
 def matrix(array: NDArray[Any]) -> NDArray[Any]:
-    """(..., V) as contiguous (N, V), in the type that is computed in."""
+    """Return (..., V) as contiguous (N, V), in the type that is computed in."""
     return contiguous(working(array))
 
 
 def contiguous(array: NDArray[Any]) -> NDArray[Any]:
-    """(..., V) as contiguous (N, V)."""
+    """Return (..., V) as contiguous (N, V)."""
     if array.ndim == 2 and array.flags.c_contiguous and array.flags.aligned:
         return array
     if array.ndim != 2:
@@ -171,7 +135,7 @@ def contiguous(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_logits(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Logits (..., V) with at least one class."""
+    """Return logits (..., V) with at least one class."""
     logits = floating(name, value)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"{name}: expected shape (..., V) with at least one class, got {logits.shape}")
@@ -179,15 +143,15 @@ def check_logits(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def like_logits(name: str, value: ArrayLike, logits: NDArray[Any]) -> NDArray[Any]:
-    """An array of the logits' shape, as contiguous (N, V) of the type that they are computed in."""
+    """Return an array of the logits' shape, as contiguous (N, V) of the type that they are computed in."""
     array = floating(name, value)
     if array.shape != logits.shape:
         raise ValueError(f"{name}: expected the logits' shape {logits.shape}, got {array.shape}")
-    return matrix(narrowed(name, array, working_dtype(logits.dtype)))
+    return matrix(narrowed(name, array, computing_dtype(logits.dtype)))
 
 
 def narrowed(name: str, array: NDArray[Any], dtype: Any, row_scale: NDArray[np.float64] | None = None) -> NDArray[Any]:
-    """The numbers in the type that is computed in; a ValueError where that can't hold one of a row that counts."""
+    """Return numbers in the type that is computed in; a ValueError where that can't hold one of a row that counts."""
     with np.errstate(over="ignore"):
         cast = array.astype(dtype, copy=False)
     if cast.dtype.itemsize < array.dtype.itemsize:
@@ -199,70 +163,12 @@ def narrowed(name: str, array: NDArray[Any], dtype: Any, row_scale: NDArray[np.f
     return cast
 
 
-def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """float64 for float64, float32 for the others."""
+def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type that is computed in: float64 for float64, float32 for the others."""
     return dtype if dtype.itemsize == 8 else _FLOAT32
 
 
-class Output:
-    """Where an array of results is computed, and how it reaches the array that the caller gave, if any."""
-
-    def __init__(
-        self, out: NDArray[Any] | None, like: NDArray[Any], rows: NDArray[Any], inputs: tuple[Any, ...]
-    ) -> None:
-        """`rows` are the logits as the kernel reads them; `inputs` all other arrays that it reads."""
-        self.rows: NDArray[Any]
-        self._out = out
-        self._like = like
-        if out is None:
-            self.rows = np.empty(rows.shape, rows.dtype)
-            return
-        _check_out(out, like)
-        same = out.ctypes.data == rows.ctypes.data
-        others = inputs if same else (*inputs, rows)
-        if (
-            out.dtype != rows.dtype
-            or not (out.flags.c_contiguous and out.flags.aligned)
-            or any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in others)
-        ):
-            self.rows = np.empty(rows.shape, rows.dtype)
-        else:
-            self.rows = out.reshape(rows.shape)
-            self._like = self.rows
-
-    def finish(self) -> NDArray[Any]:
-        """The caller's array, filled, or a new one of the logits' shape and type."""
-        if self._out is None:
-            return self.rows.reshape(self._like.shape).astype(self._like.dtype, copy=False)
-        if self._like is not self.rows:
-            np.copyto(self._out, self.rows.reshape(self._out.shape), casting="same_kind")
-        return self._out
-
-
-def _check_out(out: Any, like: NDArray[Any]) -> None:
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out: expected a NumPy array without a mask, got {kind_of(out)}")
-    if out.dtype != like.dtype:
-        raise TypeError(f"out: expected dtype {like.dtype}, got {out.dtype}")
-    if out.shape != like.shape:
-        raise ValueError(f"out: expected shape {like.shape}, got {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError("out: expected a writeable array, got a read-only one")
-    if not out.flags.forc and _overlaps_itself(out):
-        raise ValueError(f"out: expected entries with a place each in memory, got strides {out.strides}")
-
-
-def _overlaps_itself(array: NDArray[Any]) -> bool:
-    """Whether entries share memory, as those of a broadcast array; windows within each other count as shared, too."""
-    reach = array.itemsize
-    for stride, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
-        if stride < reach:
-            return array.size > 0
-        reach += stride * (length - 1)
-    return False
-
-
-def masses(
+def nonnegative(
     name: str,
     value: ArrayLike,
     shape: tuple[int, ...],
@@ -272,7 +178,7 @@ def masses(
     boolean: bool = False,
     row_scale: NDArray[np.float64] | None = None,
 ) -> NDArray[Any]:
-    """Finite numbers that are not negative, of a given shape, contiguous in a given type; truths, too, if `boolean`.
+    """Return finite numbers >= 0 of a given shape, contiguous in a given type; truths, too, if `boolean`.
 
     Rows whose scale is 0 may hold anything.
     """
@@ -281,8 +187,17 @@ def masses(
     if array.shape != shape:
         raise misshapen(name, shape, what, array.shape)
     array = np.ascontiguousarray(working(array))
-    bad = _core.first_bad_mass(array, row_scale)
+    bad = first_bad_mass(array, row_scale)
     if bad >= 0:
         at, wrong = [int(i) for i in np.unravel_index(bad, shape)], float(array.ravel()[bad])
         raise ValueError(f"{name}: expected finite numbers that are not negative, got {wrong!r} at {at}")
     return np.ascontiguousarray(narrowed(name, array, dtype, row_scale))
+
+
+def of_usual_size(weights: NDArray[Any]) -> NDArray[Any]:
+    """Return weights of a mean over a power of two near the largest, if their sum or its inverse may leave the type."""
+    largest = float(weights.max(initial=0.0))
+    if largest == 0 or 1e-150 < largest < 1e150:
+        return weights
+    scaled: NDArray[Any] = np.ldexp(weights, -math.frexp(largest)[1])
+    return scaled

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luce import _core
-from luce.arrays import check_logits, floating, matrix, narrowed, working_dtype
-from luce.options import integer, threads
+from luce.arrays.given import check_logits, computing_dtype, floating, matrix, narrowed
+from luce.contract.numbers import integer, threads
+from luce.rows import core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_jvp", "softmax_vjp"]
 
 
 def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
-    """The array with the axis last, and the axis counted from the end of the result."""
+    """Return the array with the axis last, and the axis counted from the end of the result."""
     array = floating(name, value)
     if array.ndim == 0:
         raise ValueError(f"{name}: expected at least one axis, got shape ()")
@@ -31,7 +31,7 @@ def _along(name: str, value: ArrayLike, axis: int) -> tuple[NDArray[Any], int]:
 
 
 def _map(logits: ArrayLike, axis: int, kernel: Callable[[NDArray[Any], NDArray[Any]], None]) -> NDArray[Any]:
-    """What a kernel writes for (N, V) rows, in the layout and type of the logits."""
+    """Return what a kernel writes for (N, V) rows, in the layout and type of the logits."""
     moved, axis = _along("logits", logits, axis)
     rows = matrix(moved)
     result = np.empty(rows.shape, rows.dtype)
@@ -40,7 +40,7 @@ def _map(logits: ArrayLike, axis: int, kernel: Callable[[NDArray[Any], NDArray[A
 
 
 def _back(result: NDArray[Any], moved: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Rows in the layout and type that the logits had before their axis was moved last."""
+    """Return rows in the layout and type that the logits had before their axis was moved last."""
     result = result.reshape(moved.shape)
     return (result if axis == -1 else np.moveaxis(result, -1, axis)).astype(moved.dtype, copy=False)
 
@@ -83,7 +83,7 @@ def softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) 
     array([0.5, 0.5, 0. ])
     """
     n = threads(n_threads)
-    return _map(logits, axis, lambda z, p: _core.softmax(z, p, None, False, 0.0, 1.0, n))
+    return _map(logits, axis, lambda z, p: core.softmax(z, p, n_threads=n))
 
 
 def log_softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) -> NDArray[Any]:
@@ -124,7 +124,7 @@ def log_softmax(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = No
           dtype=float32)
     """
     n = threads(n_threads)
-    return _map(logits, axis, lambda z, p: _core.softmax(z, p, None, True, 0.0, 1.0, n))
+    return _map(logits, axis, lambda z, p: core.log_softmax(z, p, n_threads=n))
 
 
 def logsumexp(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None) -> Any:
@@ -163,7 +163,7 @@ def logsumexp(logits: ArrayLike, axis: int = -1, *, n_threads: int | None = None
     moved, _ = _along("logits", logits, axis)
     rows = matrix(moved)
     lse = np.empty(len(rows))
-    _core.softmax(rows, None, lse, False, 0.0, 1.0, threads(n_threads))
+    core.logsumexp(rows, lse, n_threads=threads(n_threads))
     return lse.reshape(moved.shape[:-1]).astype(moved.dtype)[()]
 
 
@@ -207,13 +207,13 @@ def softmax_jvp(logits: ArrayLike, vector: ArrayLike, axis: int = -1, *, n_threa
     """
     given = floating("logits", logits)
     moved, axis = _along("logits", given, axis)
-    direction = narrowed("vector", floating("vector", vector), working_dtype(given.dtype))
+    direction = narrowed("vector", floating("vector", vector), computing_dtype(given.dtype))
     if direction.shape != given.shape:
         raise ValueError(f"vector: expected the logits' shape {given.shape}, got {direction.shape}")
     rows = matrix(moved)
     along = matrix(np.moveaxis(direction, axis, -1))
     result = np.empty(rows.shape, rows.dtype)
-    _core.softmax_product(rows, along, result, threads(n_threads))
+    core.softmax_product(rows, along, result, n_threads=threads(n_threads))
     return _back(result, moved, axis)
 
 

@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from luce import _core
-from luce.arrays import Output, check_logits, contiguous, given, like_logits, matrix, working_dtype
-from luce.contract import is_pair, prepare, with_options
-from luce.options import threads
+from luce.arrays.calls import checked_call
+from luce.arrays.given import check_logits, computing_dtype, contiguous, given, like_logits, matrix
+from luce.arrays.output import Output, shaped_like
+from luce.contract.numbers import threads
+from luce.contract.options import Options
+from luce.contract.signature import with_options
+from luce.contract.targets import is_pair
+from luce.rows import core
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Unpack
 
-    from luce.contract import Target
-    from luce.options import Options
+    from luce.arrays.calls import Target
+    from luce.contract.options import GivenOptions
 
 __all__ = ["cross_entropy", "cross_entropy_and_grad", "cross_entropy_hvp", "cross_entropy_target_grad"]
 
 
-@with_options
+@with_options(Options)
 def cross_entropy(
-    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[Options]
+    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[GivenOptions]
 ) -> Any:
     r"""Softmax cross-entropy :math:`\ell = \sum_j t_j (\mathrm{lse}(u) - u_j) + \zeta\,\mathrm{lse}(u)^2` of logits.
 
@@ -70,25 +74,25 @@ def cross_entropy(
     array([0.4076, 1.0986])
     """
     if not options and n_threads is None and type(logits) is type(target) is ndarray:
-        plain = _core.plain_mean(logits, target, None)
+        plain = core.plain_mean(logits, target, None)
         if plain is not None:
             return logits.dtype.type(plain)
     z = check_logits("logits", logits)
-    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    call = checked_call(z.shape, computing_dtype(z.dtype), target, **options)
     rows = contiguous(z)
     losses = np.empty(len(rows))
-    _core.cross_entropy(rows, problem.form, 1.0, losses, None, threads(n_threads))
-    return problem.reduce(losses, z.dtype)
+    core.cross_entropy(rows, call.form, losses=losses, n_threads=threads(n_threads))
+    return call.reduce(losses, z.dtype)
 
 
-@with_options
+@with_options(Options)
 def cross_entropy_and_grad(
     logits: ArrayLike,
     target: Target,
     *,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[GivenOptions],
 ) -> tuple[Any, NDArray[Any]]:
     r"""The loss and its gradient :math:`\partial\ell/\partial u = (\alpha + 2\zeta\,\mathrm{lse})\,p - t` in one pass.
 
@@ -131,26 +135,33 @@ def cross_entropy_and_grad(
     no_options = not options and out is None and n_threads is None
     if no_options and type(logits) is type(target) is ndarray and logits.flags.c_contiguous:
         grad = np.empty(logits.shape, logits.dtype)
-        plain = _core.plain_mean(logits, target, grad)
+        plain = core.plain_mean(logits, target, grad)
         if plain is not None:
             return logits.dtype.type(plain), grad
     z = check_logits("logits", logits)
-    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    call = checked_call(z.shape, computing_dtype(z.dtype), target, **options)
     rows = contiguous(z)
-    output = Output(out, z, rows, problem.form)
+    output = Output(out, z, rows, call.form)
     losses = np.empty(len(rows))
-    _core.cross_entropy(rows, problem.form, problem.factor, losses, output.rows, threads(n_threads))
-    return problem.reduce(losses, z.dtype), output.finish()
+    core.cross_entropy(
+        rows, call.form, factor=call.divided.factor, losses=losses, grad=output.rows, n_threads=threads(n_threads)
+    )
+    return call.reduce(losses, z.dtype), output.finish()
 
 
-@with_options
+@with_options(Options)
 def cross_entropy_hvp(
-    logits: ArrayLike, target: Target, vector: ArrayLike, *, n_threads: int | None = None, **options: Unpack[Options]
+    logits: ArrayLike,
+    target: Target,
+    vector: ArrayLike,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[GivenOptions],
 ) -> NDArray[Any]:
     r"""The loss's Hessian in the logits times a vector.
 
     In u it is :math:`(\alpha + 2\zeta\,\mathrm{lse})\,p \odot (v - \langle p, v\rangle) +
-    2\zeta\,p\langle p, v\rangle`; temperature and softcap come in by the chain rule, with the softcap's own second
+    2\zeta\,p\langle p, v\rangle`; what makes u of the logits comes in by the chain rule, with its own second
     derivative. No matrix is formed.
 
     Parameters
@@ -182,17 +193,17 @@ def cross_entropy_hvp(
     array([[ 0.25, -0.25]])
     """
     z = check_logits("logits", logits)
-    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
+    call = checked_call(z.shape, computing_dtype(z.dtype), target, **options)
     along = like_logits("vector", vector, z)
     rows = matrix(z)
     product = np.empty(rows.shape, rows.dtype)
-    _core.cross_entropy_hvp(rows, problem.form, problem.factor, along, product, None, threads(n_threads))
-    return product.reshape(z.shape).astype(z.dtype, copy=False)
+    core.cross_entropy_hvp(rows, call.form, along, product, factor=call.divided.factor, n_threads=threads(n_threads))
+    return shaped_like(z, product)
 
 
-@with_options
+@with_options(Options)
 def cross_entropy_target_grad(
-    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[Options]
+    logits: ArrayLike, target: Target, *, n_threads: int | None = None, **options: Unpack[GivenOptions]
 ) -> NDArray[Any]:
     r"""The loss's gradient in the target, :math:`\partial\ell/\partial t = \mathrm{lse} - u`, smoothing and weights in.
 
@@ -216,7 +227,7 @@ def cross_entropy_target_grad(
 
     References
     ----------
-    .. [1] The loss is linear in t; see :mod:`luce.contract`.
+    .. [1] The loss is linear in t; see :mod:`luce.contract.form`.
 
     Examples
     --------
@@ -232,19 +243,19 @@ def cross_entropy_target_grad(
                 f"got dtype {target.dtype}"
             )
     z = check_logits("logits", logits)
-    problem = prepare(z.shape, working_dtype(z.dtype), target, **options)
-    form = problem.form
+    call = checked_call(z.shape, computing_dtype(z.dtype), target, **options)
+    form = call.form
     rows = matrix(z)
     slope = np.empty(rows.shape, rows.dtype)
-    _core.softmax(rows, slope, None, True, form.softcap, form.temperature, threads(n_threads))
+    core.log_softmax(rows, slope, form=form, n_threads=threads(n_threads))
     np.negative(slope, out=slope)
     if form.weight is not None:
         _scale(slope, form.weight)
     if form.indices is not None:
         slope = _listed_slope(slope, form.indices, form.tail is not None)
-    scale = np.asarray(form.keep * problem.factor)
+    scale = np.asarray(form.given_share * call.divided.factor)
     _scale(slope, scale if form.row_scale is None else (form.row_scale * scale)[:, None])
-    shape = z.shape if form.indices is None else (*z.shape[:-1], form.slots)
+    shape = z.shape if form.indices is None else (*z.shape[:-1], form.n_listed)
     return slope.reshape(shape).astype(z.dtype, copy=False)
 
 
@@ -257,7 +268,7 @@ def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
 
 
 def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> NDArray[Any]:
-    """The slope at the listed classes, less what the mass would give to those that share the tail."""
+    """Return the slope at the listed classes, less what the mass would give to those that share the tail."""
     listed = np.take_along_axis(slope, index, axis=1)
     if tail:
         shares = np.ones(slope.shape, bool)
