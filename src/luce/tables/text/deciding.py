@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from luce.tables.text.dates import ORDERS, layout, time_layout
+from luce.tables.text.dates import ORDERS, layout
 from luce.tables.text.evidence import BOOLEANS, INVALID, Evidence
 from luce.tables.text.numbers import STYLES, Style, number_shape
 from luce.tables.text.reading import Reading
+from luce.tables.text.times import duration_layout, time_layout
 
 __all__ = ["Decision", "Hints", "decide", "hints_of"]
 
@@ -103,7 +104,7 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         return Decision(text, [f"{what} ({example!r}; {_many(count)}): read as text, not numbers (--number)"])
     candidates = [_number(seen, hints, text)]
     if wish is None:
-        candidates = [_date(seen, hints, text), *candidates, _clock(seen, text)]
+        candidates = [_date(seen, hints, text), *candidates, _time(seen, text), _duration(seen, text)]
     best = max(candidates, key=lambda candidate: candidate.fits)
     absent = Counter({word: seen.shapes[word] for word in seen.missing.words if word in seen.shapes})  # in quotes
     odd = Counter({shape: count for shape, count in seen.shapes.items() if not best.knows(shape)}) - absent
@@ -238,9 +239,21 @@ def _date(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     return _Candidate(fits, reading, shapes.__contains__, remarks)
 
 
-def _clock(seen: Evidence, text: Reading) -> _Candidate:
+def _time(seen: Evidence, text: Reading) -> _Candidate:
     shapes = {shape for shape in seen.shapes if time_layout(shape)}
-    return _Candidate(sum(seen.shapes[shape] for shape in shapes), _as(text, kind="duration"), shapes.__contains__, ())
+    fits = sum(seen.shapes[shape] - seen.beyond[shape] for shape in shapes)
+    return _Candidate(fits, _as(text, kind="time"), shapes.__contains__, ())
+
+
+def _duration(seen: Evidence, text: Reading) -> _Candidate:
+    shapes = {shape: where for shape in seen.shapes if (where := duration_layout(shape))}
+    pairs = [shape for shape, where in shapes.items() if "first" in where.places]
+    clear = any("second" in where.places for where in shapes.values())
+    minutes = clear and any(seen.beyond[shape] for shape in pairs)  # beside 1:02:45, 59:12 can't be hours
+    how = "minutes and seconds" if minutes else "hours and minutes"
+    remarks = [f"durations such as {seen.examples[pairs[0]]} read as {how}"] if pairs else []
+    fits = sum(seen.shapes[shape] for shape in shapes)
+    return _Candidate(fits, _as(text, kind="duration", minutes=minutes), shapes.__contains__, remarks)
 
 
 def _name(sign: str) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-__all__ = ["normal", "shapes"]
+__all__ = ["by_shape", "digits", "normal", "shapes", "width"]
+
+Array = npt.NDArray[Any]
 
 # signs that look alike: minus signs, apostrophes, blanks
 ALIKE = {
@@ -55,3 +61,20 @@ def shapes(values: pl.Series) -> pl.Series:
         return values.str.replace_all(r"[0-9]", "9")
     marked = values.str.replace(r"^([^0-9]*)0([.,])", "${1}\x02${2}").str.replace_all(r"[0-9]", "9")
     return marked.str.replace("\x02", "0", literal=True)
+
+
+def by_shape(values: pl.Series) -> list[tuple[str, Array]]:
+    """Return the shapes of values that are `normal`, and where each is."""
+    frame = pl.DataFrame({"shape": shapes(values), "place": np.arange(len(values))}).drop_nulls()
+    groups = frame.group_by("shape").agg("place")
+    return [(shape, at.to_numpy()) for shape, at in zip(groups["shape"].to_list(), groups["place"], strict=True)]
+
+
+def digits(values: pl.Series, place: tuple[int, int]) -> Array:
+    """Return the whole number that stands in one place, from its begin to its end, of values of one shape."""
+    return np.asarray(values.str.slice(place[0], width(place)).cast(pl.Int64).to_numpy())
+
+
+def width(place: tuple[int, int]) -> int:
+    """Return how many characters a place has."""
+    return place[1] - place[0]

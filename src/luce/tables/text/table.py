@@ -235,7 +235,7 @@ class TextTable:
 
     def _contradiction(self, column: str, reading: Reading, row: int, value: str) -> Failure:
         shown = value if len(value) <= 24 else value[:23] + "…"
-        saw = {"boolean": "true and false", "duration": "times of day"}.get(reading.kind, f"{reading.kind}s")
+        saw = {"boolean": "true and false", "time": "times of day"}.get(reading.kind, f"{reading.kind}s")
         return Failure(
             f"{self.name}: row {row}: column {column!r} holds text ({shown!r}) where the model saw {saw}; "
             f"--missing {shown!r} takes it as missing"
