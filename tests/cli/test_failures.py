@@ -74,7 +74,7 @@ def folder(luce):
         ("fit real.csv -t y", "holds real numbers (0.5, …), not classes"),
         ("fit idle.csv -t y", "no column left to learn from"),
         ("fit zero.csv -t y", "not a text file"),
-        ("fit latin.csv -t y", "not UTF-8 text (byte 0xE9 at position 6)"),
+        ("fit latin.csv -t y", "not UTF-8 text (line 2, byte 0xE9 at position 6)"),
         ("fit fake.parquet -t y", "fake.parquet: not a table that can be read"),
         ("fit table.xlsx -t y", "a workbook: save the sheet as CSV"),
         ("fit table.json -t y", "unknown extension '.json'; a table is .csv, .parquet"),

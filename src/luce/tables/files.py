@@ -36,9 +36,9 @@ WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"}
 STRANGERS = {  # how a file that is no table begins, and what to do about it
     b"\xd0\xcf\x11\xe0": WORKBOOK,
     b"%PDF": "a PDF document, not a table",
-    b"<!DOCTYPE": "a web page, not a table: the download may have failed",
-    b"<!doctype": "a web page, not a table: the download may have failed",
-    b"<html": "a web page, not a table (some programs call that .xls): save it as CSV",
+    b"<!DOCTYPE": "a web page (HTML), not a table: the download may have failed",
+    b"<!doctype": "a web page (HTML), not a table: the download may have failed",
+    b"<html": "a web page (HTML), not a table (some programs call that .xls): save it as CSV",
     b"<?xml": "an XML document: save it as CSV",
     b"{\\rtf": "a text document (RTF): save it as plain text",
     b'{"': "JSON: write it as CSV, for example with pandas",
