@@ -76,7 +76,7 @@ def folder(luce):
         ("fit zero.csv -t y", "not a text file"),
         ("fit latin.csv -t y", "not UTF-8 text (line 2, byte 0xE9 at position 6)"),
         ("fit fake.parquet -t y", "fake.parquet: not a table that can be read"),
-        ("fit table.xlsx -t y", "a workbook: save the sheet as CSV"),
+        ("fit table.xlsx -t y", "a workbook of Excel or the like: save the sheet as CSV"),
         ("fit table.json -t y", "unknown extension '.json'; a table is .csv, .parquet"),
         ("fit good.csv -t y -o no/where.luce", "cannot be written, there is no folder"),
         ("fit good.csv -t y -o .", "cannot be written, it is a folder"),

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["plain", "plain_names"]
+__all__ = ["nearest", "plain", "plain_names"]
 
 UNSEEN = {0xFEFF: None, 0x200B: None, 0x00AD: None}  # byte-order mark, zero-width blank, soft hyphen
 
@@ -30,3 +30,19 @@ def plain_names(names: Sequence[str]) -> list[str]:
     made = [plain(name) for name in names]
     times = Counter(made)
     return [new if times[new] == 1 else old for new, old in zip(made, names, strict=True)]
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return ", near 'class'" for a name that is much like one of a table's columns, else nothing.
+
+    Examples
+    --------
+    >>> from luce.tables.names import nearest
+    >>> nearest("KLASS", ["age", "class"]), nearest("weight", ["age", "class"])
+    (", near 'class'", '')
+    """
+    from difflib import get_close_matches
+
+    folded = {column.casefold(): column for column in names if column}
+    found = get_close_matches(name.casefold(), list(folded), 1, 0.7)
+    return f", near {folded[found[0]]!r}" if found else ""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from luce.tables.text.dates import ORDERS, layout
 from luce.tables.text.evidence import BOOLEANS, INVALID, Evidence
-from luce.tables.text.numbers import STYLES, Style, number_shape
+from luce.tables.text.numbers import STYLES, Style, is_limit, number_shape
 from luce.tables.text.reading import Reading
 from luce.tables.text.times import duration_layout, time_layout
 
@@ -117,9 +117,9 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
     if absent:
         remarks.append(f"{_shown(absent, seen, absent.total())} counted as missing, in quotes, too")
     if strange:
-        remarks.append(
-            f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}: missing (--text)"
-        )
+        what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}"
+        total = f"{strange:,} " if len(odd) > 1 else ""
+        remarks.append(f"{what}: {total}missing (--text)")
     kept = [shape.removeprefix(INVALID) for shape, _ in odd.most_common(STORED)]
     return Decision(_as(best.reading, odd=(*best.reading.odd, *kept)), remarks)
 
@@ -132,11 +132,13 @@ def _mostly(seen: Evidence, fits: int, strange: int, odd: Counter[str]) -> bool:
     """Tell whether a column is numbers or dates but for a few values.
 
     At most one value in twenty may be odd. Or more, up to half, where these are a few words written again and again
-    ("n/a yet") among values so different that they would be of no use as levels of text.
+    ("n/a yet") or limits of what can be measured (<0.5) among values so different that they would be of no use as
+    levels of text.
     """
     if strange <= ODD_SHARE * (fits + strange):
         return fits > 0
-    words = not seen.other and len(odd) <= FEW_ODD and not any("9" in shape for shape in odd)
+    rest = [shape for shape in odd if not is_limit(shape)]
+    words = not seen.other and len(rest) <= FEW_ODD and not any("9" in shape for shape in rest)
     return strange <= MOST_ODD * (fits + strange) and words and len(seen.distinct) >= MANY_DISTINCT
 
 
@@ -182,7 +184,10 @@ def _number(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     rivals = [style for style in order[1:] if fits(style) == fits(best) and style.decimal != best.decimal]
     remarks = []
     if best.thousands:
-        remarks.append(f"{_name(best.thousands)} read as thousands separators")
+        example = next((seen.examples[shape] for shape in shapes if best.thousands in shape), "")
+        remarks.append(
+            f"{_name(best.thousands)} read as thousands separators" + (f", as in {example}" if example else "")
+        )
     if marks and rivals and not hints.decimal_known:
         example = next((seen.examples[shape] for shape, of in shapes.items() if of.styles & {*rivals}), "")
         how = f"{example} could be read in two ways; " if example else ""

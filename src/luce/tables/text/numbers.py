@@ -11,18 +11,19 @@ import polars as pl
 
 from luce.tables.text.shapes import normal
 
-__all__ = ["STYLES", "NumberShape", "Style", "number_shape", "numbers", "plain_numbers"]
+__all__ = ["STYLES", "NumberShape", "Style", "is_limit", "number_shape", "numbers", "plain_numbers"]
 
 _CURRENCIES = """
     $ € £ ¥ ₹ ₽ ₩ ₺ ₫ ₪ ₴ ฿ ¢ US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ Rs Rs. kr kr. Fr. SFr. zł Kč Ft лв R RM Rp USD EUR GBP CHF
     JPY CNY RMB INR BRL CAD AUD NZD SEK NOK DKK PLN CZK HUF MXN ZAR SGD HKD KRW TRY RUB
 """
 CURRENCIES = frozenset(_CURRENCIES.split())
+BEYOND = frozenset("<>≤≥≪≫~≈")
 # what may stand behind a number: a unit begins with a letter, a per cent sign, a degree, a quote for feet and inches
 UNIT = r"""(?:[^\W\d_]|[%‰°µμ€£¥$¢"'ºª²³/])[^\d()<>=?!;|]{0,14}"""
 _SHAPE = re.compile(
     r"""^(?P<open>\()?(?P<sign>[-+])?\ *(?P<before>[^\d\s()+\-.,']{1,4}\.?)?\ *(?P<inner>[-+])?
-        (?P<core>[.,]?[90](?:[9., ']*[9.,])?(?:[eE][-+]?9+)?)
+        (?P<core>[.,]?[90](?:[9., ']*[9.,])?(?:[eE][-+]?9+|[dD][-+]9+)?)
         (?P<close>\))?\ *(?P<after>"""
     + UNIT
     + r""")?(?P<late>(?(open)\)?|-?))$""",
@@ -78,6 +79,11 @@ def number_shape(shape: str) -> NumberShape | None:
     return NumberShape(before or after, styles) if styles else None
 
 
+def is_limit(shape: str) -> bool:
+    """Tell whether a shape may be that of a number which lies beyond what can be measured: <0.5, > 90 mg/L."""
+    return shape[:1] in BEYOND and number_shape(shape.lstrip("<>=≤≥≪≫~≈ ")) is not None
+
+
 def numbers(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series:
     """Return values that are written in a style, with one of the units or without, as Float64; null for others."""
     if style.decimal == ".":
@@ -104,15 +110,17 @@ def _written(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series
         digits = digits.str.replace_all(style.thousands, "", literal=True)
     if style.decimal == ",":
         digits = digits.str.replace(",", ".", literal=True)
-    return plain_numbers(digits.set(~fits, None))
+    return plain_numbers(digits.str.replace(r"[dD]", "e").set(~fits, None))  # 1.25D+00 is Fortran's
 
 
 def _core(style: Style, lead: str, digit: str) -> str:
     """Return the pattern of digits in a style; groups of thousands have three, or two before the last (India)."""
     decimal, thousands = re.escape(style.decimal), re.escape(style.thousands)
     first = lead.replace("90", "9").replace("0-", "1-")
-    grouped = rf"{first}{digit}{{0,2}}(?:{thousands}{digit}{{2,3}})*{thousands}{digit}{{3}}|" if thousands else ""
-    return rf"(?:(?:{grouped}{lead}{digit}*)(?:{decimal}{digit}*)?|{decimal}{digit}+)(?:[eE][-+]?{digit}+)?"
+    tail = f"(?:{decimal}{digit}*)?"
+    grouped = rf"{first}{digit}{{0,2}}(?:{thousands}{digit}{{2,3}})*{thousands}{digit}{{3}}{tail}|" if thousands else ""
+    plain = rf"(?:{lead}{digit}*{tail}|{decimal}{digit}+)(?:[eE][-+]?{digit}+|[dD][-+]{digit}+)?"
+    return f"(?:{grouped}{plain})"
 
 
 def _unit(text: str) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 
 from luce.tables.text.dates import ORDERS, dates
 from luce.tables.text.missing import USUAL, Missing, Source, cleaned
-from luce.tables.text.numbers import STYLES, Style, numbers
+from luce.tables.text.numbers import STYLES, Style, is_limit, numbers
 from luce.tables.text.shapes import normal, shapes
 from luce.tables.text.times import clocks, durations
 
@@ -97,8 +97,13 @@ class Typed:
         if self.odd is None or self.text is None:
             return None
         places = self.odd.arg_true()
-        unknown = ~shapes(normal(self.text.gather(places))).is_in(list(reading.odd)) & (places >= skip)
-        return int(places[unknown.arg_true()[0]]) if unknown.any() else None
+        places = places.filter(places >= skip)
+        found = shapes(normal(self.text.gather(places)))
+        known = {*reading.odd}
+        if any(map(is_limit, known)):
+            known.update(filter(is_limit, found.unique()))
+        unknown = (~found.is_in(list(known))).arg_true()
+        return int(places[int(unknown[0])]) if len(unknown) else None
 
 
 def plainly(table: pl.DataFrame, readings: Mapping[str, Reading]) -> dict[str, pl.Series]:
