@@ -120,6 +120,11 @@ def test_a_header_among_the_rows_is_named(tmp_path):
     assert read(tmp_path, marked).values == found.values
     quoted = joined(['"a","b","the, y"', *lines()[1:], '"a","b","the, y"', *lines()[1:]])
     assert read(tmp_path, quoted).values["b"] == VALUES["b"] * 2
+    spelled = joined([*lines(), '"a","B"," y"', *lines()[1:], " A ,b,Y", *lines()[1:]])
+    assert read(tmp_path, spelled).values == found.values
+    indexed = joined([",y", *(f"{k},{'yn'[k % 2]}" for k in range(6)), ",y", "6,y"])
+    assert read(tmp_path, indexed).values == {"": [*range(7)], "y": ["y", "n"] * 3 + ["y"]}
+    assert len(read(tmp_path, joined(["y,N", "Y,n", "y,n"])).values["y"]) == 2  # of two columns, a row may be so
     kept = read(tmp_path, joined(["u,v", "u,v", "v,u"]), all_rows=True)
     assert kept.values == {"u": ["u", "v"], "v": ["v", "u"]} and kept.notes == []
 

@@ -39,8 +39,8 @@ class Form:
         Lines up to the first row.
     header : str
         The header's place, for errors.
-    text : str
-        The header as it stands in the file.
+    fields : sequence of str
+        The header as it stands in the file, field by field.
     options : FormOptions
     remarks : sequence of str
         What was guessed.
@@ -52,7 +52,7 @@ class Form:
     begin: int
     lines: int
     header: str
-    text: str
+    fields: Sequence[str]
     options: FormOptions
     remarks: Sequence[str]
 
@@ -94,13 +94,11 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
         remarks.append("fields are separated by blanks (--separator)")
     if skipped:
         remarks.append(f"{skipped} comment line{'s' if skipped > 1 else ''} (#) above the header left out")
-    names = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
+    fields = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
     begin = sum(len(line) for line in lines[: header.end])
-    text = "".join(lines[header.line : header.end])
     place = f"line {header.line + 1}"
-    return Form(
-        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, text, options, remarks
-    )
+    names = _named(fields, name, place, remarks)
+    return Form(name, names, dialect.separator, begin, header.end, place, fields, options, remarks)
 
 
 def _lines(text: str) -> list[str]:
