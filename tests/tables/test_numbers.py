@@ -64,6 +64,20 @@ def test_numbers_in_every_spelling(tmp_path, write, said, separator):
     assert said or not remarks
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v: f"{v:.2f}".translate({ord("0") + k: ord("０") + k for k in range(10)} | {ord("."): "．"}),
+        lambda v: f"{v:.2f}".translate({ord("0") + k: ord("٠") + k for k in range(10)} | {ord("."): "٫"}),
+        lambda v: f"{v:.2f}\u200b",
+        lambda v: f"\u200e{v:.2f}\u200f",
+        lambda v: f"\ufeff{v:,.2f}\u00a0kg",
+    ],
+)
+def test_digits_of_other_scripts_and_marks_that_nobody_sees(tmp_path, write):
+    assert column(tmp_path, [write(v) for v in VALUES])[0] == VALUES
+
+
 def test_indian_grouping(tmp_path):
     values, remarks, _ = column(tmp_path, ["12,34,567.5", "1,00,000.25", "99,999.75", "500.0"] * 5)
     assert values[:4] == [1234567.5, 100000.25, 99999.75, 500.0]

@@ -1,7 +1,7 @@
 """The classes of a table: which spellings are one class, their order, a number for each, and what an unknown one means.
 
 Labels keep the spelling that they have in the table. Two spellings are one class where all labels are numbers (1 and
-1.0, but not 7 and 07) or all are true and false, and the spellings mean the same.
+1.0, but not 7 and 07) or all are true and false, and the spellings mean the same; or where nobody sees a difference.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import polars as pl
 
 from luce.tables.conversion import shown
 from luce.tables.failure import Failure
+from luce.tables.names import composed
 
 __all__ = ["Labels", "check_classes", "counted", "spelled"]
 
@@ -158,7 +159,7 @@ def _meaning(names: Sequence[str] | Mapping[str, int]) -> Callable[[str], Any]:
         return _number
     if {name.lower() for name in names} <= {"false", "true"}:
         return str.lower
-    return str
+    return composed
 
 
 def _number(name: str) -> Decimal:

@@ -8,12 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from luce.tables.names import INVISIBLE
+
 __all__ = ["by_shape", "digits", "normal", "shapes", "width"]
 
 Array = npt.NDArray[Any]
 
-# signs that look alike: minus signs, apostrophes, blanks
+DIGITS = ("０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९")  # full-width, Arabic, Persian, Devanagari
+# signs that look alike: minus signs, apostrophes, blanks, digits; marks that nobody sees
 ALIKE = {
+    **{sign: str(value) for script in DIGITS for value, sign in enumerate(script)},
+    **dict.fromkeys(INVISIBLE, ""),
+    "．": ".",
+    "，": ",",
+    "％": "%",
+    "：": ":",
+    "／": "/",
+    "٫": ".",
+    "٬": ",",
+    "٪": "%",
     "\u2212": "-",
     "\u2012": "-",
     "\u2013": "-",
@@ -30,7 +43,7 @@ ALIKE = {
 
 
 def normal(values: pl.Series) -> pl.Series:
-    """Return the values with plain minus signs, apostrophes and blanks, raised digits in units, no dash for cents."""
+    """Return the values with plain signs, digits and blanks, raised digits in units, no dash for cents."""
     if (values.str.len_bytes() != values.str.len_chars()).any():
         values = values.str.replace_many(list(ALIKE), list(ALIKE.values())).str.strip_chars()
     if values.str.contains(r"[.,]-{1,2}$").any():  # 12.- in Switzerland, 12,- in the north
