@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from luce.tables.text.dates import ORDERS, layout
 from luce.tables.text.evidence import BOOLEANS, INVALID, Evidence
-from luce.tables.text.numbers import STYLES, Style, is_limit, number_shape
+from luce.tables.text.numbers import STYLES, Style, common_measure, is_limit, number_shape
 from luce.tables.text.reading import Reading
 from luce.tables.text.times import duration_layout, time_layout
+from luce.tables.text.units import MULTIPLES, ratio, unit_of
 
 __all__ = ["Decision", "Hints", "decide", "hints_of"]
 
@@ -144,12 +145,13 @@ def _mostly(seen: Evidence, fits: int, strange: int, odd: Counter[str]) -> bool:
 
 def _nearly(seen: Evidence, best: _Candidate, odd: Counter[str]) -> list[str]:
     """Say of a column of text that it looks like numbers or dates."""
+    united = {shape: found.unit for shape in seen.shapes if (found := number_shape(shape)) and found.unit}
+    units = {*united.values()}
+    if len(units) > 1 and sum(seen.shapes[shape] for shape in united) >= MOST_ODD * seen.present:
+        return [f"numbers of several units ({', '.join(map(repr, sorted(units)[:4]))}): read as text"]
     if best.fits < MOST_ODD * seen.present:
         return []
     strange = seen.present - best.fits
-    units = {found.unit for shape in odd if (found := number_shape(shape)) and found.unit} | {*best.reading.units}
-    if len(units) > 1:
-        return [f"numbers of several units ({', '.join(map(repr, sorted(units)[:4]))}): read as text"]
     remedy = " (--number)" if best.reading.kind == "number" else ""
     what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} none"
     return [f"looks like {best.reading.kind}s, but {what}: read as text{remedy}"]
@@ -168,8 +170,7 @@ def _number(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     for shape, found in shapes.items():
         united[found.unit] += seen.shapes[shape]
     bare = seen.integers + seen.floats + united.pop("", 0)
-    unit, count = united.most_common(1)[0] if united else ("", 0)
-    units = (unit,) if unit and 2 * count >= bare else ()
+    units = _units(united, bare)
 
     def fits(style: Style) -> int:
         found = sum(
@@ -192,12 +193,38 @@ def _number(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
         example = next((seen.examples[shape] for shape, of in shapes.items() if of.styles & {*rivals}), "")
         how = f"{example} could be read in two ways; " if example else ""
         remarks.append(f"{how}decimal sign taken to be {best.decimal!r} (--decimal)")
-    if units:
-        remarks.append(f"unit {unit!r} left out" + (f", {bare:,} of the values are without it" if bare else ""))
+    remarks += _of_units(units, bare)
     whole = not seen.floats and not shapes
     reading = _as(text, kind="number", decimal=best.decimal, thousands=best.thousands, units=units, whole=whole)
     known = {shape for shape, of in shapes.items() if of.unit in ("", *units) and best in of.styles}
     return _Candidate(fits(best), reading, known.__contains__, remarks)
+
+
+def _units(united: Counter[str], bare: int) -> tuple[str, ...]:
+    """Return the units that can be read beside one another, the most frequent first, unless few values have one."""
+    counts = Counter[str]()
+    for name, count in united.items():
+        for unit in unit_of(name):
+            counts[unit.measure] += count
+    measure = max(counts, key=lambda measure: (counts[measure], measure == MULTIPLES), default="")
+    if measure != MULTIPLES and 2 * counts[measure] < bare:
+        return ()
+    return tuple(name for name, _ in united.most_common() if any(unit.measure == measure for unit in unit_of(name)))
+
+
+def _of_units(units: Sequence[str], bare: int) -> list[str]:
+    """Say what becomes of units."""
+    if not units:
+        return []
+    shown = ", ".join(map(repr, units[:4])) + (", …" if len(units) > 4 else "")
+    measure = common_measure(units)
+    if measure == MULTIPLES:
+        size = {name: ratio(name, name, measure) for name in units[:4]}
+        return [", ".join(f"{name!r} read as {int(many):,}" for name, many in size.items() if many) + " (--text)"]
+    without = f", {bare:,} of the values are without it" if bare else ""
+    if all(ratio(name, units[0], measure) == 1 for name in units):
+        return [f"unit{'s' if len(units) > 1 else ''} {shown} left out{without}"]
+    return [f"units {shown} converted to {units[0]!r}{without}"]
 
 
 def _plain(seen: Evidence, style: Style) -> int:

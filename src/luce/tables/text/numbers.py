@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
 
 from luce.tables.text.shapes import normal
+from luce.tables.text.units import MULTIPLES, ratio, spellings, unit_of
 
-__all__ = ["STYLES", "NumberShape", "Style", "is_limit", "number_shape", "numbers", "plain_numbers"]
+__all__ = ["STYLES", "NumberShape", "Style", "common_measure", "is_limit", "number_shape", "numbers", "plain_numbers"]
 
 _CURRENCIES = """
     $ € £ ¥ ₹ ₽ ₩ ₺ ₫ ₪ ₴ ฿ ¢ US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ Rs Rs. kr kr. Fr. SFr. zł Kč Ft лв R RM Rp USD EUR GBP CHF
@@ -99,18 +101,46 @@ def numbers(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series:
 
 
 def _written(values: pl.Series, style: Style, units: Sequence[str]) -> pl.Series:
-    spellings = "|".join(re.escape(unit) for unit in sorted(set(_spellings(units)), key=len, reverse=True))
-    unit = f"(?:{spellings})?" if spellings else ""
+    sizes = _sizes(tuple(units))
+    unit = f"({'|'.join(re.escape(text) for text in sorted(sizes, key=len, reverse=True))})?" if sizes else "()"
     core = _core(style, r"[0-9]", r"[0-9]")
     inner = values.str.replace(r"^\((.*)\)(.*)$", "-$1$2").str.replace(r"^\((.*)\)$", "-$1")
     pattern = rf"^([-+]?) *{unit} *([-+]?)({core}) *{unit}(-?)$"
     fits = inner.str.contains(pattern)
-    digits = inner.str.replace(pattern, "${1}${2}${4}${3}")
+    digits = inner.str.replace(pattern, "${1}${3}${6}${4}")
     if style.thousands:
         digits = digits.str.replace_all(style.thousands, "", literal=True)
     if style.decimal == ",":
         digits = digits.str.replace(",", ".", literal=True)
-    return plain_numbers(digits.str.replace(r"[dD]", "e").set(~fits, None))  # 1.25D+00 is Fortran's
+    found = plain_numbers(digits.str.replace(r"[dD]", "e").set(~fits, None))  # 1.25D+00 is Fortran's
+    if all(size == 1 for size in sizes.values()):
+        return found
+    told = inner.str.replace(pattern, "${2}${5}").set(~fits, "")
+    for text in told.unique():
+        size = sizes.get(text, 1)
+        if size != 1:  # in this order, so that 5251 m are 5.251 km
+            found = found.zip_with(told != text, found * size.numerator / size.denominator)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _sizes(units: tuple[str, ...]) -> dict[str, Fraction]:
+    """Return the spellings of units that can be read where these are, and how many of the first of these each is."""
+    known = dict.fromkeys(_spellings(units), Fraction(1))
+    if not units:
+        return known
+    measure = common_measure(units)
+    for name in (*units, *spellings(measure)):
+        if (size := ratio(name, units[0], measure)) is not None:
+            known.update(dict.fromkeys(_spellings([name]), size))
+    return known
+
+
+def common_measure(units: Sequence[str]) -> str:
+    """Return what all of some units measure, multiples rather than bytes of a lone B; '' where they differ."""
+    measures = [{unit.measure for unit in unit_of(name)} for name in units]
+    common = set.intersection(*measures) if measures else set()
+    return max(common, key=lambda measure: (measure == MULTIPLES, measure), default="")
 
 
 def _core(style: Style, lead: str, digit: str) -> str:
