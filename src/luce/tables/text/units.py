@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["MULTIPLES", "Unit", "ratio", "spellings", "unit_of"]
 
@@ -36,7 +36,7 @@ _SYMBOLS = {  # with the prefixes in use, a blank for none; not all that could b
     **dict.fromkeys(("W", "Wh", "J", "Hz", "V", "A", "eV", "bp"), "m kMGT"),
 }
 _DAY = 86_400
-_OTHERS = {
+_OTHERS: dict[str, dict[str, Any]] = {
     "m": {"in": "0.0254", "inch": "0.0254", "ft": "0.3048", "yd": "0.9144", "mi": "1609.344", "mile": "1609.344"},
     "g": {"t": 10**6, "lb": "453.59237", "oz": "28.349523125"},
     "s": {

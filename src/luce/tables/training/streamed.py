@@ -64,7 +64,7 @@ def train_stream(
     first = _FirstPass(batches, roles, share, seed, progress)
     columns, features = _planned(first)
     preparation = learn_preparation(features, rare(len(features)))
-    scales = scales_of(preparation, preparation.transform(features))
+    scales = scales_of(preparation, preparation.transform(features, sparse=preparation.is_sparse(len(features))))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     learnt = _Learnt(first, columns, preparation, classifier)
     for batch, numbers in _second_pass(batches, roles, first, most, progress):
