@@ -120,10 +120,11 @@ class _Learnt:
     def add(self, batch: pl.DataFrame, numbers: Array) -> None:
         """Learn a batch."""
         roles, classes = self.first.roles, np.arange(len(self.first.classes))
-        X = self.preparation.transform(converted(batch, self.columns, roles.source))
+        features = converted(batch, self.columns, roles.source)
+        X = self.preparation.transform(features, sparse=self.preparation.is_sparse(len(features)))
         y, codes = self.first.targets_of(batch, numbers)
         weights = roles.weights_of(batch)
-        mass = np.ones(len(X)) if weights is None else weights
+        mass = np.ones(len(features)) if weights is None else weights
         given = y.to_numpy() if roles.soft else np.eye(len(classes))[codes]
         if self.rows:
             losses = -(given * self.classifier.predict_log_proba(X)).sum(axis=1)
@@ -137,7 +138,7 @@ class _Learnt:
         if len(self.notes) < MOST_NOTES:
             self.notes += notes_of(caught, f"Rows {numbers[0]:,} to {numbers[-1]:,}: ")
         self.shares += mass @ given
-        self.rows += len(X)
+        self.rows += len(features)
 
 
 def _judged(
