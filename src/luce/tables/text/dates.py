@@ -20,21 +20,32 @@ __all__ = ["ORDERS", "Layout", "dates", "layout"]
 Array = npt.NDArray[Any]
 
 ORDERS = ("day-first", "month-first", "year-first")  # of 01/02/03; 2001-02-03 has the year first in any
-MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch
-    "january jan januar janner jaenner janvier janv enero ene gennaio gen janeiro januari",
-    "february feb februar fevrier fevr fev febrero febbraio fevereiro februari",
-    "march mar marz maerz mrz mars marzo marco maart mrt",
-    "april apr avril avr abril abr aprile",
-    "may mai mayo maggio mag maio mei",
-    "june jun juni juin junio giugno giu junho",
-    "july jul juli juillet juil julio luglio lug julho",
-    "august aug aout agosto ago augustus",
-    "september sep sept septembre septiembre settembre set setembro",
-    "october oct oktober okt octobre octubre ottobre ott outubro out",
-    "november nov novembre noviembre novembro",
-    "december dec dezember dez decembre diciembre dic dicembre dezembro",
+MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch; Scandinavian, Polish, Russian, Turkish
+    "january jan januar janner jaenner janvier janv enero ene gennaio gen janeiro januari ocak stycznia sty "
+    "январь января янв",
+    "february feb februar fevrier fevr fev febrero febbraio fevereiro februari subat lutego lut "
+    "февраль февраля фев февр",
+    "march mar marz maerz mrz mars marzo marco maart mrt mart marca марта март мар",
+    "april apr avril avr abril abr aprile nisan kwietnia kwi апрель апреля апр",
+    "may mai mayo maggio mag maio mei maj mayis maja мая май",
+    "june jun juni juin junio giugno giu junho haziran czerwca cze июнь июня июн",
+    "july jul juli juillet juil julio luglio lug julho temmuz lipca lip июль июля июл",
+    "august aug aout agosto ago augustus augusti agustos sierpnia sie август августа авг",
+    "september sep sept septembre septiembre settembre set setembro eylul wrzesnia wrz сентябрь сентября сен сент",
+    "october oct oktober okt octobre octubre ottobre ott outubro out ekim pazdziernika paz октябрь октября окт",
+    "november nov novembre noviembre novembro kasim listopada lis ноябрь ноября ноя нояб",
+    "december dec dezember dez decembre diciembre dic dicembre dezembro desember des "
+    "aralik grudnia gru декабрь декабря дек",
 )
-NUMBER_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
+
+
+def _bare(name: str) -> str:
+    """Return a name in small letters without accents."""
+    letters = unicodedata.normalize("NFKD", name.lower().replace("ı", "i"))
+    return "".join(sign for sign in letters if not unicodedata.combining(sign))
+
+
+NUMBER_OF = {_bare(name): number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 CENTURY = 69  # from there on two digits are 19.., as in POSIX
 
 _ZONE = r"(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))|\ ?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?)?"
@@ -60,7 +71,7 @@ ZONES = {  # hours from UTC of names that mean one zone to most readers
     "AEST": 10,
     "AEDT": 11,
 }
-_NAME = r"(?P<name>[^\W\d_]{3,10})\.?"
+_NAME = r"(?P<name>[^\W\d_]{3,12})\.?"
 _DAYS = (  # the date's part of a shape; first and second are day and month in one order or the other
     r"(?P<year>9999)(?P<cut>[-/.\ ])\ ?(?P<month>9{1,2})(?P=cut)\ ?(?P<day>9{1,2})\.?",
     r"(?P<first>9{1,2})(?P<cut>[-/.])\ ?(?P<other>9{1,2})(?P=cut)\ ?(?P<third>9999|99)\.?",
@@ -71,6 +82,9 @@ _DAYS = (  # the date's part of a shape; first and second are day and month in o
     r"(?P<year>9999)[年년]\ ?(?P<month>9{1,2})[月월]\ ?(?P<day>9{1,2})[日일]",
     r"(?P<year>9999)[-/](?P<month>99)",
     r"(?P<month>99)[/.](?P<year>9999)",
+    r"(?P<year>9999)[-/\ ]?Q(?P<quarter>9)",
+    r"Q(?P<quarter>9)[-/\ ]?(?P<year>9999)",
+    r"(?P<year>9999)-?W(?P<week>99)(?:-?(?P<weekday>9))?",
 )
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\ +)?"
 _AFTER = rf"(?:(?:[T,:_]\ *|\ +(?:at\ )?){CLOCK}{_ZONE})?"
@@ -171,8 +185,12 @@ def dates(values: pl.Series, order: str) -> pl.Series:
 def _assembled(values: pl.Series, where: Layout, order: str) -> Array:
     parts = where.places
     if where.ordered:
+        if "week" in parts:
+            return _weekdays(values, parts)
         day = digits(values, parts["day"]) if "day" in parts else np.ones(len(values), np.int64)
         month = digits(values, parts["month"]) if "month" in parts else np.full(len(values), where.month)
+        if "quarter" in parts:
+            month = _first_months(digits(values, parts["quarter"]))
         year, short = digits(values, parts["year"]), parts["year"]
     else:
         names = {"day-first": ("day", "month", "year"), "month-first": ("month", "day", "year")}
@@ -197,6 +215,19 @@ def _assembled(values: pl.Series, where: Layout, order: str) -> Array:
     return np.where(good, result, np.datetime64("NaT"))
 
 
-def _bare(name: str) -> str:
-    """Return a name in small letters without accents."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(sign))
+def _first_months(quarters: Array) -> Array:
+    """Return the first month of quarters, 0 for what is none."""
+    return np.where((quarters >= 1) & (quarters <= 4), 3 * quarters - 2, 0)
+
+
+def _weekdays(values: pl.Series, parts: Mapping[str, tuple[int, int]]) -> Array:
+    """Return days of weeks as ISO 8601 counts them, Mondays where no day is said: week 1 has the year's 4 January."""
+    year, week = digits(values, parts["year"]), digits(values, parts["week"])
+    day = digits(values, parts["weekday"]) if "weekday" in parts else np.ones(len(values), np.int64)
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3
+    monday = fourth - (fourth.astype(np.int64) + 3) % 7
+    last = monday + 7 * (week - 1)
+    good = (
+        (week >= 1) & (day >= 1) & (day <= 7) & ((last + 3).astype("datetime64[Y]") == fourth.astype("datetime64[Y]"))
+    )
+    return np.where(good, (last + day - 1).astype("datetime64[us]"), np.datetime64("NaT"))
