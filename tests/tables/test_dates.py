@@ -154,6 +154,19 @@ def test_any_week(day):
     assert found == [day, monday, None, None, None]
 
 
+def test_numbers_among_dates_are_told(tmp_path):
+    """Excel writes dates that it did not understand as text, others as the days since 1900."""
+    cells = [day.strftime("%Y-%m-%d") for day in DAYS]
+    cells[4], cells[5] = "45000", "45001"
+    values, remarks, _ = column(tmp_path, cells)
+    assert [k for k, value in enumerate(values) if value is None] == [4, 5]
+    assert remarks == "'45000' (2) are no date: missing (--text)"
+    cells[6] = "soon"
+    assert column(tmp_path, cells)[1] == "'soon' (1), '45000' (2) are no date: 3 missing (--text)"
+    cells[::3] = [str(45_000 + k) for k in range(len(cells[::3]))]
+    assert column(tmp_path, cells)[1] == "looks like dates, but '45000' (22) are none: read as text"
+
+
 @pytest.mark.parametrize("odd", ["0000-00-00", "2020-02-30", "9999-99-99"])
 def test_what_looks_like_a_date_and_is_none_is_counted(tmp_path, odd):
     cells = [day.strftime("%Y-%m-%d") for day in DAYS]

@@ -99,7 +99,7 @@ def test_a_few_odd_durations_are_missing_and_counted(tmp_path):
     cells[3], cells[9] = "DNF", "12:75:00"
     _, remarks, found = column(tmp_path, cells)
     assert seconds(found) == [None if k in (3, 9) else s for k, s in enumerate(SECONDS)]
-    assert "'DNF' (1)" in remarks and "'12:75:00' (1)" in remarks and "are no duration: missing (--text)" in remarks
+    assert "'DNF' (1)" in remarks and "'12:75:00' (1)" in remarks and "are no duration: 2 missing (--text)" in remarks
 
 
 @given(st.integers(-(10**9), 10**9), st.sampled_from(["python", "pandas", "clock"]))

@@ -188,9 +188,9 @@ def roles(
         raise Failure("--target and --soft-target exclude each other: the targets are classes or probabilities")
     if target is None and soft_target is None:
         raise Failure(f"{source}: say which column holds the classes, --target COLUMN; there are {some}")
-    numeric = all(name.lstrip("-").replace(".", "", 1).isdigit() for name in names)
+    numeric = all(map(_is_number, names))
     if target is not None and target not in names:
-        hint = "; its first row looks like data, it should hold the names" if numeric else ""
+        hint = _hint(names, from_text=from_text)
         raise Failure(f"{source}: no column {target!r}{nearest(target, names)}; there are {some}{hint}")
     if numeric and any("." in name for name in names):
         raise Failure(f"{source}: the first row looks like data ({some}), it should hold the columns' names")
@@ -229,6 +229,19 @@ def roles(
     if both:
         raise Failure(f"--keep and --drop exclude each other, both name column {both[0]!r}")
     return result
+
+
+def _hint(names: Sequence[str], *, from_text: bool) -> str:
+    """Say what may be wrong with a table in which a column is not found."""
+    if len(names) == 1 and from_text:
+        return ", no other: if another sign stands between fields, --separator SIGN"
+    if sum(map(_is_number, names)) >= len(names) / 2:
+        return "; its first row looks like data, it should hold the names"
+    return ""
+
+
+def _is_number(name: str) -> bool:
+    return name.lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _named(name: str | None, names: Sequence[str]) -> str | None:

@@ -118,8 +118,9 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
     if absent:
         remarks.append(f"{_shown(absent, seen, absent.total())} counted as missing, in quotes, too")
     if strange:
-        what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}"
-        total = f"{strange:,} " if len(odd) > 1 else ""
+        integers = seen.integers if best.reading.kind != "number" and not seen.compact else 0
+        what = f"{_shown(odd, seen, strange, integers)} {'are' if strange > 1 else 'is'} no {best.reading.kind}"
+        total = f"{strange:,} " if len(odd) + bool(integers) > 1 else ""
         remarks.append(f"{what}: {total}missing (--text)")
     kept = [shape.removeprefix(INVALID) for shape, _ in odd.most_common(STORED)]
     return Decision(_as(best.reading, odd=(*best.reading.odd, *kept)), remarks)
@@ -139,7 +140,7 @@ def _mostly(seen: Evidence, fits: int, strange: int, odd: Counter[str]) -> bool:
     if strange <= ODD_SHARE * (fits + strange):
         return fits > 0
     rest = [shape for shape in odd if not is_limit(shape)]
-    words = not seen.other and len(rest) <= FEW_ODD and not any("9" in shape for shape in rest)
+    words = odd.total() == strange and len(rest) <= FEW_ODD and not any("9" in shape for shape in rest)
     return strange <= MOST_ODD * (fits + strange) and words and len(seen.distinct) >= MANY_DISTINCT
 
 
@@ -153,14 +154,16 @@ def _nearly(seen: Evidence, best: _Candidate, odd: Counter[str]) -> list[str]:
         return []
     strange = seen.present - best.fits
     remedy = " (--number)" if best.reading.kind == "number" else ""
-    what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} none"
+    integers = seen.integers if best.reading.kind != "number" else 0
+    what = f"{_shown(odd, seen, strange, integers)} {'are' if strange > 1 else 'is'} none"
     return [f"looks like {best.reading.kind}s, but {what}: read as text{remedy}"]
 
 
-def _shown(odd: Counter[str], seen: Evidence, total: int) -> str:
-    """Return the most frequent odd values, with their counts."""
+def _shown(odd: Counter[str], seen: Evidence, total: int, integers: int = 0) -> str:
+    """Return the most frequent odd values, with their counts; `integers` of them are plain."""
     parts = [f"{_short(seen.examples[shape])!r} ({count:,})" for shape, count in odd.most_common(SHOWN)]
-    rest = total - sum(count for _, count in odd.most_common(SHOWN))
+    rest = total - sum(count for _, count in odd.most_common(SHOWN)) - integers
+    parts += [f"{_short(seen.integer)!r} ({integers:,})"] * bool(integers)
     return ", ".join(parts + ([f"{rest:,} more" if parts else f"{rest:,} values"] if rest > 0 else []))
 
 

@@ -97,6 +97,8 @@ class Evidence:
         Words for missing values.
     integers, floats : int
         Plain numbers, without and with a decimal dot or exponent.
+    integer : str
+        The first of the integers.
     dotted : int
         Floats with a dot; `grouped` says whether all of the dots may be between thousands.
     codes : Counter
@@ -121,7 +123,7 @@ class Evidence:
         self.missing, self.edge = missing, edge
         self.totals = 0
         self.present = self.integers = self.floats = self.dotted = self.compact = self.other = 0
-        self.grouped = True
+        self.grouped, self.integer = True, ""
         self.spellings: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
@@ -200,6 +202,7 @@ class Evidence:
     def add_integers(self, values: pl.Series, zeros: bool, low: Any, high: Any) -> None:
         """Take integers between `low` and `high` into account, of which some begin with a zero or none."""
         self.integers += len(values)
+        self.integer = self.integer or str(values[0])
         self._sample(values)
         if zeros:
             codes = values.filter(values.str.contains(CODE))

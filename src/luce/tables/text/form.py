@@ -197,6 +197,8 @@ def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[st
         return names
     if not any(row.fields[-1].strip() for row in rows):
         return [*names, ""]
+    if any(field.startswith("'") and not field.endswith("'") for row in rows for field in row.fields):
+        return names  # quotes of another kind around a separator: the rows will tell
     remarks.append("rows have one field more than the header: the first, without a name, is their name, as R writes")
     return ["", *names]
 

@@ -161,6 +161,8 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     shown = text if len(text) <= 40 else text[:39] + "…"
     what = f"row {number} has {fields} field{'s' if fields != 1 else ''}, the header has {wanted} ({HERE}: {shown!r}"
     what += f"; the header is {form.header})" if wanted < fields else ")"
+    if wanted < fields and "'" in (part[:1] for part in text.split(form.separator)):
+        return what + '; if fields stand in single quotes: write them with double ones, "'
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
     if below and number > 1 and fields < wanted:
