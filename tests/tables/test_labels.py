@@ -123,6 +123,27 @@ def test_spellings_that_look_alike_are_one_class_and_one_level(luce):
         assert set(pl.read_csv(io.StringIO(result.out))["prediction"]) == {"gru\u0308n", "rot"}
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["Blue", "blue", "red"], "'Blue' and 'blue'"),
+        (["<=50K", "<=50K.", ">50K", ">50K."], "'<=50K' and '<=50K.'; '>50K' and '>50K.'"),
+        (["dark red", "dark_red", "dark-red"], "'dark red' and 'dark-red' and 'dark_red'"),
+        (["-1", "1", "+2"], None),
+        (["A", "A-", "A+", "B"], None),
+        (["<5", ">5", "5"], None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_classes_that_are_spelled_almost_alike_are_told(luce, labels, said, kind):
+    table = pl.DataFrame({"x": range(60), "z": [k % 7 for k in range(60)], "y": (labels * 30)[:60]})
+    table.write_csv("t.csv") if kind == "csv" else table.write_parquet("t.parquet")
+    found = json.loads(luce("fit", f"t.{kind}", "-t", "y", "--json").out)["data"]
+    assert len(found["classes"]) == len(labels)
+    notes = [note for note in found["remarks"] if "almost alike" in note]
+    assert notes == ([] if said is None else [f"classes that are spelled almost alike: {said}"])
+
+
 def test_numbers_in_order_text_by_its_letters():
     assert Labels.of(dict.fromkeys(["10", "9", "-3"], 1)).names == ["-3", "9", "10"]
     assert Labels.of(dict.fromkeys(["10", "9", "x"], 1)).names == ["10", "9", "x"]
