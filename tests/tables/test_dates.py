@@ -55,6 +55,8 @@ EARLY = [day for day in DAYS if day.day < 13]
         ("%a %b %d %H:%M:00 %Y", True),
         ("%a, %d %b %Y %H:%M:00 GMT", True),
         ("%Y%m%dT%H%M00Z", True),
+        ("%Y%m%dT%H%M00.000Z", True),
+        ("%a %b %d %Y %H:%M:00 GMT+0000 (Coordinated Universal Time)", True),
     ],
 )
 def test_dates_in_every_form(tmp_path, form, timed):

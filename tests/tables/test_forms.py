@@ -129,6 +129,17 @@ def test_a_header_among_the_rows_is_named(tmp_path):
     assert kept.values == {"u": ["u", "v"], "v": ["v", "u"]} and kept.notes == []
 
 
+@pytest.mark.parametrize("cut", [0, 1])
+def test_decimal_commas_between_commas_are_no_names_of_rows(tmp_path, cut):
+    """All rows have a field more than the header, as where R wrote the rows' names."""
+    text = "a,y\n" + "".join(f"{(7 * k) % (30 + 9 * cut)},{k % 90 + 10},{'uv'[k % 2]}\n" for k in range(39))
+    with pytest.raises(Failure, match=r"row 1 has 3 fields, the header has 2 \(line 2.*if commas are decimal signs"):
+        read(tmp_path, text)
+    named = "a,y\n" + "".join(f"{k + 5},{k % 90 + 10},{'uv'[k % 2]}\n" for k in range(39))
+    assert list(read(tmp_path, named).values) == ["", "a", "y"]
+    assert read(tmp_path, named.replace("\n", "\nrow ").removesuffix("row ")).values["a"][:2] == [10, 11]
+
+
 def test_lines_below_the_table_are_named_with_the_option(tmp_path):
     text = joined([*lines(), "", '"Source: the office"', "Last updated 2024", ""])
     with pytest.raises(Failure, match=r"row 6 has 1 field, the header has 3 \(line 8.*--skip-footer 2"):

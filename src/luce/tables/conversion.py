@@ -11,6 +11,7 @@ from luce.tables.failure import Failure
 from luce.tables.names import composed
 
 __all__ = [
+    "LAST_DAY",
     "NUMBERS",
     "as_flags",
     "as_number",

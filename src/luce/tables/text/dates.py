@@ -48,7 +48,8 @@ def _bare(name: str) -> str:
 NUMBER_OF = {_bare(name): number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 CENTURY = 69  # from there on two digits are 19.., as in POSIX
 
-_ZONE = r"(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))|\ ?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?)?"
+_ZONE = r"""(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))
+    |\ ?(?:UTC|GMT)?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?(?:\ \([^()]*\))?)?"""
 ZONES = {  # hours from UTC of names that mean one zone to most readers
     "CET": 1,
     "CEST": 2,
@@ -91,7 +92,11 @@ _AFTER = rf"(?:(?:[T,:_]\ *|\ +(?:at\ )?){CLOCK}{_ZONE})?"
 _DATED = [re.compile(rf"^{_WEEKDAY}{day}{_AFTER}$", re.X) for day in _DAYS] + [
     re.compile(rf"^{_WEEKDAY}{_NAME}\ +(?P<day>9{{1,2}})\ {CLOCK}(?:\ (?:UTC|GMT))?\ (?P<year>9999)$", re.X),  # ctime
     re.compile(rf"^{CLOCK}{_ZONE},?\ {_DAYS[1]}$", re.X),
-    re.compile(r"^(?P<year>9999)(?P<month>99)(?P<day>99)(?:[T\ _]?(?P<hour>99)(?P<minute>99)(?P<second>99)?Z?)?$"),
+    re.compile(
+        r"""^(?P<year>9999)(?P<month>99)(?P<day>99)
+        (?:[T\ _]?(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<fraction>9{1,9}))?)?Z?)?$""",
+        re.X,
+    ),
     re.compile(rf"^(?P<year>9999)(?P<month>99)(?P<day>99)[T\ _]{CLOCK}{_ZONE}$", re.X),
 ]
 

@@ -7,17 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from luce.tables.failure import Failure
 from luce.tables.names import plain_names
 from luce.tables.text.options import FormOptions
 
-__all__ = ["NUMBER", "Form", "form_of"]
+__all__ = ["DECIMALS", "NUMBER", "WHOLE", "Form", "form_of"]
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 200  # records by which the separator is found
 DECLARED = re.compile(r'^"?sep=(.)"?$|^"?sep=\\t"?$', re.I)  # Excel's first line
+WHOLE, DECIMALS = re.compile(r"[-+]?\d+"), re.compile(r"\d+")
 NUMBER = re.compile(r"^[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?$", re.I)
 
 
@@ -197,10 +199,21 @@ def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[st
         return names
     if not any(row.fields[-1].strip() for row in rows):
         return [*names, ""]
-    if any(field.startswith("'") and not field.endswith("'") for row in rows for field in row.fields):
-        return names  # quotes of another kind around a separator: the rows will tell
+    if not _begin_with_names(rows):
+        return names  # and the rows will tell
     remarks.append("rows have one field more than the header: the first, without a name, is their name, as R writes")
     return ["", *names]
+
+
+def _begin_with_names(rows: Sequence[_Record]) -> bool:
+    """Tell whether the first fields may be rows' names, not halves of 1,5 or of text in single quotes."""
+    if any(field.startswith("'") and not field.endswith("'") for row in rows for field in row.fields):
+        return False
+    first, second = ([row.fields[k].strip() for row in rows] for k in (0, 1))
+    if len({*first}) < len(first):
+        return False
+    halves = all(map(WHOLE.fullmatch, first)) and all(map(DECIMALS.fullmatch, second)) and len({*map(len, second)}) == 1
+    return not halves or all(int(name) < int(following) for name, following in pairwise(first))
 
 
 def _named(names: Sequence[str], name: str, place: str, remarks: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.tables.failure import Failure
-from luce.tables.text.form import NUMBER, Form
+from luce.tables.text.form import DECIMALS, NUMBER, WHOLE, Form
 from luce.tables.text.quotes import ABOVE, HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
 
 __all__ = ["Cells", "records", "text_of"]
@@ -161,15 +161,23 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     shown = text if len(text) <= 40 else text[:39] + "…"
     what = f"row {number} has {fields} field{'s' if fields != 1 else ''}, the header has {wanted} ({HERE}: {shown!r}"
     what += f"; the header is {form.header})" if wanted < fields else ")"
-    if wanted < fields and "'" in (part[:1] for part in text.split(form.separator)):
+    parts = [part.strip() for part in text.split(form.separator)]
+    if wanted < fields and form.separator == "," and any(map(_halves, parts, parts[1:])):
+        return what + "; if commas are decimal signs: put numbers in quotes, or semicolons between fields"
+    if wanted < fields and "'" in (part[:1] for part in parts):
         return what + '; if fields stand in single quotes: write them with double ones, "'
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
     if below and number > 1 and fields < wanted:
         return what + f"; if the table ends above it: --skip-footer {below}"
-    if wanted < fields and number < 50 and not any(NUMBER.match(part.strip()) for part in text.split(form.separator)):
+    if wanted < fields and number < 50 and not any(map(NUMBER.match, parts)):
         return what + f"; if it is the header: --skip-lines {ABOVE}"
     return what
+
+
+def _halves(before: str, after: str) -> bool:
+    """Tell whether two fields may be a number with a decimal comma."""
+    return bool(WHOLE.fullmatch(before) and DECIMALS.fullmatch(after))
 
 
 def _check_lines_in_quotes(text: Array, ends: Array, form: Form) -> None:
