@@ -162,10 +162,10 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     what = f"row {number} has {fields} field{'s' if fields != 1 else ''}, the header has {wanted} ({HERE}: {shown!r}"
     what += f"; the header is {form.header})" if wanted < fields else ")"
     parts = [part.strip() for part in text.split(form.separator)]
-    if wanted < fields and form.separator == "," and any(map(_halves, parts, parts[1:])):
-        return what + "; if commas are decimal signs: put numbers in quotes, or semicolons between fields"
     if wanted < fields and "'" in (part[:1] for part in parts):
         return what + '; if fields stand in single quotes: write them with double ones, "'
+    if number == 1 and wanted < fields and form.separator == "," and any(map(_halves, parts, parts[1:])):
+        return what + "; if commas are decimal signs: put numbers in quotes, or semicolons between fields"
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
     if below and number > 1 and fields < wanted:
