@@ -65,7 +65,7 @@ def train_stream(
     first = _FirstPass(batches, roles, share, seed, progress)
     columns, features = _planned(first)
     preparation = learn_preparation(features, rare(len(features)))
-    scales = scales_of(preparation, preparation.transform(features))
+    scales = scales_of(preparation, preparation.transform(features, sparse=preparation.is_sparse(len(features))))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     learnt = _Learnt(first, columns, preparation, classifier)
     for batch, numbers in _second_pass(batches, roles, first, most, progress):
@@ -121,10 +121,11 @@ class _Learnt:
     def add(self, batch: pl.DataFrame, numbers: Array) -> None:
         """Learn a batch."""
         roles, classes = self.first.roles, np.arange(len(self.first.classes))
-        X = self.preparation.transform(converted(batch, self.columns, roles.source))
+        features = converted(batch, self.columns, roles.source)
+        X = self.preparation.transform(features, sparse=self.preparation.is_sparse(len(features)))
         y, codes = self.first.targets_of(batch, numbers)
         weights = roles.weights_of(batch)
-        mass = np.ones(len(X)) if weights is None else weights
+        mass = np.ones(len(features)) if weights is None else weights
         given = y.to_numpy() if roles.soft else np.eye(len(classes))[codes]
         if self.rows:
             losses = -(given * self.classifier.predict_log_proba(X)).sum(axis=1)
@@ -145,7 +146,7 @@ class _Learnt:
                 " rows, or train without --stream."
             )
         self.shares += mass @ given
-        self.rows += len(X)
+        self.rows += len(features)
 
 
 def _judged(
