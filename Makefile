@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find cpp src -type f -not -name '*.py[co]')
-CPP := $(wildcard cpp/*.?pp cpp/*.inl cpp/levels/*.?pp)
+CPP := $(shell find cpp -name "*.?pp" -o -name "*.inl")
 ROOMS := build/rooms
 
 SECONDS ?= 600

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from luce.models.coordinates import LogOdds, SumZero, Whole
-from luce.models.design import Design, as_matrix
-from luce.models.losses import SigmoidLoss, SoftmaxLoss
-from luce.models.objective import LinearObjective
+from luce.models.linear.coordinates import LogOdds, SumZero, Whole
+from luce.models.linear.design import Design, as_matrix
+from luce.models.linear.losses import SigmoidLoss, SoftmaxLoss
+from luce.models.linear.objective import LinearObjective
 
 COORDINATES = {"sum zero": SumZero, "whole": Whole, "log odds": lambda _: LogOdds()}
 PAIRS = [("softmax", "sum zero"), ("softmax", "whole"), ("softmax", "log odds"), ("sigmoid", "whole")]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from luce import _core
-from luce.contract import Form, prepare
+from luce.arrays.calls import checked_call
+from luce.contract.form import Form
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((9, 7))
@@ -36,7 +37,7 @@ def renamed(names, form):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_the_fields_does_not_matter(seed):
-    form = prepare(LOGITS.shape, LOGITS.dtype, TARGET, **OPTIONS).form
+    form = checked_call(LOGITS.shape, LOGITS.dtype, TARGET, **OPTIONS).form
     names = list(np.random.default_rng(seed).permutation(Form._fields))
     assert names != list(Form._fields)
     for found, expected in zip(results(renamed(names, form)), results(form), strict=True):
@@ -45,18 +46,18 @@ def test_the_order_of_the_fields_does_not_matter(seed):
 
 @pytest.mark.parametrize("name", Form._fields)
 def test_a_field_that_is_missing_is_named(name):
-    form = prepare(LOGITS.shape, LOGITS.dtype, TARGET).form
+    form = checked_call(LOGITS.shape, LOGITS.dtype, TARGET).form
     with pytest.raises(ValueError, match=rf"^luce\._core: the form has no field {name}$"):
         results(renamed([field for field in Form._fields if field != name], form))
     results(form)
 
 
 def test_a_field_that_no_kernel_reads_is_an_error():
-    form = prepare(LOGITS.shape, LOGITS.dtype, TARGET).form
+    form = checked_call(LOGITS.shape, LOGITS.dtype, TARGET).form
     with pytest.raises(ValueError, match=r"^luce\._core: the form has a field that no kernel reads: margin$"):
         results(renamed([*Form._fields, "margin"], form))
 
 
 def test_a_tuple_without_names_is_an_error():
     with pytest.raises(TypeError, match="form"):
-        results(tuple(prepare(LOGITS.shape, LOGITS.dtype, TARGET).form))
+        results(tuple(checked_call(LOGITS.shape, LOGITS.dtype, TARGET).form))

@@ -55,7 +55,7 @@ class Layer:
         if options.get("reduction", "mean") != "mean":
             options.pop("normalizer", None)
         self.options = options
-        self.direction = luce.linear.LinearGrads(
+        self.direction = luce.LinearGrads(
             dyadic(rng, n, d, dtype=dtype),
             dyadic(rng, v, d, dtype=dtype),
             dyadic(rng, v, dtype=dtype) if bias else None,
@@ -123,8 +123,8 @@ def small_workspace(request, monkeypatch):
     """Chunks of a few rows, and weight gradients a class or a few at a time."""
 
     def shrink(classes, itemsize):
-        monkeypatch.setattr(luce.linear, "LOGITS_WORKSPACE", request.param * classes * itemsize)
-        monkeypatch.setattr(luce.linear, "WEIGHT_WORKSPACE", request.param * itemsize)
+        monkeypatch.setattr(luce._linear, "LOGITS_WORKSPACE", request.param * classes * itemsize)
+        monkeypatch.setattr(luce._linear, "WEIGHT_WORKSPACE", request.param * itemsize)
 
     return shrink
 
@@ -259,7 +259,7 @@ def test_layouts(layout):
     exact = layer.exact()
     assert_loss(value, exact.loss, np.float32)
     assert_parts(grads, exact.gradient(), 6, 9)
-    direction = luce.linear.LinearGrads(*(laid(a) for a in layer.direction))
+    direction = luce.LinearGrads(*(laid(a) for a in layer.direction))
     found = luce.linear_cross_entropy_hvp(parts[0], parts[1], layer.target, direction, linear_bias=parts[2])
     assert_parts(found, exact.hvp(*layer.direction), 12, 18)
     for a, b in zip(before, parts, strict=True):

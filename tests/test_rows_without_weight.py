@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from luce.check.compare import assert_gradient, assert_loss, assert_product, assert_same_bits
 
 import luce
 from levels import at_every_level
-from luce.check import cases
-from luce.check.oracle import CrossEntropy
+from luce.check.inputs import cases
+from luce.check.truth.oracle import CrossEntropy
+from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product, assert_same_bits
 
 GARBAGE = [np.nan, np.inf, -np.inf, 1e38]
 KEPT = np.array([0, 2, 3, 5, 6, 7, 8, 9, 11, 13])

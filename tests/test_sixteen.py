@@ -5,10 +5,10 @@ import pytest
 
 from levels import at_every_level
 from luce import _core
+from luce.arrays.calls import checked_call
 from luce.check.inputs import cases
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import assert_same_bits
-from luce.contract import prepare
 
 HALVES = ["bfloat16", "float16"]
 PATTERNS = np.arange(1 << 16, dtype=np.uint32)
@@ -53,7 +53,7 @@ def one_nan(bits, half):
 
 
 def plain_form(shape):
-    return prepare(shape, np.dtype(np.float32), np.full(shape[0], -100)).form._replace(
+    return checked_call(shape, np.dtype(np.float32), np.full(shape[0], -100)).form._replace(
         ignored=None, n_listed=0, indices=None
     )
 
@@ -100,7 +100,7 @@ def test_everything_is_the_float32_result_rounded(target, v, half):
         problem = DrawnProblem(
             n_rows=70, n_classes=v, dtype="float32", target=target, case=case, sample_weight="some", **options
         )
-        form = prepare(problem.logits.shape, problem.dtype, problem.target, **problem.options).form
+        form = checked_call(problem.logits.shape, problem.dtype, problem.target, **problem.options).form
         z, x = patterns_of(problem.logits, half), patterns_of(problem.vector, half)
         floats, vector = widened(z, half), widened(x, half)
         for _ in at_every_level():
@@ -126,7 +126,7 @@ def test_rows_of_chunks_are_their_own():
     """Many chunks, and rows that are longer than one."""
     for shape in ((30000, 10), (3, 70000)):
         z = patterns_of(np.random.default_rng(1).standard_normal(shape), "bfloat16")
-        form = prepare(shape, np.dtype(np.float32), np.arange(shape[0]) % shape[1]).form
+        form = checked_call(shape, np.dtype(np.float32), np.arange(shape[0]) % shape[1]).form
         losses, again, grad = np.empty(shape[0]), np.empty(shape[0]), np.empty(shape, np.float32)
         _core.cross_entropy(widened(z, "bfloat16"), form, 1.0, losses, grad, 1)
         for n_threads in (1, 2, 5):

@@ -5,17 +5,19 @@ import pytest
 
 from levels import at_every_level
 from luce import _core
+from luce.arrays.calls import checked_call
 from luce.check.inputs import cases
 from luce.check.inputs.problems import SIZES, DrawnProblem
 from luce.check.oracle import CrossEntropy
 from luce.check.truth.tolerance import assert_same_bits, assert_within
-from luce.contract import prepare
 
 
 def statistics(logits, target=None, n_threads=1, **options):
     """(lse, entropy, largest), and the losses and the gradient that were computed over the logits."""
     grad = logits.copy()
-    form = prepare(logits.shape, logits.dtype, np.zeros(len(logits), int) if target is None else target, **options).form
+    form = checked_call(
+        logits.shape, logits.dtype, np.zeros(len(logits), int) if target is None else target, **options
+    ).form
     losses, lse, entropy = np.empty((3, len(logits)))
     largest = np.empty(len(logits), np.int64)
     _core.cross_entropy(grad, form, 1.0, losses, grad, n_threads, (lse, entropy, largest))
@@ -83,7 +85,7 @@ def test_the_target_is_of_no_account_and_neither_are_the_statistics(target, v):
     problem = DrawnProblem(n_rows=40, n_classes=v, dtype="float32", target=target, weight="some", sample_weight="some")
     for _ in at_every_level():
         *alone, _, _ = statistics(problem.logits)
-        form = prepare(problem.logits.shape, problem.dtype, problem.target, **problem.options).form
+        form = checked_call(problem.logits.shape, problem.dtype, problem.target, **problem.options).form
         losses, grad = np.empty(40), np.empty_like(problem.logits)
         _core.cross_entropy(problem.logits, form, 1.0, losses, grad, 1)
         *beside, same_losses, same_grad = statistics(*problem.arguments, **problem.options)
@@ -102,7 +104,7 @@ def test_same_bits_for_any_number_of_threads(shape):
 
 def test_each_part_may_be_left_out_and_is_checked():
     logits = np.random.default_rng(0).standard_normal((5, 60))
-    form = prepare(logits.shape, logits.dtype, [0] * 5).form
+    form = checked_call(logits.shape, logits.dtype, [0] * 5).form
     parts = statistics(logits)[:3]
     for i, part in enumerate(parts):
         found = np.zeros_like(part)

@@ -1,5 +1,5 @@
-// The job of a batch of rows from what Python gives: luce.contract.Form, read by the names of its fields, and logits of
-// any of the types.
+// The job of a batch of rows from what Python gives: the Form of luce/contract/form.py, read by the names of its fields,
+// and logits of any of the types.
 #pragma once
 
 #include <nanobind/stl/vector.h>
@@ -11,8 +11,8 @@
 
 namespace luce {
 
-// Where luce.contract.Form, a tuple with names, has the fields that kernels read: each found by its name, and no other
-// there, so that none is taken for another and none goes unread.
+// Where Form, a tuple with names, has the fields that kernels read: each found by its name, and no other there, so that
+// none is taken for another and none goes unread.
 struct Fields {
     std::size_t n_listed, indices, value, dense, weight, tail, row_scale, given_share, background, ignored, z_loss;
     std::size_t softcap, temperature;

@@ -1,5 +1,5 @@
 // All of Python in the core: arrays in, arrays written, nothing returned but counts. Arguments are checked in Python
-// (luce/contract.py); what is checked here only keeps a mistake there from reading or writing out of bounds.
+// (luce/contract/); what is checked here only keeps a mistake there from reading or writing out of bounds.
 #include <nanobind/stl/vector.h>
 
 #include "arguments.hpp"

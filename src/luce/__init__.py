@@ -9,29 +9,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from luce import jacobians as jacobians
-from luce.configuration import set_num_threads, show_config
-from luce.cross_entropy import (
+from luce._cross_entropy import (
     cross_entropy,
     cross_entropy_and_grad,
     cross_entropy_hvp,
     cross_entropy_target_grad,
 )
-from luce.linear import (
+from luce._linear import (
     LinearGrads,
     linear_cross_entropy,
     linear_cross_entropy_and_grad,
     linear_cross_entropy_hvp,
 )
-from luce.sigmoid import sigmoid_cross_entropy, sigmoid_cross_entropy_and_grad
-from luce.softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_vjp
+from luce._sigmoid import sigmoid_cross_entropy, sigmoid_cross_entropy_and_grad
+from luce._softmax import log_softmax, logsumexp, softmax, softmax_jvp, softmax_vjp
+from luce._version import __version__ as __version__
+from luce.configuration import set_num_threads, show_config
 
 if TYPE_CHECKING:
     from luce.models.classifier import SoftmaxClassifier
     from luce.models.classifier_cv import SoftmaxClassifierCV
     from luce.models.comparison.compare import compare
     from luce.models.path import softmax_path
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LinearGrads",

@@ -15,7 +15,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from luce import _core
+from luce.configuration import num_threads
 
 __all__ = ["blas_threads", "shared_out"]
 
@@ -58,7 +58,7 @@ def shared_out(
     work: float, n_threads: int | None
 ) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]]:
     """Give a map whose calls run on several threads where `work`, in multiplications, is worth it; results in order."""
-    workers = _core.num_threads() if n_threads is None else n_threads
+    workers = num_threads() if n_threads is None else n_threads
     with blas_threads(1):
         if workers == 1 or work < SHARED_WORK:
             yield lambda function, items: [function(item) for item in items]

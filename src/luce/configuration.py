@@ -1,13 +1,15 @@
-"""What runs: the instruction-set level and the number of threads, asked for and set."""
+"""The configuration that runs: the instruction-set level and the number of threads, asked for and set."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from luce import _core
-from luce.options import threads
+from luce._core import compiler, isa, isa_levels, num_threads, vendor
+from luce._core import set_num_threads as _set_num_threads
+from luce._version import __version__
+from luce.contract.numbers import threads
 
-__all__ = ["set_num_threads", "show_config"]
+__all__ = ["num_threads", "set_num_threads", "show_config", "vendor"]
 
 
 class Configuration(dict[str, Any]):
@@ -34,14 +36,12 @@ def show_config() -> Configuration:
     >>> luce.show_config()["isa"] in luce.show_config()["isa_available"]
     True
     """
-    from luce import __version__
-
     return Configuration(
         version=__version__,
-        isa=_core.isa(),
-        isa_available=_core.isa_levels(),
-        n_threads=_core.num_threads(),
-        compiler=_core.compiler(),
+        isa=isa(),
+        isa_available=isa_levels(),
+        n_threads=num_threads(),
+        compiler=compiler(),
     )
 
 
@@ -68,4 +68,4 @@ def set_num_threads(n_threads: int | None) -> None:
     >>> luce.set_num_threads(None)
     """
     n = threads(n_threads)
-    _core.set_num_threads(0 if n is None else n)
+    _set_num_threads(0 if n is None else n)

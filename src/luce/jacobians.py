@@ -28,9 +28,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from luce.arrays import described, floating, given, masses
-from luce.contract import DISTRIBUTION, check_classes_shape, check_layer_shapes, class_indices, no_integers
-from luce.options import number
+from luce.arrays.given import described, floating, given, nonnegative
+from luce.contract.layer import check_layer_shapes
+from luce.contract.numbers import NOT_NEGATIVE
+from luce.contract.options import SHARE
+from luce.contract.targets import DISTRIBUTION, kind_of_target
+from luce.rows.targets import class_indices
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -106,7 +109,7 @@ def cross_entropy_hessian(logits: ArrayLike, mass: float = 1.0) -> Floats:
            [-0.25,  0.25,  0.  ],
            [ 0.  ,  0.  ,  0.  ]])
     """
-    mass = number("mass", mass)
+    mass = NOT_NEGATIVE.check("mass", mass)
     z, dtype = _floats("logits", logits)
     return (mass * _softmax_jacobian(z)).astype(dtype)
 
@@ -249,7 +252,7 @@ def cross_entropy_linear(
     array([[ 2.,  1., -2., -1.]])
     """
     x, z, dtype = _layer(input, linear_weight, linear_bias)
-    label_smoothing = number("label_smoothing", label_smoothing)
+    label_smoothing = SHARE.check("label_smoothing", label_smoothing)
     y = (1 - label_smoothing) * _target(target, z.shape) + label_smoothing / max(z.shape[-1], 1)
     share, others = _shares(z)
     mass = y.sum(axis=-1, keepdims=True)
@@ -305,13 +308,11 @@ def _layer(
 def _target(target: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A distribution over the classes for each row, whichever way the target is given."""
     array = given("target", target)
-    if array.dtype.kind in "iu":
-        check_classes_shape(array.shape, shape[:-1], shape)
+    kind = kind_of_target(array.dtype.kind, array.shape, shape[:-1], shape, lambda: described(array))
+    if kind == "classes":
         index, _ = class_indices("target", array, shape[-1], None)
         return np.asarray(np.eye(shape[-1])[index], dtype=np.float64)
-    if array.shape == shape[:-1]:
-        raise no_integers("class indices", described(array))
-    return masses("target", array, shape, np.float64, DISTRIBUTION)
+    return nonnegative("target", array, shape, np.float64, DISTRIBUTION)
 
 
 def _floats(name: str, values: ArrayLike) -> tuple[NDArray[np.float64], np.dtype[Any]]:

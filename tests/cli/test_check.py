@@ -123,11 +123,18 @@ def test_not_runnable_says_why(check, arguments, words):
         ("nowhere.py:f", "nowhere.py: no such file"),
         ("mine.py:right --html mine.py", "the page would overwrite the file"),
         ("mine.py:right --html no/page.html", "there is no folder"),
+        ("mine.py:right mine.py:wrong", "one FILE.py:FUNCTION at a time, got 2"),
     ],
 )
 def test_what_the_user_can_put_right(check, arguments, words):
     found = check(*arguments.split())
     assert found.code == 2 and words in found.err and not found.out
+
+
+def test_a_function_of_a_module(check):
+    found = check("luce:cross_entropy_and_grad")
+    assert found.code == 0 and "correct to 15 digits" in found.out
+    assert check("luce:cross_entrpy").code == 2
 
 
 def test_the_file_stands_alone(check):
@@ -143,6 +150,8 @@ def test_what_is_built_in_is_said_with_options(check):
     assert check("mine.py:weighted", "--weight", "1,2,0.25").code == 1
     found = check("mine.py:weighted", "--weight", "1,two")
     assert found.code == 2 and "--weight takes numbers with commas between them" in found.err
+    found = check("mine.py:weighted", "--weight", "1,2", "--classes", "3")
+    assert found.code == 2 and "weight must have one dimension and 3 entries" in found.err and not found.out
     assert check("mine.py:right", "--classes", "4", "--layout", "rows").code == 0
 
 

@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from luce._softmax import softmax
 from luce.models.evaluation.calibration import temperature
 from luce.models.evaluation.held_out import HeldOutPredictions, calibrated, gain_over_shares
-from luce.softmax import softmax
 from luce.tables.model_file import load_model
 
 

@@ -556,7 +556,7 @@ def test_an_interrupt_before_anything_is_reached_leaves_no_model(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("luce.models.objective.LinearObjective.at", interrupted)
+    monkeypatch.setattr("luce.models.linear.objective.LinearObjective.at", interrupted)
     model = SoftmaxClassifier(verbose=1)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
@@ -658,7 +658,7 @@ def test_all_solvers_end_at_the_same_minimum(solver, kind, many_rows):
 def test_the_solver_that_is_chosen(many_rows, monkeypatch):
     X, y = many_rows
     assert SoftmaxClassifier().fit(X, y).solver_ == "newton"
-    monkeypatch.setattr("luce.models.problem.HESSIAN_WORK", 1)
+    monkeypatch.setattr("luce.models.linear.assembly.HESSIAN_WORK", 1)
     assert SoftmaxClassifier().fit(X, y).solver_ == "quasi-newton"
     assert SoftmaxClassifier().fit(X[:100], y[:100]).solver_ == "newton-cg"
     assert SoftmaxClassifier(l1_ratio=0.1).fit(X[:1000], y[:1000]).solver_ == "proximal-newton"

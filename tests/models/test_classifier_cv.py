@@ -1,5 +1,6 @@
 """The choice of the penalty by cross-validation."""
 
+import pickle
 from contextlib import nullcontext
 
 import numpy as np
@@ -178,3 +179,11 @@ def test_a_judgement_needs_a_row_of_positive_weight():
     folds = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
     with pytest.raises(ValueError, match="cv: no fold has a held-out row of positive weight"):
         SoftmaxClassifierCV(Cs=CS, cv=folds).fit(X, y, (np.arange(150) % 2 == 0).astype(float))
+
+
+def test_pickles_of_an_earlier_place_load():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifierCV(Cs=2, cv=2).fit(X, y)
+    old = pickle.dumps(model, protocol=0).replace(b"luce.models.classifier_cv", b"luce.models.selection")
+    assert b"luce.models.selection" in old
+    np.testing.assert_array_equal(pickle.loads(old).predict_proba(X), model.predict_proba(X))

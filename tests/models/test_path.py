@@ -43,7 +43,7 @@ def test_a_path_can_be_drawn():
 
 def test_an_interrupt_ends_the_path(monkeypatch):
     X, y = load_iris(return_X_y=True)
-    solve, begun = luce.models.problem.Problem.solve, []
+    solve, begun = luce.models.linear.assembly.LinearProblem.solve, []
 
     def stopped(self, C, **options):
         begun.append(C)
@@ -53,7 +53,7 @@ def test_an_interrupt_ends_the_path(monkeypatch):
         if iterate.iteration == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("luce.models.problem.Problem.solve", stopped)
+    monkeypatch.setattr("luce.models.linear.assembly.LinearProblem.solve", stopped)
     with pytest.raises(KeyboardInterrupt):
         softmax_path(X, y, Cs=CS)
     assert len(begun) == 1

@@ -92,8 +92,8 @@ def test_a_wrong_gradient_of_the_target_is_refused(mutation, monkeypatch):
         def backward(ctx, upstream):
             return change(upstream)
 
-    def wrong(z, target, options):
-        return right(z, target._replace(dense=Wrong.apply(target.dense)), options)
+    def wrong(z, target, scale, options):
+        return right(z, target._replace(dense=Wrong.apply(target.dense)), scale, options)
 
     monkeypatch.setattr(formulas, "losses", wrong)
     with pytest.raises(AssertionError):

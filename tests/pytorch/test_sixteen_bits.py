@@ -133,3 +133,20 @@ def test_a_layer_of_16_bits(dtype, path):
     for found, truth, size in zip(gradients, truths, terms, strict=True):
         grid = 50 * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps  # of the logits' gradient, summed
         assert (abs(array(found) - truth) <= unit * abs(truth) + 1.01 * unit * size + grid).all()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("factor", [0.3, 0.25, 3.0, 0.0])
+def test_a_layer_of_16_bits_is_rounded_once_under_any_upstream_gradient(dtype, factor):
+    """The same bits as with the factor in the rows' weights."""
+    dtype = DTYPES[dtype]
+    torch.manual_seed(0)
+    parts = [torch.randn(shape).to(dtype).requires_grad_() for shape in ((50, 8), (20, 8), (20,))]
+    y, upstream = torch.randint(0, 20, (50,)), torch.tensor(factor, dtype=dtype)
+
+    def loss(**more):
+        return luce.torch.linear_cross_entropy(*parts[:2], y, linear_bias=parts[2], reduction="sum", **more)
+
+    found = torch.autograd.grad(loss(), parts, upstream)
+    want = torch.autograd.grad(loss(sample_weight=upstream.expand(50)), parts)
+    assert all(torch.equal(f, w) for f, w in zip(found, want, strict=True))

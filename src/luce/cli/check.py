@@ -83,7 +83,10 @@ def _check(functions: list[str], options: dict[str, object], *, timeout: float, 
     if file is not None and not file.is_file():
         raise Failure(f"{file}: no such file")
     check_places(read={"file": file}, written={"page": html})
-    found = check_by_name(functions[0], timeout=timeout, options=options)
+    try:
+        found = check_by_name(functions[0], timeout=timeout, options=options)
+    except ValueError as error:
+        raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")
     if html is not None:
         with replacing(html) as written:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
-from luce.models.labels import plain_labels
-from luce.models.prediction import LinearClassifier
-from luce.models.problem import SOLVER_NAMES, Problem, Solution
+from luce.models.base import LinearClassifier
+from luce.models.inputs.kinds import Array, Features, Labels, Weights
+from luce.models.inputs.labels import plain_labels
+from luce.models.inputs.targets import Targets, is_table, targets
+from luce.models.linear.assembly import LinearProblem, Solution
+from luce.models.linear.information import Statistics, check_size, information
+from luce.models.linear.parts import Parts, parts_of
+from luce.models.linear.place import Place
+from luce.models.linear.stream import Stream
+from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
+from luce.models.remarks import SortedRowsWarning, of_unbounded, of_walk
 from luce.models.solvers import Iterate
-from luce.models.statistics import Statistics, check_size, information
-from luce.models.stream import Stream
-from luce.models.targets import Targets, is_table, targets
 
 __all__ = ["SoftmaxClassifier"]
 
-Array = npt.NDArray[Any]
 
 STATISTICS = (  # what only a fit with standard errors leaves
     "covariance_",
@@ -177,7 +179,12 @@ class SoftmaxClassifier(LinearClassifier):
         self.n_threads = n_threads
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, callback: Callable[[Iterate], None] | None = None
+        self,
+        X: Features,
+        y: Labels,
+        sample_weight: Weights = None,
+        *,
+        callback: Callable[[Iterate[Any]], None] | None = None,
     ) -> SoftmaxClassifier:
         """Minimise the objective over (W, b).
 
@@ -211,15 +218,15 @@ class SoftmaxClassifier(LinearClassifier):
             If the tolerance was not reached and rounding still leaves something to gain, or if the classes are
             separable and there is no penalty: then no minimum exists.
         """
-        self._check_parameters()
+        check_parameters(self)
         X, found = self._data(X, y, sample_weight)
-        problem = Problem(X, found, in_row_space=not self.standard_errors, **self._options())
+        problem = self._problem(X, found, in_row_space=not self.standard_errors)
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
         multilabel = self._several_labels(y)
         live = LiveLine() if self.verbose else None
 
-        def tell(iterate: Iterate) -> None:
+        def tell(iterate: Iterate[Place]) -> None:
             if live is not None:
                 live(iterate)
             if callback is not None:
@@ -249,14 +256,16 @@ class SoftmaxClassifier(LinearClassifier):
         return True
 
     @available_if(_without_l1)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> SoftmaxClassifier:
+    def partial_fit(
+        self, X: Features, y: Labels, classes: Any = None, sample_weight: Weights = None
+    ) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
         The objective over all rows so far is the batch's own part, exactly, plus the quadratic that the earlier batches
-        left; see `luce.models.stream`. One pass over the data comes close to `fit` on all of them, if each batch is a
-        fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the right
-        side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit` begins
-        anew, and a first `partial_fit` after `fit` too.
+        left; see `luce.models.linear.stream`. One pass over the data comes close to `fit` on all of them, if each batch
+        is a fair sample of the rows: shuffle rows that are sorted, by class above all. Of rows that were far on the
+        right side of a boundary the quadratic says little, so batches of other classes may move it past them. `fit`
+        begins anew, and a first `partial_fit` after `fit` too.
 
         Parameters
         ----------
@@ -286,10 +295,10 @@ class SoftmaxClassifier(LinearClassifier):
         -----
         ConvergenceWarning
             If the tolerance was not reached on this batch.
-        UserWarning
+        SortedRowsWarning
             Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
-        self._check_parameters()
+        check_parameters(self)
         first = getattr(self, "_stream", None) is None
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' is not known before all rows are: give partial_fit a dict")
@@ -298,57 +307,37 @@ class SoftmaxClassifier(LinearClassifier):
         known = self._known_classes(classes, y, first)
         X, found = self._data(X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
-        solution = stream.learn(X, found, C=self.C, tol=self.tol, max_iter=self.max_iter, **self._options())
+        kept = {"C": self.C, "loss": self.loss, "fit_intercept": self.fit_intercept}
+        solution = stream.learn(X, found, self._parts(found), kept=kept, tol=self.tol, max_iter=self.max_iter)
         self._keep(solution, found.classes, self._several_labels(y))
         self._stream = stream
         self._warn(None, solution)
-        self._warn_of_order(stream.order.forgotten(found.target))
+        absent = stream.order.forgotten(found.target)
+        if absent:
+            warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
 
-    def _check_parameters(self) -> None:
-        if not (isinstance(self.C, Real) and self.C > 0):
-            raise ValueError(f"C must be a positive number or inf, got {self.C!r}")
-        if not (isinstance(self.l1_ratio, Real) and 0 <= self.l1_ratio <= 1):
-            raise ValueError(f"l1_ratio must be a number between 0 and 1, got {self.l1_ratio!r}")
-        if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
-            raise ValueError(f"label_smoothing must be a number >= 0 and < 1, got {self.label_smoothing!r}")
-        if self.loss not in ("softmax", "sigmoid"):
-            raise ValueError(f"loss must be 'softmax' or 'sigmoid', got {self.loss!r}")
-        if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
-            raise ValueError(f"tol must be a number >= 0, got {self.tol!r}")
-        for name in ("fit_intercept", "standard_errors", "warm_start"):
-            if not isinstance(value := getattr(self, name), (bool, np.bool_)) and value not in (0, 1):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
-        if not isinstance(self.verbose, (Integral, np.bool_)):
-            raise ValueError(f"verbose must be an integer, got {self.verbose!r}")
-        if not (isinstance(self.max_iter, Integral) and not isinstance(self.max_iter, bool) and self.max_iter >= 1):
-            raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
-        if self.solver not in SOLVER_NAMES:
-            raise ValueError(f"solver must be one of {list(SOLVER_NAMES)}, got {self.solver!r}")
-        if self.l1_ratio and self.solver not in ("auto", "proximal-newton"):
-            raise ValueError(f"solver: with l1_ratio > 0 it is 'proximal-newton', got {self.solver!r}")
-        if self.l1_ratio and self.standard_errors:
-            raise ValueError("standard_errors: a model with an L1 penalty has none; set l1_ratio=0")
-        if not (self.n_threads is None or (isinstance(self.n_threads, Integral) and self.n_threads >= 1)):
-            raise ValueError(f"n_threads must be None or an integer >= 1, got {self.n_threads!r}")
-
     def _data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Array | None = None, reset: bool = True
+        self, X: Features, y: Labels, sample_weight: Weights, classes: Array | None = None, reset: bool = True
     ) -> tuple[Any, Targets]:
         X, y, weights = self._checked(X, y, sample_weight, reset=reset)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
         return X, found
 
-    def _options(self) -> dict[str, Any]:
-        return {
-            "loss": self.loss,
-            "l1_ratio": self.l1_ratio,
-            "fit_intercept": self.fit_intercept,
-            "label_smoothing": self.label_smoothing,
-            "n_threads": self.n_threads,
-        }
+    def _parts(self, found: Targets) -> Parts:
+        return parts_of(
+            found,
+            loss=self.loss,
+            l1_ratio=self.l1_ratio,
+            fit_intercept=self.fit_intercept,
+            label_smoothing=self.label_smoothing,
+            n_threads=self.n_threads,
+        )
 
-    def _known_classes(self, classes: Any, y: Any, first: bool) -> Array | None:
+    def _problem(self, X: Features, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
+        return LinearProblem(X, found, self._parts(found), in_row_space=in_row_space)
+
+    def _known_classes(self, classes: Any, y: Labels, first: bool) -> Array | None:
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
@@ -390,52 +379,21 @@ class SoftmaxClassifier(LinearClassifier):
         self.solver_ = solution.solver
         self.fit_seconds_ = solution.seconds
 
-    def _statistics(self, problem: Problem, solution: Solution) -> Statistics:
-        if np.isinf(self.C) and (kind := problem.separation(solution)):
-            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
+    def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
+        if np.isinf(self.C) and (found := problem.separation(solution)):
+            raise ValueError(of_unbounded(found.said(self._terms())))
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
-        self.covariance_ = found.covariance
         rows, columns = self.coef_.shape
-        if not self.fit_intercept:  # a column of zeros stands for it
-            keep = np.tile(np.append(np.ones(columns, bool), False), rows)
-            whole = np.zeros((rows * (columns + 1),) * 2)
-            whole[np.ix_(keep, keep)] = found.covariance
-            self.covariance_ = whole
+        self.covariance_ = found.covariance if self.fit_intercept else found.covariance_without_intercepts(rows)
         self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
         self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
         self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
 
-    def _warn_of_order(self, absent: list[int]) -> None:
-        if absent:
-            names = ", ".join(repr(label) for label in self.classes_[absent[:5]].tolist())
-            warnings.warn(
-                f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > 5 else ''},"
-                " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
-                " or mix old ones into each batch.",
-                UserWarning,
-                stacklevel=3,
-            )
-
-    def _warn(self, problem: Problem | None, solution: Solution) -> None:
-        last = solution.last
-        if last.status == "interrupted":
-            text = f"Interrupted after {last.iteration} iterations; the model holds the coefficients reached."
-        elif problem is not None and np.isinf(self.C) and (kind := problem.separation(solution)):
-            text = (
-                f"The classes are {kind} and there is no penalty (C=inf): the objective has no minimum, the "
-                f"coefficients grow without bound and were stopped after {last.iteration} iterations. Set a finite C."
-            )
-        elif not last.converged:
-            advice = {
-                "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
-                "stalled": "No step along the solver's direction lowers the objective: look for extreme values.",
-            }[last.status]
-            text = (
-                f"Did not converge to tol={self.tol:g}: after {last.iteration} iterations of {self.solver_!r} the "
-                f"gradient's largest entry is {last.gradient_norm:.2g}. {advice}"
-            )
-        else:
-            return
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+    def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
+        endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
+        separable = problem.separation(solution) if problem and endless else None
+        text = of_walk(solution, self.tol, separable.said(self._terms()) if separable else None)
+        if text is not None:
+            warnings.warn(text, ConvergenceWarning, stacklevel=3)

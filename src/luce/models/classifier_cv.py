@@ -10,7 +10,6 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, make_scorer
@@ -22,19 +21,17 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from luce.cross_entropy import cross_entropy
+from luce._cross_entropy import cross_entropy
+from luce.models.base import LinearClassifier
 from luce.models.classifier import STATISTICS, SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
+from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
+from luce.models.inputs.targets import is_table, targets
+from luce.models.parameters import check_parameters
 from luce.models.path import strengths_of, walk
-from luce.models.prediction import LinearClassifier
-from luce.models.problem import Problem
-from luce.models.targets import is_table, targets
 
 __all__ = ["SoftmaxClassifierCV"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 class SoftmaxClassifierCV(LinearClassifier):
@@ -118,7 +115,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         self.verbose = verbose
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: object = None, **params: object) -> SoftmaxClassifierCV:
+    def fit(self, X: Features, y: Labels, sample_weight: Weights = None, **params: Any) -> SoftmaxClassifierCV:
         """Choose the penalty and fit all rows with it.
 
         Parameters
@@ -148,7 +145,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         if self.rule not in ("best", "one standard error"):
             raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
         for ratio in ratios:
-            self._model(1.0, float(ratio))._check_parameters()
+            check_parameters(self._model(1.0, float(ratio)))
         X, y, weights = self._checked(X, y, sample_weight)
         routed_split, routed_score = self._routed(weights, params)
         found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
@@ -216,9 +213,7 @@ class SoftmaxClassifierCV(LinearClassifier):
             raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
         return ratios
 
-    def _routed(
-        self, sample_weight: object, params: Mapping[str, object]
-    ) -> tuple[dict[str, object], dict[str, object]]:
+    def _routed(self, sample_weight: Weights, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if not _routing_enabled():
             return {}, {"sample_weight": sample_weight}
         routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
@@ -264,7 +259,7 @@ def _judge_fold(
     train, test = rows.take(fold.train), rows.take(fold.test)
     X, classes = train.X, rows.classes
     found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
-    problem = Problem(X, found, **model._options())
+    problem = model._problem(X, found)
     several = model._several_labels(rows.y)
     score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
     fitted = clone(model)
@@ -313,7 +308,7 @@ def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold
         )
 
 
-def _log_likelihood(model: SoftmaxClassifier, X: Any, y: Array, sample_weight: Array | None = None) -> float:
+def _log_likelihood(model: SoftmaxClassifier, X: Features, y: Array, sample_weight: Weights = None) -> float:
     """Return the weighted mean log-likelihood of the rows."""
     logs = model.predict_log_proba(X)
     if model.multilabel_:

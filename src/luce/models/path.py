@@ -12,17 +12,16 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from luce.models.classifier import SoftmaxClassifier
-from luce.models.problem import Problem, Solution
-from luce.models.targets import Targets
+from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
+from luce.models.inputs.targets import Targets
+from luce.models.linear.assembly import LinearProblem, Solution
+from luce.models.parameters import check_parameters
 from luce.optional import needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["RegularizationPath", "softmax_path", "strengths_of", "walk"]
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class RegularizationPath:
 
 
 def softmax_path(
-    X: object, y: object, *, Cs: int | Sequence[float] = 10, sample_weight: object = None, **parameters: Any
+    X: Features, y: Labels, *, Cs: int | Sequence[float] = 10, sample_weight: Weights = None, **parameters: Any
 ) -> RegularizationPath:
     """Fit a classifier for each strength of the penalty, each one starting where the one before ended.
 
@@ -132,10 +131,10 @@ def softmax_path(
     if "C" in parameters:
         raise TypeError("softmax_path takes Cs, the strengths to walk over, and no C")
     model = SoftmaxClassifier(**parameters)
-    model._check_parameters()
+    check_parameters(model)
     strengths = strengths_of(Cs)
     checked, found = model._data(X, y, sample_weight)
-    problem = Problem(checked, found, in_row_space=not model.standard_errors, **model._options())
+    problem = model._problem(checked, found, in_row_space=not model.standard_errors)
     models = []
     for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
         fitted = clone(model).set_params(C=float(C))
@@ -167,7 +166,7 @@ def strengths_of(Cs: int | Sequence[float]) -> Vector:
     return strengths
 
 
-def walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
+def walk(problem: LinearProblem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
     """Yield the solution for each strength, each search starting where the one before ended."""
     start = None
     for C in strengths:
@@ -181,10 +180,10 @@ def walk(problem: Problem, strengths: Vector, model: SoftmaxClassifier) -> Itera
 def _keep(
     fitted: SoftmaxClassifier,
     model: SoftmaxClassifier,
-    problem: Problem,
+    problem: LinearProblem,
     solution: Solution,
     found: Targets,
-    y: object,
+    y: Labels,
 ) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):

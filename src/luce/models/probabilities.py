@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luce.softmax import log_softmax, softmax
+from luce._softmax import log_softmax, softmax
 
 __all__ = ["as_logits", "log_probabilities", "probabilities"]
 

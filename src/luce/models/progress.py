@@ -6,6 +6,7 @@ import sys
 import time
 
 from luce.models.solvers import Iterate
+from luce.models.solvers.protocol import Place
 
 __all__ = ["LiveLine"]
 
@@ -17,7 +18,7 @@ class LiveLine:
         self._begin = time.perf_counter()
         self._live = sys.stderr.isatty()
 
-    def __call__(self, iterate: Iterate) -> None:
+    def __call__(self, iterate: Iterate[Place]) -> None:
         """Write an iterate."""
         gap = iterate.point.gap
         bound = f"within {gap:.1e} of the minimum" if gap < float("inf") else "no bound without a penalty"

@@ -14,10 +14,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from luce.models.design import as_matrix
 from luce.models.evaluation.held_out import HeldOutPredictions, cross_validated
-from luce.models.rows import checked_weights
-from luce.models.targets import targets
+from luce.models.inputs.rows import checked_weights
+from luce.models.inputs.targets import targets
+from luce.models.linear.design import as_matrix
 from luce.report.builder import FittedClassifier, class_names, facts_of, held_out_of
 from luce.report.facts import Data, Model
 from luce.report.page import write_page

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -63,7 +66,7 @@ class Batches:
             self._text = TextTable(file, form or FormOptions())
             self.columns, self.total = self._text.columns, self._text.total
             return
-        with self._guarded():
+        with _guarded(self.name):
             table = pl.scan_parquet(self.path)
             self._names = table.collect_schema().names()
             self.total = int(table.select(pl.len()).collect().item())
@@ -114,7 +117,7 @@ class Batches:
             raise Failure(f"{self.name}: the table has a header and no rows")
         length = max(CELLS // len(self.columns), 1)
         for first in range(0, self.total, length):
-            with self._guarded():
+            with _guarded(self.name):
                 batch = pl.scan_parquet(self.path).slice(first, length).collect()
             done = min(first + length, self.total)
             yield self._retyped(batch, first)
@@ -125,7 +128,7 @@ class Batches:
         """Return all rows."""
         if self._text is not None:
             return pl.concat(list(self.read()), how="vertical_relaxed")
-        with self._guarded():
+        with _guarded(self.name):
             table = pl.read_parquet(self.path)
         if not table.height:
             raise Failure(f"{self.name}: the table has a header and no rows")
@@ -142,21 +145,35 @@ class Batches:
                     table = table.with_columns(found.values.alias(name))
         return table
 
-    def _guarded(self) -> _Guard:
-        return _Guard(self.name)
+
+@contextmanager
+def _guarded(name: str) -> Iterator[None]:
+    """Turn what Polars or the system say of a file into a `Failure`; what Polars prints when it panics is not shown."""
+    try:
+        with _silent():
+            yield
+    except OSError as error:
+        raise Failure(f"{name}: cannot be read, {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise Failure(f"{name}: not a table that can be read: {str(error).splitlines()[0]}") from error
+    except pl.exceptions.PanicException as error:
+        raise Failure(f"{name}: not a table that can be read: the file is damaged") from error
 
 
-class _Guard:
-    """Turn what Polars or the system say of a file into a `Failure`."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise Failure(f"{self.name}: cannot be read, {error.strerror or error}") from error
-        if isinstance(error, pl.exceptions.PolarsError):
-            raise Failure(f"{self.name}: not a table that can be read: {str(error).splitlines()[0]}") from error
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Send what is written to standard error below Python to nowhere."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

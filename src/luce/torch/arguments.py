@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from luce.arrays import kind_of
-from luce.contract import check_layer_shapes
+from luce.contract.layer import check_layer_shapes
+from luce.contract.words import kind_of
 
-__all__ = ["autocast", "integers", "layer", "logits", "tensor"]
+__all__ = ["autocast", "kind_of_dtype", "layer", "logits", "tensor"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PLAIN = (Tensor, torch.nn.Parameter)
@@ -63,9 +63,11 @@ def _floating_point(name: str, value: Tensor) -> Tensor:
     return value
 
 
-def integers(value: Tensor) -> bool:
-    """Whether a tensor holds integers, which truths are not."""
-    return value.dtype in INTEGERS
+def kind_of_dtype(value: Tensor) -> str:
+    """Return the kind of a tensor's numbers: "i" for integers, which truths are not, "f" for floats, else "?"."""
+    if value.dtype in INTEGERS:
+        return "i"
+    return "f" if value.is_floating_point() else "?"
 
 
 def logits(input: Any) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._functorch.utils import unwrap_dead_wrappers
 
-from luce.torch.formulas import Options
+from luce.contract.form import RowOptions
 
 __all__ = ["Function", "one_by_one", "over_rows"]
 
@@ -31,7 +31,7 @@ class Function(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Save the tensors, the options, and what follows them as the flags."""
-        place = next(place for place, part in enumerate(inputs) if isinstance(part, Options))
+        place = next(place for place, part in enumerate(inputs) if isinstance(part, RowOptions))
         ctx.save_for_backward(*inputs[:place])
         ctx.save_for_forward(*inputs[:place])
         ctx.options, *ctx.flags = inputs[place:]

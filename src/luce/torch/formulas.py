@@ -1,7 +1,7 @@
 """The rows' losses and derivatives in PyTorch's own operations: on any device, and differentiable to any order.
 
 The compiled kernels do the same on the CPU up to the Hessian's products. What they don't do is done here: other
-devices, and derivatives of the third order and of targets and class weights. The notation is that of `luce.contract`.
+devices, and derivatives of the third order and of targets and class weights. The notation is `luce.contract.form`'s.
 With k the largest entry of a row and d = u − u_k, everything follows from s = Σ_{j≠k} exp d_j without loss of digits:
 
     lse − u_j = log1p(s) − d_j,   p_j = exp(d_j) / (1 + s),   1 − p_k = s / (1 + s)
@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from luce.contract.form import RowOptions
+
 __all__ = [
-    "Options",
     "Target",
     "gradient",
     "hidden_slope",
@@ -28,21 +29,6 @@ __all__ = [
     "wide",
     "without_nan",
 ]
-
-
-class Options(NamedTuple):
-    """What shapes a row's loss beside its tensors; a softcap of 0 stands for none.
-
-    `tolerance` is the share of the logits' gradient, in norm, that a layer's gradients may leave out.
-    """
-
-    label_smoothing: float = 0.0
-    ignored: int | None = None
-    z_loss: float = 0.0
-    softcap: float = 0.0
-    temperature: float = 1.0
-    tail: bool = False
-    tolerance: float = 0.0
 
 
 class Target(NamedTuple):
@@ -68,14 +54,14 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def weightless(target: Target, options: Options) -> Tensor | None:
+def weightless(target: Target, options: RowOptions) -> Tensor | None:
     """Return which rows (N,) are of a class of weight 0 and have no other term in their loss; None if none can be."""
     if target.weight is None or target.indices is None or target.value is not None:
         return None
     if options.label_smoothing or options.z_loss:
         return None
     index = target.indices[:, 0].clamp(0, target.weight.shape[0] - 1)
-    return target.weight.detach()[index] == 0
+    return target.weight[index] == 0
 
 
 def without_nan(rows: Tensor, scale: Tensor) -> Tensor:
@@ -84,7 +70,7 @@ def without_nan(rows: Tensor, scale: Tensor) -> Tensor:
     return torch.where(idle & (rows != rows), 0.0, rows)
 
 
-def losses(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+def losses(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return ℓ (N,), 0 in rows that count for nothing; those of scale 0 do where they have no loss."""
     z, live = _live(z, target, scale, options)
     d, s, top, _ = _about_largest(z, options)
@@ -98,10 +84,9 @@ def losses(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor
     return torch.where(live, loss, 0.0)
 
 
-def hidden_slope(z: Tensor, target: Target, options: Options) -> Tensor:
+def hidden_slope(z: Tensor, target: Target, options: RowOptions) -> Tensor:
     """Return what 0·∞ = 0 hides of ∂ℓ/∂t, in the shape of the probabilities: ∞ at impossible classes without mass."""
-    z = z.detach().to(wide(z.dtype))
-    target = Target(*(part if part is None else part.detach() for part in target))
+    z = z.to(wide(z.dtype))
     t = _effective(z, target, options)
     hidden = (t == 0) & (z == -torch.inf)
     if target.weight is not None:
@@ -118,7 +103,7 @@ def hidden_slope(z: Tensor, target: Target, options: Options) -> Tensor:
     return found
 
 
-def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+def gradient(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return scale · ∂ℓ/∂z (N, V)."""
     given = z.dtype
     z, live = _live(z, target, scale, options)
@@ -126,7 +111,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
     return _finished(z, live, slope).to(given)
 
 
-def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: Options) -> Tensor:
+def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: RowOptions) -> Tensor:
     """Return scale · (∂²ℓ/∂z²) vector (N, V)."""
     given = z.dtype
     z, live = _live(z, target, scale, options)
@@ -148,7 +133,7 @@ def product(z: Tensor, target: Target, scale: Tensor, vector: Tensor, options: O
     return _finished(z, live, moved * _over_temperature(scale, z, options)).to(given)
 
 
-def statistics(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor]:
+def statistics(z: Tensor, options: RowOptions) -> tuple[Tensor, Tensor, Tensor]:
     """Return the log-sum-exp (N,), the entropy (N,) and the largest class (N,)."""
     d, s, top, largest = _about_largest(z.to(wide(z.dtype)), options)
     log_sum = torch.log1p(s)
@@ -168,7 +153,7 @@ def pushed(function: Callable[..., Any], primals: Sequence[Tensor], tangents: Se
         return torch.func.vjp(pull, zeros)[1](tuple(tangents))[0]
 
 
-def _in_u(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _in_u(z: Tensor, target: Target, options: RowOptions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return p, ∂ℓ/∂u, both (N, V), α + 2ζ·lse and the place of the largest entry, both (N, 1)."""
     d, s, top, largest = _about_largest(z, options)
     t = _effective(z, target, options)
@@ -183,7 +168,7 @@ def _in_u(z: Tensor, target: Target, options: Options) -> tuple[Tensor, Tensor, 
     return p, slope, mass[:, None], largest
 
 
-def _rise(z: Tensor, options: Options) -> Any:
+def _rise(z: Tensor, options: RowOptions) -> Any:
     """Return temperature·du/dz; 1 − tanh² would cancel."""
     if not options.softcap:
         return 1.0
@@ -191,7 +176,7 @@ def _rise(z: Tensor, options: Options) -> Any:
     return 4 * torch.sigmoid(double) * torch.sigmoid(-double)
 
 
-def _over_temperature(scale: Tensor, z: Tensor, options: Options) -> Tensor:
+def _over_temperature(scale: Tensor, z: Tensor, options: RowOptions) -> Tensor:
     """Return scale/temperature (N, 1) in the type that is computed in, which it may not leave: 0·∞ would be NaN."""
     largest = torch.finfo(z.dtype).max
     return (scale / options.temperature).clamp(-largest, largest).to(z.dtype)[:, None]
@@ -210,7 +195,7 @@ def _where_live(live: Tensor, rows: Tensor) -> Tensor:
     return torch.where(live[:, None], rows, 0.0)
 
 
-def _live(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+def _live(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> tuple[Tensor, Tensor]:
     """Return the logits in the type that is computed in, with zeros in the rows that count for nothing, and the others.
 
     A row of weight 0 is computed where that is possible, since its loss is the derivative in its weight.
@@ -220,23 +205,23 @@ def _live(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[T
     no_weight = weightless(target, options)
     if no_weight is not None:
         idle = idle | no_weight
-    live = ~idle | torch.isfinite(z.detach().amax(1))
+    live = ~idle | torch.isfinite(z.amax(1))
     if options.ignored is not None and target.indices is not None and target.value is None:
         live = live & (target.indices[:, 0] != options.ignored)
     return torch.where(live[:, None], z, 0.0), live
 
 
-def _capped(z: Tensor, options: Options) -> Tensor:
+def _capped(z: Tensor, options: RowOptions) -> Tensor:
     if not options.softcap:
         return z
     capped = options.softcap * torch.tanh(_possible(z) / options.softcap)
     return torch.where(z == -torch.inf, -torch.inf, capped)
 
 
-def _about_largest(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _about_largest(z: Tensor, options: RowOptions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return d, s, the largest u (N,) and its place k (N, 1); the difference comes before the temperature."""
     capped = _capped(z, options)
-    largest = capped.detach().argmax(1, keepdim=True)
+    largest = capped.argmax(1, keepdim=True)
     top = capped.gather(1, largest)
     d = capped - top
     d = torch.where(d != d, torch.nan, d)  # NaN without the derivative of ∞ − ∞
@@ -246,7 +231,7 @@ def _about_largest(z: Tensor, options: Options) -> tuple[Tensor, Tensor, Tensor,
     return d, torch.exp(d).scatter(1, largest, 0.0).sum(1) + 0 * d.gather(1, largest)[:, 0], top[:, 0], largest
 
 
-def _effective(z: Tensor, target: Target, options: Options) -> Tensor:
+def _effective(z: Tensor, target: Target, options: RowOptions) -> Tensor:
     """Return t (N, V): smoothed, then weighted."""
     classes = z.shape[1]
     index, value, dense, weight = target.indices, target.value, target.dense, target.weight

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from luce.contract import is_pair
+from luce.contract.form import RowOptions
+from luce.contract.options import Options
+from luce.contract.targets import is_pair, no_class_to_ignore
 from luce.torch import kernels, operators
 from luce.torch.arguments import autocast, layer, logits
-from luce.torch.formulas import Options
 from luce.torch.layer import LayerLosses
 from luce.torch.logits import Losses, Total
 from luce.torch.prepared import prepare
@@ -126,10 +127,7 @@ def cross_entropy(
     class_axis = 1 if input.dim() > 2 else -1
     classes_last = input.movedim(class_axis, -1)
     shape = classes_last.shape
-    call = prepare(
-        shape,
-        input.device,
-        target,
+    given = _given(
         weight=weight,
         sample_weight=sample_weight,
         ignore_index=ignore_index,
@@ -141,9 +139,8 @@ def cross_entropy(
         reduction=reduction,
         normalizer=normalizer,
         on_empty=on_empty,
-        shift=shift,
-        class_axis=class_axis,
     )
+    call = prepare(shape, input.device, target, given, shift=shift, class_axis=class_axis)
     rows = classes_last.reshape(call.scale.shape[0], shape[-1])
     keep = rows.requires_grad and torch.is_grad_enabled()
     whole = (rows, *call.target, call.scale)
@@ -238,36 +235,30 @@ def linear_cross_entropy(
     torch.Size([1000, 4])
     """
     input, linear_weight, linear_bias, dtype = layer(input, linear_weight, linear_bias)
-    common: dict[str, Any] = {
-        "weight": weight,
-        "sample_weight": sample_weight,
-        "label_smoothing": label_smoothing,
-        "z_loss": z_loss,
-        "softcap": softcap,
-        "temperature": temperature,
-        "tail": tail,
-        "reduction": reduction,
-        "normalizer": normalizer,
-        "on_empty": on_empty,
-        "shift": shift,
-    }
     if is_pair(target) or (isinstance(target, Tensor) and target.is_floating_point()):
         if ignore_index is not None:
-            raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignore_index}")
+            raise no_class_to_ignore(ignore_index)
     elif ignore_index is None:
         ignore_index = -100
+    given = _given(
+        weight=weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
+        tail=tail,
+        reduction=reduction,
+        normalizer=normalizer,
+        on_empty=on_empty,
+    )
     if linear_weight.dim() > 2:
         held = _logits_of_places(input, linear_weight, linear_bias)
-        return cross_entropy(held, target, ignore_index=ignore_index, stats=stats, **common)
+        return cross_entropy(held, target, shift=shift, stats=stats, **given._asdict())
     shape = (*input.shape[:-1], linear_weight.shape[0])
-    call = prepare(
-        shape,
-        input.device,
-        target,
-        ignore_index=ignore_index,
-        tolerance=0.0 if tolerance is None else tolerance,
-        **common,
-    )
+    tolerance = 0.0 if tolerance is None else tolerance
+    call = prepare(shape, input.device, target, given, shift=shift, tolerance=tolerance)
     parts = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
     compiling = torch.compiler.is_compiling()
     keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not kernels.transformed())
@@ -371,9 +362,14 @@ def _plain_mean(input: Tensor, target: Any) -> Tensor | None:
         return None if found is None else found[0]
     scale = input.new_tensor(1 / len(target), dtype=torch.float64).expand(len(target))
     total: Tensor = Total.apply(
-        input, target[:, None], None, None, None, scale, Options(), True, False, input.dtype, found
+        input, target[:, None], None, None, None, scale, RowOptions(), True, False, input.dtype, found
     )[0]
     return total
+
+
+def _given(**options: Any) -> Options:
+    """Return a call's options as they were given; tensors, and PyTorch's words for the reduction, among them."""
+    return Options(**options)
 
 
 def _transformed_logits(logits: Tensor, softcap: float | None, temperature: float) -> Tensor:

@@ -17,10 +17,13 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from luce import _core
-from luce.contract import Form, out_of_range, tail_share
+from luce.contract.form import Form, RowOptions, TargetRows
+from luce.contract.targets import INDICES, out_of_range
+from luce.rows import core
+from luce.rows.chunks import steps
+from luce.rows.targets import tail_share
 from luce.torch import formulas
-from luce.torch.formulas import Options, Target, wide
+from luce.torch.formulas import Target, wide
 from luce.torch.threads import threads
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "empty",
     "forward",
     "gradient",
+    "keeps_digits",
     "plain",
     "product",
     "row_dtype",
@@ -96,7 +100,7 @@ def forward(
     z: Tensor,
     target: Target,
     scale: Tensor,
-    options: Options,
+    options: RowOptions,
     *,
     with_gradient: bool = False,
     with_statistics: bool = False,
@@ -122,15 +126,15 @@ def forward(
     stats = None
     if with_statistics:
         stats = np.empty(rows), np.empty(rows), np.empty(rows, np.int64)
-    _core.cross_entropy(
+    core.cross_entropy(
         logits,
         form,
-        factor,
-        loss,
-        None if slope is None else array(slope),
-        threads(),
-        stats,
-        _half(z),
+        factor=factor,
+        losses=loss,
+        grad=None if slope is None else array(slope),
+        n_threads=threads(),
+        statistics=stats,
+        half=_half(z),
     )
     if factor != 1:
         loss *= factor
@@ -151,11 +155,11 @@ def plain_mean(z: Tensor, index: Tensor, *, with_gradient: bool) -> tuple[Tensor
         return None
     slope = empty(z.shape, z) if with_gradient else None
     grad = None if slope is None else slope.numpy()
-    value = _core.plain_mean(logits, classes, grad, threads())
+    value = core.plain_mean(logits, classes, grad, threads())
     return None if value is None else (z.new_tensor(value), slope)
 
 
-def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+def gradient(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return scale·∂ℓ/∂z (N, V)."""
     if batched(z, *target, scale):
         return cast("Tensor", torch.ops.luce.cross_entropy_gradient(z, *target, scale, *options))
@@ -163,7 +167,7 @@ def gradient(z: Tensor, target: Target, scale: Tensor, options: Options) -> Tens
         return _by_chunks(formulas.gradient, z, target, scale, options)
     slope = empty(z.shape, z)
     form, factor = _form(z, target, scale, options)
-    _core.cross_entropy(array(z), form, factor, None, array(slope), threads(), None, _half(z))
+    core.cross_entropy(array(z), form, factor=factor, grad=array(slope), n_threads=threads(), half=_half(z))
     return slope
 
 
@@ -172,7 +176,7 @@ def product(
     target: Target,
     scale: Tensor,
     vector: Tensor,
-    options: Options,
+    options: RowOptions,
     *,
     out: Tensor | None = None,
     gradient_out: Tensor | None = None,
@@ -188,15 +192,15 @@ def product(
         return moved if out is None else out.copy_(moved)
     result = empty(z.shape, z) if out is None else out
     form, factor = _form(z, target, scale, options)
-    _core.cross_entropy_hvp(
+    core.cross_entropy_hvp(
         array(z),
         form,
-        factor,
         array(vector),
         array(result),
-        None if gradient_out is None else array(gradient_out),
-        threads(),
-        _half(z),
+        factor=factor,
+        grad=None if gradient_out is None else array(gradient_out),
+        n_threads=threads(),
+        half=_half(z),
     )
     return result
 
@@ -204,7 +208,7 @@ def product(
 def total(rows: Tensor) -> Tensor:
     """Return the sum of numbers (N,), whose order of addition follows from N alone."""
     if compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or transformed()):
-        return rows.new_tensor(_core.total(array(rows)))
+        return rows.new_tensor(core.total(array(rows)))
     step = 4096
     if torch.compiler.is_compiling() or rows.shape[0] <= step:
         return rows.sum()
@@ -212,7 +216,7 @@ def total(rows: Tensor) -> Tensor:
     return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
 
 
-def dropped(target: Target, scale: Tensor, options: Options) -> Tensor | None:
+def dropped(target: Target, scale: Tensor, options: RowOptions) -> Tensor | None:
     """Return which rows (N,) count for nothing, whatever they hold; None if a glance tells that there are none."""
     found = formulas.weightless(target, options)
     if options.ignored is not None and target.indices is not None and target.value is None:
@@ -221,6 +225,18 @@ def dropped(target: Target, scale: Tensor, options: Options) -> Tensor | None:
     if not (constant(scale) and compiled(scale) and float(scale[0]) != 0):
         found = scale == 0 if found is None else found | (scale == 0)
     return found
+
+
+def keeps_digits(gradient: Tensor, factor: float) -> bool:
+    """Whether a gradient times a factor is what it would be if it were computed with the factor, rounded once.
+
+    What was below the smallest number before it is multiplied by more than 1 would be missing, and 16 bits would be
+    rounded twice, but for a power of two, which leaves the digits of bfloat16 as they are.
+    """
+    if not 0 < abs(factor) <= 1:
+        return False
+    power = math.frexp(factor)[0] in (0.5, -0.5)
+    return gradient.element_size() > 2 or (power and gradient.dtype == torch.bfloat16)
 
 
 def constant(rows: Tensor) -> bool:
@@ -246,24 +262,24 @@ def array(tensor: Tensor) -> Any:
     if tensor._is_zerotensor():  # forward mode's zeros, which have no memory
         tensor = tensor.clone()
     tensor = tensor.contiguous()
-    return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
+    return (tensor.view(torch.uint16) if tensor.is_floating_point() and tensor.element_size() == 2 else tensor).numpy()
 
 
-def count(target: Target, classes: int, options: Options) -> int:
+def count(target: Target, classes: int, options: RowOptions) -> int:
     """Return how many class indices are not ignored, all of them in range; 0 for other targets."""
     if target.indices is None:
         return 0
     ignored = options.ignored if target.value is None else None
     index = array(target.indices)
-    bad, counted = _core.check_index(index, classes, ignored)
+    bad, counted = core.check_index(index, classes, ignored)
     if bad >= 0:
         row, column = divmod(bad, index.shape[1])
-        name, place = ("target", (row,)) if target.value is None else ("target: indices", (row, column))
+        name, place = ("target", (row,)) if target.value is None else (INDICES, (row, column))
         raise out_of_range(name, place, int(index[row, column]), classes, ignored)
     return counted
 
 
-def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[Form, float]:
+def _form(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> tuple[Form, float]:
     """Return the form of the kernels, and the factor that all rows have in common."""
     dtype, classes = wide(z.dtype), z.shape[1]
 
@@ -275,31 +291,24 @@ def _form(z: Tensor, target: Target, scale: Tensor, options: Options) -> tuple[F
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
     row_scale = None if common else array(scale.to(torch.float64))
-    form = Form(
-        n_listed=0 if index is None else index.shape[1],
-        indices=index if value is not None or index is None else index.reshape(-1),
-        value=value,
-        dense=numbers(target.dense),
-        weight=numbers(target.weight),
-        tail=tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
-        row_scale=row_scale,
-        given_share=1.0 - options.label_smoothing,
-        background=options.label_smoothing / classes,
-        ignored=None if index is None or value is not None else options.ignored,
-        z_loss=options.z_loss,
-        softcap=options.softcap,
-        temperature=options.temperature,
+    of_classes = index is not None and value is None
+    rows = TargetRows(
+        index.reshape(-1) if index is not None and value is None else index,
+        value,
+        numbers(target.dense),
+        tail_share(index, value, classes, row_scale) if options.tail and index is not None else None,
+        options.ignored if of_classes else None,
     )
+    form = Form.of(classes, options, rows, numbers(target.weight), row_scale)
     return form, factor if common else 1.0
 
 
 def _chunks(z: Tensor) -> list[slice]:
-    step = max(1, CHUNK // max(1, z.shape[1]))
-    return [slice(first, first + step) for first in range(0, z.shape[0], step)] or [slice(0, 0)]
+    return list(steps(z.shape[0], max(1, CHUNK // max(1, z.shape[1])))) or [slice(0, 0)]
 
 
 def _by_chunks(
-    function: Callable[..., Tensor], z: Tensor, target: Target, scale: Tensor, options: Options, *others: Tensor
+    function: Callable[..., Tensor], z: Tensor, target: Target, scale: Tensor, options: RowOptions, *others: Tensor
 ) -> Tensor:
     return torch.cat(
         [
@@ -313,7 +322,7 @@ def _forward_elsewhere(
     z: Tensor,
     target: Target,
     scale: Tensor,
-    options: Options,
+    options: RowOptions,
     with_gradient: bool,
     with_statistics: bool,
     out: Tensor | None,

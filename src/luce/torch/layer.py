@@ -2,8 +2,8 @@
 
 Four functions: the losses scale·ℓ; their gradients in x, W and b; the products of the Hessian with a direction; and the
 growth of the losses in a direction. Each takes x, W and b, the parts of a `Target`, the scale (N,) and then what is its
-own: a direction's three parts; the `Options` behind the last tensor; which of the layer's parts are wanted. Up to the
-second order, in either mode, the logits exist a chunk of rows at a time.
+own: a direction's three parts; the `RowOptions` behind the last tensor; which of the layer's parts are wanted. Up to
+the second order, in either mode, the logits exist a chunk of rows at a time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from luce.contract.form import RowOptions
 from luce.torch import formulas, kernels, passes
 from luce.torch.batching import Function, one_by_one, over_rows
-from luce.torch.formulas import Options, Target, without_nan
+from luce.torch.formulas import Target, without_nan
 from luce.torch.kernels import row_dtype
 from luce.torch.logits import along_losses, losses_vjp, nesting, of_weights, target_vjp
 from luce.torch.passes import Direction, Grads, Layer
@@ -260,7 +261,7 @@ def _call(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[A
     return Layer(x, weight, bias), Target(*rest[:4]), *rest[4:]
 
 
-def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, options: Options) -> Tensor:
+def _plain_losses(x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, options: RowOptions) -> Tensor:
     """Return ℓ (N,)."""
     ones = torch.ones(x.shape[:1], dtype=row_dtype(x.device), device=x.device)
     none = (False, False, False)
@@ -278,14 +279,13 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Grads | None:
     if kernels.compiled(upstream):  # elsewhere, to look at a number would wait for the device
         if float(factor) == 1 or not upstream.numel():
             return Grads(*kept)
-        narrow = any(part is not None and part.element_size() == 2 for part in kept)  # would be rounded twice
-        if narrow or not bool((factor != 0) & (factor.abs() <= 1)):
+        if not all(part is None or kernels.keeps_digits(part, float(factor)) for part in kept):
             return None
     return Grads(*(None if part is None else part.mul_(factor.to(part.dtype)) for part in kept))
 
 
 def target_slopes(
-    layer: Layer, parts: Any, needed: Any, upstream: Tensor, options: Options
+    layer: Layer, parts: Any, needed: Any, upstream: Tensor, options: RowOptions
 ) -> tuple[Tensor | None, ...]:
     """Pull Σ upstream·ℓ back to the target's parts."""
 
@@ -311,7 +311,7 @@ def _slopes_by_chunks(pulled: Any, layer: Layer, parts: Any, needed: Any) -> tup
 
 
 def _growth_slopes(
-    layer: Layer, along: Direction, parts: Any, scale: Tensor, options: Options, needed: Any
+    layer: Layer, along: Direction, parts: Any, scale: Tensor, options: RowOptions, needed: Any
 ) -> tuple[Tensor | None, ...]:
     """Pull the growth Σ scale·⟨∂ℓ/∂z, z'⟩ in a direction back to the target's parts."""
 
@@ -356,7 +356,7 @@ def _products(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tup
 
 def _idle(x: Tensor, scale: Tensor) -> Tensor:
     """Return which rows (N,) have weight 0 and hold what is no number."""
-    return (scale == 0) & ~torch.isfinite(x.detach()).all(1)
+    return (scale == 0) & ~torch.isfinite(x).all(1)
 
 
 def _counting(layer: Layer, along: Direction, scale: Tensor) -> tuple[Layer, Direction, Tensor]:

@@ -3,8 +3,8 @@
 Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
 scale·H·v. The kernels compute them; what is beyond, the third order and derivatives of targets and class weights, is
 left to `torch.func` and the formulas. Each takes the logits, the parts of a `Target`, the scale (N,) and then what is
-its own, with the `Options` behind the last tensor. All tensors but the class weights run along the rows, so a batch of
-them is more rows.
+its own, with the `RowOptions` behind the last tensor. All tensors but the class weights run along the rows, so a batch
+of them is more rows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from luce.contract.form import RowOptions
 from luce.torch import formulas, kernels
 from luce.torch.batching import Function, over_rows
-from luce.torch.formulas import Options, Target, without_nan
+from luce.torch.formulas import Target, without_nan
 from luce.torch.kernels import row_dtype
 
 __all__ = [
@@ -249,7 +250,7 @@ def _call(*parts: Any) -> tuple[Any, ...]:
     return Target(*parts[:4]), *parts[4:]
 
 
-def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
+def plain_losses(z: Tensor, parts: Any, options: RowOptions) -> Tensor:
     """Return ℓ (N,)."""
     ones = torch.ones(z.shape[:1], dtype=row_dtype(z.device), device=z.device)
     losses: Tensor = Losses.apply(z, *parts, ones, options, False, False)[0]
@@ -257,11 +258,7 @@ def plain_losses(z: Tensor, parts: Any, options: Options) -> Tensor:
 
 
 def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
-    """Return the kept gradient times the upstream one, once, and where nothing is lost by it.
-
-    What was below the smallest number before it is multiplied by more than 1 would be missing afterwards, and a
-    16-bit product would be rounded twice.
-    """
+    """Return the kept gradient times the upstream one, once, and where nothing is lost by it."""
     kept, ctx.kept = ctx.kept, None
     if kept is None or torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(upstream):
         return None
@@ -269,8 +266,7 @@ def _handed_out(ctx: Any, upstream: Tensor) -> Tensor | None:
         factor = float(upstream[0])
         if factor == 1:
             return kept
-        exact = 0 < abs(factor) <= 1 and kept.element_size() > 2
-        return kept.mul_(factor) if exact else None
+        return kept.mul_(factor) if kernels.keeps_digits(kept, factor) else None
     if not kernels.compiled(upstream):  # to look at a number would wait for the device
         return torch.where(upstream[:, None] == 0, 0.0, kept.mul_(upstream.to(kept.dtype)[:, None]))
     if kept.element_size() == 2 or not bool((upstream.abs() <= 1).all()):
@@ -285,7 +281,7 @@ def of_weights(losses: Tensor, scale: Tensor, upstream: Tensor) -> Tensor:
     return torch.where((upstream == 0) & ~torch.isfinite(losses), 0.0, without_nan(losses, scale))
 
 
-def losses_vjp(z: Tensor, parts: Any, needed: Any, upstream: Tensor, options: Options) -> tuple[Tensor | None, ...]:
+def losses_vjp(z: Tensor, parts: Any, needed: Any, upstream: Tensor, options: RowOptions) -> tuple[Tensor | None, ...]:
     """Pull upstream·ℓ back to the probabilities, the distributions and the class weights, those that are needed."""
     pulled = target_vjp(
         lambda target: formulas.losses(z, target, upstream, options), parts, needed, upstream.to(formulas.wide(z.dtype))
@@ -298,7 +294,7 @@ def losses_vjp(z: Tensor, parts: Any, needed: Any, upstream: Tensor, options: Op
     return tuple(slopes)
 
 
-def along_losses(z: Tensor, parts: Any, tangents: Any, scale: Tensor, options: Options) -> Tensor:
+def along_losses(z: Tensor, parts: Any, tangents: Any, scale: Tensor, options: RowOptions) -> Tensor:
     """Push tangents of the probabilities, the distributions and the class weights forward through scale·ℓ."""
     pushed = _along_target(lambda target: formulas.losses(z, target, scale, options), parts, tangents)
     growth = scale * pushed.to(scale.dtype)
@@ -309,7 +305,7 @@ def along_losses(z: Tensor, parts: Any, tangents: Any, scale: Tensor, options: O
     return growth
 
 
-def _hidden(z: Tensor, parts: Any, factor: Tensor, options: Options) -> Tensor:
+def _hidden(z: Tensor, parts: Any, factor: Tensor, options: RowOptions) -> Tensor:
     """Return the hidden part of ∂ℓ/∂t times a factor."""
     slope = formulas.hidden_slope(z, Target(*parts), options)
     return torch.where((slope != 0) & (factor != 0), slope * factor, 0.0)
@@ -350,7 +346,9 @@ def _along_target(function: Any, parts: Any, tangents: Any) -> Tensor:
     return formulas.pushed(of, [rest[place] for place in places], [tangents[place] for place in places])
 
 
-def _of(places: list[int], z: Tensor, parts: Any, scale: Tensor, vector: Tensor, options: Options) -> tuple[Any, ...]:
+def _of(
+    places: list[int], z: Tensor, parts: Any, scale: Tensor, vector: Tensor, options: RowOptions
+) -> tuple[Any, ...]:
     """Return the product as a function of some of (z, index, value, dense, weight, scale), and these."""
     whole = [z, *parts, scale]
 

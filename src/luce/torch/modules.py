@@ -16,7 +16,7 @@ __all__ = ["CrossEntropyLoss", "LinearCrossEntropyLoss"]
 
 
 class _Loss(nn.Module):
-    """Options that are the same at every call; `weight` is a buffer."""
+    """RowOptions that are the same at every call; `weight` is a buffer."""
 
     weight: Tensor | None
     function: ClassVar[Callable[..., Any]]

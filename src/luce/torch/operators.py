@@ -8,18 +8,18 @@ higher orders are the business of the functions in `luce.torch.logits` and `luce
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
 
+from luce.contract.form import RowOptions
 from luce.torch import formulas, kernels, passes
-from luce.torch.formulas import Options, Target, without_nan
+from luce.torch.formulas import Target, without_nan
 from luce.torch.kernels import row_dtype
 from luce.torch.layer import target_slopes
 from luce.torch.logits import losses_vjp, of_weights, target_vjp
 from luce.torch.passes import Direction, Layer
-from luce.torch.prepared import check_options
 
 __all__ = ["FORWARD", "LINEAR_FORWARD"]
 
@@ -27,9 +27,8 @@ LOGITS = "Tensor logits"
 LAYER = "Tensor input, Tensor linear_weight, Tensor? linear_bias"
 ALONG = "Tensor? along_input, Tensor? along_weight, Tensor? along_bias"
 TARGET = "Tensor? index, Tensor? value, Tensor? dense, Tensor? weight, Tensor scale"
-OPTIONS = (
-    "float label_smoothing, int? ignored, float z_loss, float softcap, float temperature, bool tail, float tolerance"
-)
+TYPES = {float: "float", bool: "bool", int | None: "int?"}  # in a schema
+OPTIONS = ", ".join(f"{TYPES[kind]} {name}" for name, kind in get_type_hints(RowOptions).items())
 WANTED = "bool of_input, bool of_weight, bool of_bias"
 
 _library = torch.library.Library("luce", "DEF")
@@ -44,11 +43,11 @@ def _operator(schema: str, function: Callable[..., Any], fake: Callable[..., Any
     return getattr(torch.ops.luce, name).default
 
 
-def _call(parts: Sequence[Any]) -> tuple[Target, Tensor, Options]:
+def _call(parts: Sequence[Any]) -> tuple[Target, Tensor, RowOptions]:
     """Return what the arguments TARGET and OPTIONS stand for."""
     index, value, dense, weight, scale, *options = parts
-    checked = Options(*options)
-    check_options(checked, has_softcap=checked.softcap != 0)
+    checked = RowOptions(*options)
+    checked.check()
     return Target(index, value, dense, weight), scale, checked
 
 
@@ -185,7 +184,7 @@ def _of_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
         of_logits = torch.ops.luce.cross_entropy_gradient(logits, *call[:-1], scale * upstream, *ctx.options)
     slopes: Any = (None, None, None)
     if any(needed[2:5]):
-        slopes = losses_vjp(logits, call[:-1], needed[2:5], scale * upstream, Options(*ctx.options))
+        slopes = losses_vjp(logits, call[:-1], needed[2:5], scale * upstream, RowOptions(*ctx.options))
     of_scale = None
     if needed[5]:
         plain = torch.ops.luce.cross_entropy(logits, *call[:-1], torch.ones_like(scale), *ctx.options, False, False)
@@ -201,7 +200,7 @@ def _of_gradient(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
     if needed[5]:
         plain = torch.ops.luce.cross_entropy_gradient(logits, *call[:-1], torch.ones_like(scale), *ctx.options)
         of_scale = without_nan((plain * upstream).sum(1).to(scale.dtype), scale)
-    options = Options(*ctx.options)
+    options = RowOptions(*ctx.options)
     slopes = target_vjp(
         lambda target: formulas.gradient(logits, target, scale, options), call[:-1], needed[2:5], upstream
     )
@@ -223,7 +222,7 @@ def _of_linear_forward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
         want = [bool(needed[place]) for place in range(3)]
         found = torch.ops.luce.linear_cross_entropy_gradient(*layer, *call[:-1], scaled, *ctx.options, *want)
         grads = [part if w else None for part, w in zip(found, want, strict=True)]
-    slopes = target_slopes(layer, call[:-1], needed[4:7], scaled, Options(*ctx.options))
+    slopes = target_slopes(layer, call[:-1], needed[4:7], scaled, RowOptions(*ctx.options))
     of_scale = None
     if needed[7]:
         none = (False, False, False, False)

@@ -16,9 +16,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from luce.linear import row_chunks
+from luce.contract.form import RowOptions
+from luce.rows.chunks import even_chunks
 from luce.torch import blocks, kernels
-from luce.torch.formulas import Options, Target, wide, without_nan
+from luce.torch.formulas import Target, wide, without_nan
 from luce.torch.kernels import row_dtype
 from luce.torch.products import multiply
 
@@ -99,7 +100,7 @@ def forward(
     layer: Layer,
     target: Target,
     scale: Tensor,
-    options: Options,
+    options: RowOptions,
     wanted: Wanted,
     *,
     with_statistics: bool = False,
@@ -154,7 +155,9 @@ def forward(
     return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
 
 
-def product(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction, wanted: Wanted) -> Grads:
+def product(
+    layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction, wanted: Wanted
+) -> Grads:
     """Return the Hessian of the summed losses times a direction, the parts that are wanted."""
     if kernels.batched(*layer, *target, scale, *along):
         parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
@@ -184,7 +187,7 @@ def product(layer: Layer, target: Target, scale: Tensor, options: Options, along
     return sums.finish(layer, of_input)
 
 
-def directional(layer: Layer, target: Target, scale: Tensor, options: Options, along: Direction) -> Tensor:
+def directional(layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction) -> Tensor:
     """Return scale·⟨∂ℓ/∂z, z'⟩ (N,): how fast each row's loss grows in a direction."""
     if kernels.batched(*layer, *target, scale, *along):
         whole = (*layer, *along, *target, scale, *options)
@@ -213,7 +216,7 @@ def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
 
 
 def _chunks(
-    layer: Layer, target: Target, scale: Tensor, options: Options, buffers: int, every_row: bool = False
+    layer: Layer, target: Target, scale: Tensor, options: RowOptions, buffers: int, every_row: bool = False
 ) -> Iterator[tuple[slice | Tensor, Layer, tuple[Tensor, ...]]]:
     """Yield rows, the layer of these rows, and buffers of their logits' shape.
 
@@ -236,15 +239,15 @@ def _chunks(
 
 def chunks(rows: int, width: int) -> Iterator[slice]:
     """Yield the rows whose logits, of `width` bytes a row, are held together."""
-    return row_chunks(rows, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE)
+    return even_chunks(rows, width, CACHED if ENOUGH * width <= CACHED else WORKSPACE)
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
     """Rows whose logits, and a few arrays like them, fit the workspace."""
-    return row_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
+    return even_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
-def _live(x: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor | None:
+def _live(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor | None:
     """Return the places of the rows that count, None for all; off the CPU that would wait for the device."""
     dropped = kernels.dropped(target, scale, options) if kernels.compiled(x) else None
     if dropped is None or not bool(dropped.any()):
@@ -252,7 +255,7 @@ def _live(x: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor 
     return (~dropped).nonzero()[:, 0]
 
 
-def _counting(x: Tensor, target: Target, scale: Tensor, options: Options) -> Tensor:
+def _counting(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return rows x with zeros in those that count for nothing: the 0 of their gradient must not meet a NaN."""
     dropped = kernels.dropped(target, scale, options)
     if dropped is None or (kernels.compiled(x) and not bool(dropped.any())):

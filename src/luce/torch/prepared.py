@@ -2,8 +2,8 @@
 
 Shapes, types and options are checked here, from what is known without looking at a number. Class indices on the CPU are
 looked at here, where the user's own places are known; under `torch.compile` and transformations the kernels check
-them. Unlike NumPy's front end, and like
-PyTorch, weights and probabilities are taken as they are: the loss is linear in them.
+them. What may be given, and the words for what may not, are the contract's. Unlike NumPy's front end, and like PyTorch,
+weights and probabilities are taken as they are: the loss is linear in them.
 """
 
 from __future__ import annotations
@@ -14,24 +14,37 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from luce.arrays import misshapen
-from luce.contract import (
+from luce.contract.form import RowOptions
+from luce.contract.options import (
+    ON_EMPTY,
+    POSITIVE_OR_NONE,
+    REDUCTION,
+    TAIL,
+    TOLERANCE,
+    Options,
+    check_normalizer,
+    checked,
+    class_to_ignore,
+)
+from luce.contract.reduction import counts_rows, nothing_left
+from luce.contract.targets import (
     DISTRIBUTION,
     INDICES,
-    check_classes_shape,
-    check_pair_shapes,
-    class_indices,
+    PROBABILITIES,
+    check_pair,
+    check_tail,
     is_pair,
-    no_integers,
-    no_target,
+    kind_of_target,
+    no_class_to_ignore,
 )
-from luce.options import check_normalizer, check_tail, choice, class_to_ignore, nothing_left, number
+from luce.contract.words import misshapen
+from luce.rows.targets import class_indices
 from luce.torch import kernels
-from luce.torch.arguments import integers, tensor
-from luce.torch.formulas import Options, Target
+from luce.torch.arguments import kind_of_dtype, tensor
+from luce.torch.formulas import Target
 from luce.torch.kernels import row_dtype
 
-__all__ = ["Prepared", "Stats", "check_options", "prepare"]
+__all__ = ["Prepared", "Stats", "prepare"]
 
 
 class Stats(NamedTuple):
@@ -51,12 +64,12 @@ class Stats(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A checked call."""
+    """A checked call: the target's rows, a scale for each, what shapes their losses, and how these become a value."""
 
     target: Target
     scale: Tensor
     divisor: Tensor | float | None
-    options: Options
+    options: RowOptions
     shape: tuple[int, ...]
     reduction: str
     on_empty: str
@@ -101,77 +114,68 @@ def prepare(
     logits_shape: tuple[int, ...],
     device: torch.device,
     target: Any,
+    given: Options,
     *,
-    weight: Tensor | None,
-    sample_weight: Tensor | None,
-    ignore_index: int | None,
-    label_smoothing: float,
-    z_loss: float,
-    softcap: float | None,
-    temperature: float,
-    tail: str | None,
-    reduction: str,
-    normalizer: float | Tensor | None,
-    on_empty: str,
     shift: bool,
     tolerance: float = 0.0,
     class_axis: int = -1,
 ) -> Prepared:
     """Check a target and the options against logits (..., V), whose classes are moved last from `class_axis`."""
-    choice("reduction", reduction)
-    choice("on_empty", on_empty)
-    check_normalizer(normalizer, reduction)
-    cap = 0.0 if softcap is None else softcap
-    options = Options(label_smoothing, None, z_loss, cap, temperature, tail is not None, tolerance)
-    if not torch.compiler.is_compiling():  # or else the operators do it: numbers may be symbols here
-        check_options(options, has_softcap=softcap is not None)
-    elif softcap == 0:  # which stands for none below
-        number("softcap", softcap)
-    ignored = class_to_ignore(ignore_index)
+    given = _checked(given, tolerance)
+    weight, sample_weight = given.weight, given.sample_weight
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     rows = math.prod(shape)
     if classes == 0:
         raise ValueError(f"input: expected at least one class, got logits of shape {tuple(logits_shape)}")
     if weight is not None:
         weight = _of_shape("weight", weight, device, (classes,), "one weight per class")
-    dtype = row_dtype(device)
-    scale = torch.ones((), dtype=dtype, device=device).expand(rows)
+    scale = torch.ones((), dtype=row_dtype(device), device=device).expand(rows)
     dropped = None
     if sample_weight is not None:
         sample_weight = _of_shape("sample_weight", sample_weight, device, shape, "one weight per row")
-        scale = sample_weight.reshape(rows).to(dtype)
-        if reduction == "mean" and normalizer is None and sample_weight.dtype == torch.float64:
+        scale = sample_weight.reshape(rows).to(scale.dtype)
+        if counts_rows(given) and sample_weight.dtype == torch.float64:
             scale = _of_usual_size(scale)
         dropped = scale == 0
-    found = _rows(target, logits_shape, class_axis, device, ignored, tail, shift, dropped)
+    found = _rows(target, logits_shape, class_axis, device, given, shift, dropped)
     if dropped is not None:
         found = found.without(dropped, classes)
-    if found.indices is None or found.value is not None:
-        ignored = None
-    options = options._replace(ignored=ignored)
+    ignored = given.ignore_index if found.indices is not None and found.value is None else None
+    options = RowOptions.of(given, ignored, tolerance)
     whole = Target(*found[:3], weight)
     divisor: Tensor | float | None = None
-    if reduction == "mean":
-        if found.counted is not None and sample_weight is None and weight is None and normalizer is None:
+    if given.reduction == "mean":
+        if found.counted is not None and sample_weight is None and weight is None and given.normalizer is None:
             divisor = found.counted
         else:
-            divisor = _divisor(whole, scale, options, normalizer)
-        if on_empty == "raise" and bool(divisor == 0):
+            divisor = _divisor(whole, scale, options, given.normalizer)
+        if given.on_empty == "raise" and bool(divisor == 0):
             raise nothing_left()
-        if isinstance(divisor, Tensor):
-            share = 1 / torch.where(divisor == 0, 1.0, divisor)
-        else:
-            share = torch.full((), 1 / (divisor or 1.0), dtype=dtype, device=device)
+        share = _share(divisor, scale)
         scale = share.expand(rows) if sample_weight is None else scale * share
-    return Prepared(whole, scale, divisor, options, shape, reduction, on_empty)
+    return Prepared(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
 
 
-def check_options(options: Options, *, has_softcap: bool) -> None:
-    """Raise a ValueError or TypeError for an option that is out of its range."""
-    for name in ("label_smoothing", "z_loss", "temperature", "tolerance"):
-        number(name, getattr(options, name))
-    if has_softcap:
-        number("softcap", options.softcap)
+def _share(divisor: Tensor | float, like: Tensor) -> Tensor:
+    """Return the inverse of a divisor, 1 where it is 0, of another tensor's type and device."""
+    if isinstance(divisor, Tensor):
+        return 1 / torch.where(divisor == 0, 1.0, divisor)
+    return torch.full((), 1 / (divisor or 1.0), dtype=like.dtype, device=like.device)
+
+
+def _checked(given: Options, tolerance: float) -> Options:
+    """Return the options, checked; a normaliser that is a tensor is looked at where it divides."""
+    if torch.compiler.is_compiling():  # numbers may be symbols here: the operators check them
+        REDUCTION.check("reduction", given.reduction)
+        ON_EMPTY.check("on_empty", given.on_empty)
+        check_normalizer(given.normalizer, given.reduction)
+        TAIL.check("tail", given.tail)
+        return given._replace(ignore_index=class_to_ignore("ignore_index", given.ignore_index))
+    TOLERANCE.check("tolerance", tolerance)
+    if not isinstance(given.normalizer, Tensor):
+        return checked(Options, given._asdict())
+    check_normalizer(given.normalizer, given.reduction)
+    return checked(Options, {**given._asdict(), "normalizer": None})._replace(normalizer=given.normalizer)
 
 
 def _rows(
@@ -179,28 +183,30 @@ def _rows(
     logits_shape: tuple[int, ...],
     class_axis: int,
     device: torch.device,
-    ignored: int | None,
-    tail: str | None,
+    given: Options,
     shift: bool,
     dropped: Tensor | None,
 ) -> _Rows:
     """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
-    check_tail(tail, pair=is_pair(target))
+    ignored = given.ignore_index
+    check_tail(given.tail, pair=is_pair(target))
     if is_pair(target):
         if shift:
             raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")
         return _pair(target, device, shape, classes, dropped)
     target = tensor("target", target, device)
-    if integers(target):
-        check_classes_shape(tuple(target.shape), shape, _as_given(logits_shape, class_axis))
+    as_given = _as_given(logits_shape, class_axis)
+    kind = kind_of_target(kind_of_dtype(target), tuple(target.shape), shape, as_given, lambda: str(target.dtype))
+    if kind == "classes":
         return _classes(target, shape, classes, ignored, shift, dropped)
-    found = _distribution(target, logits_shape, class_axis)
+    if tuple(target.shape) != as_given:
+        raise misshapen("target", as_given, DISTRIBUTION, tuple(target.shape))
     if ignored is not None and ignored >= 0:
-        raise ValueError(f"ignore_index cannot be specified when target contains probabilities, got {ignored}")
+        raise no_class_to_ignore(ignored)
     if shift:
         raise ValueError("shift: goes with class indices, got a target of probabilities")
-    return found
+    return _Rows(dense=target.movedim(class_axis, -1).reshape(math.prod(shape), classes))
 
 
 class _Rows(NamedTuple):
@@ -229,14 +235,12 @@ def _pair(
     target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
 ) -> _Rows:
     """Return a target of (indices, probabilities) as rows."""
-    index, value = tensor("target: indices", target[0], device), tensor("target: probabilities", target[1], device)
-    if not integers(index):
-        raise no_integers(INDICES, str(index.dtype))
+    index, value = tensor(INDICES, target[0], device), tensor(PROBABILITIES, target[1], device)
     if not value.is_floating_point():
-        raise TypeError(f"target: probabilities: expected floating-point numbers, got {value.dtype}")
-    check_pair_shapes(tuple(index.shape), tuple(value.shape), shape)
+        raise TypeError(f"{PROBABILITIES}: expected floating-point numbers, got {value.dtype}")
+    check_pair(kind_of_dtype(index), tuple(index.shape), tuple(value.shape), shape, lambda: str(index.dtype))
     if _readable(index):
-        class_indices("target: indices", kernels.array(index), classes, None, dropped=_seen(dropped, shape))
+        class_indices(INDICES, kernels.array(index), classes, None, dropped=_seen(dropped, shape))
     rows, slots = math.prod(shape), index.shape[-1]
     return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
 
@@ -259,18 +263,6 @@ def _classes(
             raise ValueError("shift: needs an ignore_index for the last place of each sequence, got None")
         index = torch.cat([index[..., 1:], torch.full_like(index[..., :1], ignored)], dim=-1)
     return _Rows(index.reshape(math.prod(shape), 1), counted=counted)
-
-
-def _distribution(target: Tensor, logits_shape: tuple[int, ...], class_axis: int) -> _Rows:
-    """Return probabilities of the logits' shape, the classes along their axis, as rows."""
-    given, shape = _as_given(logits_shape, class_axis), tuple(logits_shape[:-1])
-    if not target.is_floating_point():
-        raise no_target(str(target.dtype))
-    if tuple(target.shape) == shape and shape != given:
-        raise no_integers("class indices", str(target.dtype))
-    if tuple(target.shape) != given:
-        raise misshapen("target", given, DISTRIBUTION, tuple(target.shape))
-    return _Rows(dense=target.movedim(class_axis, -1).reshape(math.prod(shape), logits_shape[-1]))
 
 
 def _as_given(logits_shape: tuple[int, ...], class_axis: int) -> tuple[int, ...]:
@@ -310,12 +302,12 @@ def _of_usual_size(scale: Tensor) -> Tensor:
     return scale / torch.ldexp(torch.ones_like(scale[0]), power)
 
 
-def _divisor(target: Target, scale: Tensor, options: Options, normalizer: float | Tensor | None) -> Tensor | float:
+def _divisor(target: Target, scale: Tensor, options: RowOptions, normalizer: float | Tensor | None) -> Tensor | float:
     """Return what "mean" divides by."""
     if isinstance(normalizer, Tensor):
         return _count_of(tensor("normalizer", normalizer), scale)
     if normalizer is not None:
-        return number("normalizer", normalizer)
+        return POSITIVE_OR_NONE.check("normalizer", normalizer)
     if target.indices is None or target.value is not None:
         return kernels.total(scale)
     index = target.indices[:, 0]

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from luce import _core
 from luce.blas import shared_out
-from luce.linear import add_product
+from luce.configuration import vendor
+from luce.matrices import add_product
 from luce.torch import kernels
 
 __all__ = ["multiply"]
@@ -74,4 +74,4 @@ def _by_numpy(matrix: Tensor) -> bool:
 def _openblas() -> bool:
     config: Any = np.show_config(mode="dicts")
     mkl = torch.backends.mkl.is_available()
-    return _core.vendor() == "AMD" and mkl and "openblas" in config["Build Dependencies"]["blas"]["name"]
+    return vendor() == "AMD" and mkl and "openblas" in config["Build Dependencies"]["blas"]["name"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import sys
@@ -67,10 +68,8 @@ def resolve(target: str) -> Any:
     except AttributeError as error:
         if traceback.extract_tb(error.__traceback__)[-1].filename != __file__:
             raise FileError(*_line_of(error, Path(place)), error) from error  # of a property or a constructor
-        own = (name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__)
-        there = [name for name in own if callable(getattr(module, name))]
-        has = f"; it has {', '.join(there) or 'no function'}" if in_file or there else ""
-        raise ValueError(f"{Path(place).name if in_file else place} has no {names}{has}") from error
+        known = _others(module, names, in_file)
+        raise ValueError(f"{Path(place).name if in_file else place} has no {names}{known}") from error
 
 
 def load_file(file: Path) -> types.ModuleType:
@@ -112,6 +111,15 @@ def member(owner: Any, names: str) -> Any:
     for name in names.split("."):
         owner = getattr(_instance(owner, name), name)
     return owner
+
+
+def _others(module: types.ModuleType, name: str, in_file: bool) -> str:
+    """Return what there is instead: the functions and classes of a file, or the like names of a module."""
+    if not in_file:
+        close = difflib.get_close_matches(name, dir(module), n=1)
+        return f"; did you mean {close[0]}?" if close else ""
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+    return f"; it has {', '.join(name for name in own if callable(getattr(module, name))) or 'no function'}"
 
 
 def _instance(owner: Any, name: str) -> Any:

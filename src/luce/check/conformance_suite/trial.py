@@ -25,22 +25,12 @@ from luce.check.conformance_suite.adapters import Implementation
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
 from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
+from luce.contract.options import Options
 from luce.derivation.quantities import Array
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
-DEFAULTS: dict[str, Any] = {
-    "weight": None,
-    "sample_weight": None,
-    "ignore_index": -100,
-    "label_smoothing": 0.0,
-    "z_loss": 0.0,
-    "softcap": None,
-    "temperature": 1.0,
-    "tail": None,
-    "reduction": "mean",
-    "normalizer": None,
-}
+DEFAULTS: dict[str, Any] = Options._field_defaults
 WIDEST_IDENTITY = 300
 """A layer for one row of more classes has the logits as its weights: an identity would be too large."""
 

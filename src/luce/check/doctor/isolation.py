@@ -32,11 +32,19 @@ def check_by_name(target: str, *, timeout: float = 60.0, options: Mapping[str, A
     dict
         What :meth:`luce.check.Report.to_dict` gives, with the page under ``"html"``, the coloured text under
         ``"text"`` and the exit code under ``"exit_code"``.
+
+    Raises
+    ------
+    ValueError
+        When an option has no such value.
     """
     try:
-        return isolated(__name__, {"target": target, "options": dict(options or {})}, timeout=timeout)
+        answer = isolated(__name__, {"target": target, "options": dict(options or {})}, timeout=timeout)
     except Ended as error:
         return _all_forms(_not_runnable(target, str(error)))
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    return answer
 
 
 def _check(job: Job) -> dict[str, Any]:
@@ -53,7 +61,11 @@ def _check(job: Job) -> dict[str, Any]:
         return _all_forms(_not_runnable(name, f"importing {error.file.name} failed{line}: {error.cause}"))
     except (ImportError, ValueError) as error:
         return _all_forms(_not_runnable(name, str(error)))
-    return _all_forms(gradient(fn, **job["options"]))
+    try:
+        report = gradient(fn, **job["options"])
+    except ValueError as error:  # of an option: the function's own exceptions are in the report
+        return {"error": str(error)}
+    return _all_forms(report)
 
 
 def _not_runnable(target: str, reason: str) -> Report:

@@ -81,7 +81,7 @@ def _print_data(console: Console, training: Training, facts: Facts) -> None:
     table.add_column("holds")
     table.add_column("what was done")
     for name, column in _grouped(training.columns):
-        table.add_row(Text(name), column.kind, Text(column.done), style="" if column.used else "dim")
+        table.add_row(Text(name or "(no name)"), column.kind, Text(column.done), style="" if column.used else "dim")
     console.print(Padding(table, INDENT, expand=False))
     for remark in data.all_remarks:
         console.print(Padding(Text(f"Note: {remark}", style="yellow"), INDENT))

@@ -25,8 +25,8 @@ from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.result import Comparison
 from luce.models.evaluation import metrics
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
-from luce.models.labels import plain_labels
-from luce.models.rows import checked_weights, placed
+from luce.models.inputs.labels import plain_labels
+from luce.models.inputs.rows import checked_weights, placed
 
 __all__ = ["compare"]
 
@@ -283,7 +283,7 @@ def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
         _log_loss(model, test.X, met),
         metrics.reciprocal_rank(scores, met).value,
         metrics.macro_auc(_margins(scores), met).value,
-        float(np.nanmean(metrics.f1_by_class(codes, labelled, len(labels)))),
+        metrics.macro_f1(codes, labelled, len(labels)).value,
     ]
 
 

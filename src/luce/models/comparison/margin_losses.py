@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from luce.cross_entropy import cross_entropy_and_grad
-from luce.sigmoid import sigmoid_cross_entropy_and_grad
+from luce._cross_entropy import cross_entropy_and_grad
+from luce._sigmoid import sigmoid_cross_entropy_and_grad
 
 __all__ = ["Curve", "hinge", "sigmoid", "softmax", "squared_error", "squared_hinge"]
 

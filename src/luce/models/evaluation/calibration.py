@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luce.cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
+from luce._cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
 
 __all__ = ["temperature"]
 

@@ -13,12 +13,12 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 
+from luce._softmax import softmax
 from luce.models.evaluation.calibration import temperature
 from luce.models.evaluation.cross_validation import Fold, judge_folds, stratified_folds
 from luce.models.evaluation.score import Score
-from luce.models.labels import plain_labels
-from luce.models.targets import is_table
-from luce.softmax import softmax
+from luce.models.inputs.labels import plain_labels
+from luce.models.inputs.targets import is_table
 
 __all__ = ["HeldOutPredictions", "calibrated", "cross_validated", "gain_over_shares"]
 

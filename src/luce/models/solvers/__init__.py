@@ -1,11 +1,14 @@
-"""The methods that minimise an objective; each knows the objective's methods only and names those it needs."""
+"""The methods that minimise an objective: each names what it needs of one, and none sees data."""
 
-from luce.models.solvers.descent import Iterate, Solver, minimise
+from typing import Any
+
 from luce.models.solvers.newton import Newton
 from luce.models.solvers.newton_cg import NewtonCG
+from luce.models.solvers.protocol import Solver
 from luce.models.solvers.proximal_newton import ProximalNewton
 from luce.models.solvers.quasi_newton import QuasiNewton
 from luce.models.solvers.sampling import start_from_samples
+from luce.models.solvers.walk import Iterate, minimise
 
 __all__ = [
     "SOLVERS",
@@ -19,4 +22,5 @@ __all__ = [
     "start_from_samples",
 ]
 
-SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Newton, NewtonCG, QuasiNewton)}
+# of smooth objectives, by name
+SOLVERS: dict[str, type[Solver[Any]]] = {"newton": Newton, "newton-cg": NewtonCG, "quasi-newton": QuasiNewton}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import lapack
 
-from luce.models.solvers.descent import Vector
+from luce.models.solvers.penalties import Smooth
+from luce.models.solvers.protocol import HasHessian, Objective, Penalty, Place, Vector
 
 __all__ = ["Newton"]
 
@@ -16,7 +17,7 @@ LARGEST_RIDGE = 1e3
 
 
 class Newton:
-    """Solve H s = −g by Cholesky at every point: quadratic convergence, indifferent to how parameters are mixed.
+    """Solve H s = −g by Cholesky at every place: quadratic convergence, indifferent to how parameters are mixed.
 
     The Hessian is brought to a unit diagonal first (van der Sluis 1969: within a factor P of the best diagonal scaling)
     and gets a ridge of 1e-11, more only where it is not positive definite to rounding: directions without curvature
@@ -24,21 +25,25 @@ class Newton:
     """
 
     name: ClassVar[str] = "newton"
-    needs: ClassVar[tuple[str, ...]] = ("hessian",)
+    needs: ClassVar[type] = HasHessian
     shortfall: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
         self._factor = self._scale = np.empty(0)
 
-    def decrement(self, point: Any) -> float:
-        """Return about ½ gᵀH⁻¹g with the Hessian of an earlier point, infinity without one."""
+    def penalty(self, objective: Objective[Place]) -> Penalty:
+        """Return the part that is none: the objective is smooth."""
+        return Smooth()
+
+    def decrement(self, place: HasHessian) -> float:
+        """Return about ½ gᵀH⁻¹g with the Hessian of an earlier place, infinity without one."""
         if not self._factor.size:
             return np.inf
-        return 0.5 * float(point.gradient @ self._solved(point.gradient))
+        return 0.5 * float(place.gradient @ self._solved(place.gradient))
 
-    def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
+    def direction(self, place: HasHessian, tol: float) -> tuple[Vector, int]:
         """Return −H⁻¹g and 1, the number of factorisations."""
-        hessian = point.hessian()
+        hessian = place.hessian()
         diagonal = np.diagonal(hessian).copy()
         largest = float(diagonal.max(initial=0.0))
         curved = diagonal > np.finfo(np.float64).tiny  # however large others are: each is a sum of squares
@@ -51,9 +56,9 @@ class Newton:
             factor, failed = lapack.dpotrf(hessian, lower=True)
             if not failed:
                 self._factor, self._scale = factor, scale
-                return -self._solved(point.gradient), 1
+                return -self._solved(place.gradient), 1
             ridge *= 100
-        return -(scale**2) * point.gradient, 1  # not a number somewhere: the step shows whether anything can be gained
+        return -(scale**2) * place.gradient, 1  # not a number somewhere: the step shows whether anything can be gained
 
     def _solved(self, vector: Vector) -> Vector:
         solved, _ = lapack.dpotrs(self._factor, self._scale * vector, lower=True)

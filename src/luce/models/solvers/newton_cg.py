@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from luce.models.solvers.descent import Vector
+from luce.models.solvers.penalties import Smooth
+from luce.models.solvers.protocol import HasProducts, Objective, Penalty, Place, Precondition, Vector
 
 __all__ = ["NewtonCG"]
 
@@ -21,13 +21,13 @@ class NewtonCG:
     The residual is asked to fall by min(½, √(‖g‖/‖g₀‖)), g₀ the first gradient seen, which gives superlinear
     convergence (Nocedal & Wright, theorem 7.2), and never further than a tenth of what the tolerance on the gradient
     leaves. An objective offers two preconditioners; the stronger and dearer one is taken up once the cheap one has
-    needed a quarter of the products that the strong one costs to build (``point.strong_preconditioner_cost``). It is
-    kept from point to point, and from a sample of the rows to all of them, until it needs twice the products for a
+    needed a quarter of the products that the strong one costs to build (``place.strong_preconditioner_cost``). It is
+    kept from place to place, and from a sample of the rows to all of them, until it needs twice the products for a
     digit that it needed at first.
     """
 
     name: ClassVar[str] = "newton-cg"
-    needs: ClassVar[tuple[str, ...]] = ("hvp", "preconditioner", "strong_preconditioner_cost")
+    needs: ClassVar[type] = HasProducts
     shortfall: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
@@ -35,27 +35,35 @@ class NewtonCG:
         self._strong = False
         self._spent = 0
         self._pace = np.inf  # products per factor of 10 in the residual, when the preconditioner was new
-        self._precondition: Callable[[Vector], Vector] | None = None
+        self._precondition: Precondition | None = None
 
-    def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
+    def penalty(self, objective: Objective[Place]) -> Penalty:
+        """Return the part that is none: the objective is smooth."""
+        return Smooth()
+
+    def decrement(self, place: HasProducts) -> float:
+        """Return infinity: conjugate gradients keep no curvature."""
+        return np.inf
+
+    def direction(self, place: HasProducts, tol: float) -> tuple[Vector, int]:
         """Return a direction of descent and the number of Hessian-vector products that it took."""
-        norm = float(np.max(np.abs(point.gradient)))
+        norm = float(np.max(np.abs(place.gradient)))
         if self._first_norm is None:
             self._first_norm = norm
         forcing = min(0.5, max(np.sqrt(norm / self._first_norm), 0.1 * tol / norm))
-        if not self._strong and self._spent >= EAGER * point.strong_preconditioner_cost:
+        if not self._strong and self._spent >= EAGER * place.strong_preconditioner_cost:
             self._strong, self._precondition = True, None
         if self._precondition is None:
-            self._precondition, self._pace = point.preconditioner("strong" if self._strong else "weak"), np.inf
+            self._precondition, self._pace = place.preconditioner("strong" if self._strong else "weak"), np.inf
         precondition = self._precondition
-        step = np.zeros_like(point.gradient)
-        residual = -point.gradient
+        step = np.zeros_like(place.gradient)
+        residual = -place.gradient
         solved = precondition(residual)
         search = solved.copy()
         energy = first_energy = float(residual @ solved)
         products = 0
         while products < MOST_PRODUCTS and energy > forcing**2 * first_energy:
-            product = point.hvp(search)
+            product = place.hvp(search)
             products += 1
             curvature = float(search @ product)
             if curvature <= 0:  # the Hessian has none left along here beyond rounding

@@ -12,14 +12,14 @@ sweeps go on from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import ClassVar, cast
 
 import numpy as np
 from scipy import linalg
 
-from luce._core import lasso_descent
-from luce.models.solvers.descent import ARMIJO, NEGLIGIBLE, SHORTEST_STEP, Iterate, Objective, Vector
+from luce.matrices import lasso_descent
+from luce.models.solvers.penalties import AbsoluteValues
+from luce.models.solvers.protocol import HasHessianAmong, Objective, Penalised, Penalty, Place, Vector, lacking
 
 __all__ = ["ProximalNewton"]
 
@@ -30,56 +30,36 @@ MOST_ROUNDS = 30  # of sweeps and a factorisation
 
 
 class ProximalNewton:
-    """The walk for objectives with a `lasso` vector of l ≥ 0; points need ``hessian_among``."""
+    """The quadratic model with its absolute values, minimised by coordinate descent on a working set."""
 
-    name = "proximal-newton"
+    name: ClassVar[str] = "proximal-newton"
+    needs: ClassVar[type] = HasHessianAmong
+    shortfall: ClassVar[float] = 2.0  # the model's promise counts whole
 
-    def minimise(
-        self,
-        objective: Any,
-        start: Vector,
-        *,
-        tol: float,
-        max_iter: int,
-        callback: Callable[[Iterate], None] | None = None,
-    ) -> Iterate:
-        """Walk down from `start`; parameters and result as for `luce.models.solvers.minimise`.
+    def __init__(self) -> None:
+        self._penalty = AbsoluteValues(np.empty(0))
 
-        The gradient's norm is that of the subgradient nearest to 0, and the point's value is without the absolute
-        values: `Iterate.penalty` holds those.
-        """
-        lasso: Vector = objective.lasso
-        point, iteration, status, sweeps = objective.at(start), 0, "running", 0
-        while True:
-            steepest = subgradient(point.parameters, point.gradient, lasso)
-            norm = float(np.max(np.abs(steepest), initial=0.0))
-            penalty = float(lasso @ np.abs(point.parameters))
-            enough = tol * max(abs(point.value + penalty), NEGLIGIBLE)
-            if norm == 0.0 or (norm <= tol and point.gap <= enough):
-                status = "converged"
-            elif status == "running" and (norm <= tol or iteration < max_iter):
-                direction, sweeps = self._direction(point, lasso, steepest, norm)
-                promised = _promised(point, direction, lasso, penalty)
-                if norm <= tol and -promised <= enough:
-                    status = "converged"
-            if status == "running" and iteration >= max_iter:
-                status = "limit"
-            now = Iterate(iteration, point, norm, sweeps, status, penalty)
-            if callback is not None:
-                callback(now)
-            if status != "running":
-                return now
-            with np.errstate(over="ignore", invalid="ignore"):
-                point, status = self._step(objective, point, direction, lasso, penalty, promised)
-            iteration += 1
+    def penalty(self, objective: Objective[Place]) -> Penalty:
+        """Return the absolute values, weighted by the objective's `lasso`."""
+        if lacking(objective, Penalised):
+            raise TypeError(f"solver {self.name!r} needs an objective with lasso; {type(objective).__name__} has none")
+        self._penalty = AbsoluteValues(cast("Penalised[Place]", objective).lasso)
+        return self._penalty
 
-    def _direction(self, point: Any, lasso: Vector, steepest: Vector, norm: float) -> tuple[Vector, int]:
-        working = np.flatnonzero((point.parameters != 0) | (steepest != 0))
+    def decrement(self, place: HasHessianAmong) -> float:
+        """Return infinity: the model is made anew at each place."""
+        return np.inf
+
+    def direction(self, place: HasHessianAmong, tol: float) -> tuple[Vector, int]:
+        """Return the step to the minimum of the model and the number of sweeps that it took."""
+        lasso, steepest = self._penalty.lasso, self._penalty.steepest(place)
+        norm = float(np.max(np.abs(steepest), initial=0.0))
+        working = np.flatnonzero((place.parameters != 0) | (steepest != 0))
         if len(working) > LARGEST_SET:
             kept = np.argsort(-np.abs(steepest[working]), kind="stable")[:LARGEST_SET]
             working = np.sort(working[kept])
-        hessian = np.ascontiguousarray(point.hessian_among(working))
-        here, gradient, lasso = point.parameters[working], point.gradient[working], lasso[working]
+        hessian = np.ascontiguousarray(place.hessian_among(working))
+        here, gradient, lasso = place.parameters[working], place.gradient[working], lasso[working]
         moved, most, sweeps = here.copy(), max(FEWEST_SWEEPS, len(working) // 3), 0
         for _ in range(MOST_ROUNDS):
             done = lasso_descent(hessian, gradient, lasso, here, moved, 0.01 * norm, most)
@@ -87,37 +67,9 @@ class ProximalNewton:
             if done < most:
                 break
             _hold_signs(hessian, gradient + hessian @ (moved - here), lasso, moved)
-        direction = np.zeros_like(point.parameters)
+        direction = np.zeros_like(place.parameters)
         direction[working] = moved - here
         return direction, sweeps
-
-    @staticmethod
-    def _step(
-        objective: Objective, point: Any, direction: Vector, lasso: Vector, penalty: float, promised: float
-    ) -> tuple[Any, str]:
-        """Shorten the step until it delivers a share of what the model promises; level values count near the end."""
-        ahead = point.parameters + direction
-        value = point.value + penalty
-        level = objective.resolution * abs(value)
-        if promised >= -level:
-            trial = objective.at(ahead)
-            before = np.max(np.abs(subgradient(point.parameters, point.gradient, lasso)))
-            after = np.max(np.abs(subgradient(ahead, trial.gradient, lasso)))
-            return (trial, "running") if after <= 0.5 * before else (point, "precision")
-        step = 1.0
-        while step > SHORTEST_STEP:
-            there = point.parameters + step * direction
-            trial = objective.at(there)
-            found = trial.value + float(lasso @ np.abs(there))
-            if np.isfinite(found) and found <= value + ARMIJO * step * promised + level:
-                return trial, "running"
-            step *= 0.5
-        return point, "stalled"
-
-
-def _promised(point: Any, direction: Vector, lasso: Vector, penalty: float) -> float:
-    """Return the change of slope and absolute values along a step: twice what is left to gain, where it is small."""
-    return float(point.gradient @ direction) + float(lasso @ np.abs(point.parameters + direction)) - penalty
 
 
 def _hold_signs(hessian: Vector, slope: Vector, lasso: Vector, x: Vector) -> None:
@@ -136,9 +88,3 @@ def _hold_signs(hessian: Vector, slope: Vector, lasso: Vector, x: Vector) -> Non
     crossing = np.where((lasso[there] > 0) & (before * (before + step) < 0), -before / step, np.inf)
     length = float(np.min(crossing, initial=1.0))
     x[there] = np.where(crossing == length, 0.0, before + length * step)
-
-
-def subgradient(parameters: Vector, gradient: Vector, lasso: Vector) -> Vector:
-    """Return the subgradient of smooth + Σ l |θ| that is nearest to 0."""
-    at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - lasso, 0)
-    return np.where(parameters != 0, gradient + lasso * np.sign(parameters), at_zero)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from luce.models.solvers.descent import Vector
 from luce.models.solvers.newton_cg import NewtonCG
+from luce.models.solvers.penalties import Smooth
+from luce.models.solvers.protocol import HasProducts, Objective, Penalty, Place, Precondition, Vector
 
 __all__ = ["QuasiNewton"]
 
@@ -24,61 +24,69 @@ class QuasiNewton:
 
     The two-loop recursion (Nocedal & Wright, algorithm 7.4) with the preconditioner in the middle. Where that is close
     to the inverse Hessian, as one built on a sample of many rows is, each pass gains as much as a step of conjugate
-    gradients, and none is spent on evaluating the objective in between. The preconditioner is kept from point to point,
+    gradients, and none is spent on evaluating the objective in between. The preconditioner is kept from place to place,
     and from a sample of the rows to all of them, until progress is slow and a new one would have paid. A walk that is
     not over after 30 iterations has a curvature that changes too much for this, and goes on as `NewtonCG`.
     """
 
     name: ClassVar[str] = "quasi-newton"
-    needs: ClassVar[tuple[str, ...]] = NewtonCG.needs
+    needs: ClassVar[type] = HasProducts
     shortfall: ClassVar[float] = 4.0
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS)
-        self._last: Any = None
-        self._precondition: Callable[[Vector], Vector] | None = None
+        self._last: HasProducts | None = None
+        self._precondition: Precondition | None = None
         self._strong = False
         self._exact = NewtonCG()
         self._passes = self._since = self._iterations = 0
         self._first = np.inf  # the squared decrement when the preconditioner was new
 
-    def direction(self, point: Any, tol: float) -> tuple[Vector, int]:
+    def penalty(self, objective: Objective[Place]) -> Penalty:
+        """Return the part that is none: the objective is smooth."""
+        return Smooth()
+
+    def decrement(self, place: HasProducts) -> float:
+        """Return infinity: the curvature held is that of changes, not of a place."""
+        return np.inf
+
+    def direction(self, place: HasProducts, tol: float) -> tuple[Vector, int]:
         """Return a direction of descent and the number of preconditioners built, or of Hessian-vector products."""
-        self._remember(point)
+        self._remember(place)
         self._passes += 1
         self._since += 1
         if self._iterations > PATIENCE:
-            return self._exact.direction(point, tol)
-        cost = point.strong_preconditioner_cost
-        step = None if self._precondition is None else self._inverse_times(point.gradient, self._precondition)
+            return self._exact.direction(place, tol)
+        cost = place.strong_preconditioner_cost
+        step = None if self._precondition is None else self._inverse_times(place.gradient, self._precondition)
         if step is not None and self._since > max(3.0, cost if self._strong else 1.0):
-            pace = np.log10(self._first / max(float(point.gradient @ step), 1e-300)) / (self._since - 1)
+            pace = np.log10(self._first / max(float(place.gradient @ step), 1e-300)) / (self._since - 1)
             step = step if pace >= SLOW else None
         if step is not None:
             return -step, 0
         self._strong = self._strong or cost < max(CHEAP, self._passes)
-        self._precondition = point.preconditioner("strong" if self._strong else "weak")
+        self._precondition = place.preconditioner("strong" if self._strong else "weak")
         self._pairs.clear()
         self._since = 1
-        step = self._inverse_times(point.gradient, self._precondition)
-        self._first = max(float(point.gradient @ step), 1e-300)
+        step = self._inverse_times(place.gradient, self._precondition)
+        self._first = max(float(place.gradient @ step), 1e-300)
         return -step, 1
 
-    def _remember(self, point: Any) -> None:
-        last, self._last = self._last, point
+    def _remember(self, place: HasProducts) -> None:
+        last, self._last = self._last, place
         self._iterations += 1
         if last is None:
             return
-        if getattr(last, "objective", None) is not getattr(point, "objective", None):
+        if last.objective is not place.objective:
             self._pairs.clear()  # from a sample to more rows: other gradients
             self._iterations = 1
             return
-        moved, change = point.parameters - last.parameters, point.gradient - last.gradient
+        moved, change = place.parameters - last.parameters, place.gradient - last.gradient
         curvature = float(moved @ change)
         if curvature > 1e-12 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
             self._pairs.append((moved, change, curvature))
 
-    def _inverse_times(self, gradient: Vector, precondition: Callable[[Vector], Vector]) -> Vector:
+    def _inverse_times(self, gradient: Vector, precondition: Precondition) -> Vector:
         left, lengths = gradient.copy(), []
         for moved, change, curvature in reversed(self._pairs):
             lengths.append(float(moved @ left) / curvature)

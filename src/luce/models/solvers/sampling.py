@@ -6,25 +6,20 @@ of a walk over all rows, and what the solver learned of the curvature stays with
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from typing import TypeVar
 
-from luce.models.solvers.descent import Objective, Solver, Vector, minimise
+from luce.models.solvers.protocol import Place, Sampled, Solver, Vector
+from luce.models.solvers.walk import minimise
 
-__all__ = ["Sampled", "start_from_samples"]
+__all__ = ["start_from_samples"]
+
+Walked = TypeVar("Walked", bound=Place)
 
 TOLERANCE = 1e-2
 MOST_ITERATIONS = 20
 
 
-class Sampled(Protocol):
-    """An objective that is a sum over many rows."""
-
-    def samples(self) -> Iterable[Objective]:
-        """Yield objectives over samples of the rows, in the same parameters, coarse to fine."""
-
-
-def start_from_samples(solver: Solver, objective: Sampled, start: Vector) -> Vector:
+def start_from_samples(solver: Solver[Walked], objective: Sampled[Walked], start: Vector) -> Vector:
     """Return where the walk over the finest sample ended, or `start` if there are no samples."""
     tol = TOLERANCE * solver.shortfall
     for sample in objective.samples():

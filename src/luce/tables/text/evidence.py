@@ -9,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from luce.tables.text.dates import ORDERS, dates, layout, time_layout
-from luce.tables.text.missing import Missing, Source, cleaned, spellings
+from luce.tables.text.dates import ORDERS, dates, layout
+from luce.tables.text.missing import Missing, Source, cleaned_and_counted
 from luce.tables.text.numbers import number_shape, plain_numbers
 from luce.tables.text.shapes import normal, shapes
+from luce.tables.text.times import clocks, duration_layout, durations, time_layout
 
-__all__ = ["BOOLEANS", "TOTAL", "Evidence", "meaning", "take"]
+__all__ = ["BOOLEANS", "INVALID", "TOTAL", "Evidence", "meaning", "take"]
 
 BOOLEANS = ("true", "false")
 GROUPED = r"[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"  # dots that may be between thousands
@@ -24,6 +25,8 @@ GLANCE = 256  # values by which text is told from numbers
 MOST_SHAPES = 2000
 DISTINCT = 64  # counted up to here
 ISO = "9999-99-99"
+INVALID = "\0"  # before the shape of a date that is none
+LONG = r"^[-+]?[0-9]{19,}$"  # more than 64 bits hold
 TOTAL = (  # how a row below a table begins that sums it up
     r"(?i)^(grand |sub)?(total|totals|totale|totaal|sum|summe|gesamt|insgesamt|somme|suma|soma|average|mean|mittelwert|"
     r"durchschnitt|moyenne|media|promedio|median|std|stdev|std\. dev\.|minimum|maximum|count|anzahl)( general)? *[:.]?$"
@@ -69,8 +72,12 @@ def _each(table: pl.DataFrame, names: list[str], what: pl.Expr) -> dict[str, Any
 
 
 def meaning(shape: str) -> bool:
-    """Tell whether a shape may be that of a number, a date, a time or a boolean."""
-    return bool(number_shape(shape) or layout(shape) or time_layout(shape) or shape.lower() in BOOLEANS)
+    """Tell whether a shape may be that of a number, a date, a time, a duration or a boolean."""
+    return bool(number_shape(shape) or layout(shape) or _is_time(shape) or shape.lower() in BOOLEANS)
+
+
+def _is_time(shape: str) -> bool:
+    return bool(time_layout(shape) or duration_layout(shape))
 
 
 class Evidence:
@@ -90,10 +97,12 @@ class Evidence:
         Words for missing values.
     integers, floats : int
         Plain numbers, without and with a decimal dot or exponent.
+    integer : str
+        The first of the integers.
     dotted : int
         Floats with a dot; `grouped` says whether all of the dots may be between thousands.
     codes : Counter
-        An example of an integer with leading zeros, and how many there are.
+        Examples of integers with leading zeros or beyond 64 bits, and how many there are.
     compact : int
         Integers that may be dates such as 20240131.
     shapes : Counter
@@ -101,7 +110,9 @@ class Evidence:
     other : int
         Values that were not looked at one by one, since the column is text.
     orders : Counter
-        Dates of open order: how many are valid in each of `ORDERS`.
+        Dates of open order: how many are valid in each of `ORDERS`; `firsts` counts first days of months.
+    beyond : Counter
+        Shapes of durations, and how many of each are no times of day.
     distinct : set of str
         Some of the values that are numbers, dates or times.
     totals : int
@@ -112,12 +123,14 @@ class Evidence:
         self.missing, self.edge = missing, edge
         self.totals = 0
         self.present = self.integers = self.floats = self.dotted = self.compact = self.other = 0
-        self.grouped = True
+        self.grouped, self.integer = True, ""
         self.spellings: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.orders: Counter[str] = Counter()
+        self.firsts: Counter[str] = Counter()
+        self.beyond: Counter[str] = Counter()
         self.distinct: set[str] = set()
 
     @property
@@ -134,16 +147,13 @@ class Evidence:
         """Take some more cells into account."""
         there = cells.drop_nulls()
         if self.missing.numeric:
-            self.spellings.update(spellings(there, self.missing, source))
-            there = cleaned(there, self.missing, source).drop_nulls()
+            there = self._without_missing(there, source)
             source = source._replace(quoted=False)
         left = self._add_numbers(there)
         if not len(left):
             return
         if not self.missing.numeric:
-            self.spellings.update(spellings(left, self.missing, source))
-            left = cleaned(left, self.missing, source).drop_nulls()
-            left = self._add_numbers(left)
+            left = self._add_numbers(self._without_missing(left, source))
         if len(left):
             self._add_others(left)
 
@@ -154,10 +164,15 @@ class Evidence:
         vars(rest).update(vars(self))
         for name in ("present", "integers", "floats", "dotted", "compact", "totals"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
-        for name in ("spellings", "codes", "shapes", "orders"):
+        for name in ("spellings", "codes", "shapes", "orders", "firsts", "beyond"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
         rest.other = max(self.other - max(sum((some.shapes - self.shapes).values()), 0), 0)
         return rest
+
+    def _without_missing(self, cells: pl.Series, source: Source) -> pl.Series:
+        text, words = cleaned_and_counted(cells, self.missing, source)
+        self.spellings.update(words)
+        return text.drop_nulls()
 
     def _add_numbers(self, values: pl.Series) -> pl.Series:
         """Count the plain numbers; return the others."""
@@ -187,6 +202,7 @@ class Evidence:
     def add_integers(self, values: pl.Series, zeros: bool, low: Any, high: Any) -> None:
         """Take integers between `low` and `high` into account, of which some begin with a zero or none."""
         self.integers += len(values)
+        self.integer = self.integer or str(values[0])
         self._sample(values)
         if zeros:
             codes = values.filter(values.str.contains(CODE))
@@ -196,7 +212,10 @@ class Evidence:
             self.compact += int(dates(values, ORDERS[0]).is_not_null().sum())
 
     def add_floats(self, values: pl.Series, count: int, dotted: int) -> None:
-        """Take plain numbers into account, `count` of them no integers, and `dotted` of them with a dot."""
+        """Take plain numbers into account, `count` of them no 64-bit integers, and `dotted` of them with a dot."""
+        if count > dotted and len(codes := values.filter(values.str.contains(LONG) & (values.str.len_bytes() > 18))):
+            self.codes[str(codes[0])] += len(codes)
+            self.integers, count = self.integers + len(codes), count - len(codes)
         self.floats += count
         self.dotted += dotted
         self._sample(values)
@@ -223,11 +242,8 @@ class Evidence:
             self.other += len(values)
             self.examples.update(zip(kinds.head(3).to_list(), glance.head(3).to_list(), strict=True))
             return
-        if (
-            (kinds == ISO).all()
-            and (values.str.len_bytes() == len(ISO)).all()
-            and dates(values, ORDERS[0]).is_not_null().all()
-        ):
+        iso = (kinds == ISO).all() and (values.str.len_bytes() == len(ISO)).all()
+        if iso and dates(values, ORDERS[0]).is_not_null().all():
             self.shapes[ISO] += len(values)
             self.examples.setdefault(ISO, str(values[0]))
             return
@@ -239,13 +255,35 @@ class Evidence:
         for shape, count, example in counts.iter_rows():
             self.shapes[shape] += count
             self.examples.setdefault(shape, example)
-        loose = [shape for shape in counts["shape"].to_list() if (where := layout(shape)) and not where.ordered]
+        found = counts["shape"].to_list()
+        loose = [shape for shape in found if (where := layout(shape)) and not where.ordered]
         if loose:
             open_ones = frame.filter(pl.col("shape").is_in(loose))["value"]
             for order in ORDERS:
-                self.orders[order] += int(dates(open_ones, order).is_not_null().sum())
+                found_ones = dates(open_ones, order)
+                self.orders[order] += len(found_ones) - found_ones.null_count()
+                self.firsts[order] += int((found_ones.dt.day() == 1).sum())
+        timed = [shape for shape in found if _is_time(shape)]
+        sure = [shape for shape in found if shape not in loose and shape not in timed and layout(shape)]
+        if sure:
+            some = frame.filter(pl.col("shape").is_in(sure))
+            self._set_aside(some.filter(dates(some["value"], ORDERS[0]).is_null()))
+        if timed:
+            some = frame.filter(pl.col("shape").is_in(timed))
+            lasting = durations(some["value"], minutes=False).is_not_null()
+            none = clocks(some["value"]).is_null()
+            self._set_aside(some.filter(none & ~lasting))
+            self.beyond.update(dict(some.filter(none & lasting)["shape"].value_counts().iter_rows()))
         if len(self.shapes) > MOST_SHAPES:
             for shape in [shape for shape in self.shapes if not meaning(shape)]:
                 self.other += self.shapes.pop(shape)
                 if len(self.examples) > MOST_SHAPES:
                     self.examples.pop(shape, None)
+
+    def _set_aside(self, wrong: pl.DataFrame) -> None:
+        """Count values apart that look like dates or times and are none, such as 0000-00-00."""
+        for shape, count, example in wrong.group_by("shape").agg(pl.len(), pl.first("value")).iter_rows():
+            self.shapes[shape] -= count
+            self.shapes[INVALID + shape] += count
+            self.examples[INVALID + shape] = example
+        self.shapes = +self.shapes

@@ -7,17 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from luce.tables.failure import Failure
 from luce.tables.names import plain_names
 from luce.tables.text.options import FormOptions
 
-__all__ = ["Form", "form_of"]
+__all__ = ["DECIMALS", "NUMBER", "WHOLE", "Form", "form_of"]
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 200  # records by which the separator is found
 DECLARED = re.compile(r'^"?sep=(.)"?$|^"?sep=\\t"?$', re.I)  # Excel's first line
+WHOLE, DECIMALS = re.compile(r"[-+]?\d+"), re.compile(r"\d+")
 NUMBER = re.compile(r"^[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?$", re.I)
 
 
@@ -39,6 +41,8 @@ class Form:
         Lines up to the first row.
     header : str
         The header's place, for errors.
+    fields : sequence of str
+        The header as it stands in the file, field by field.
     options : FormOptions
     remarks : sequence of str
         What was guessed.
@@ -50,6 +54,7 @@ class Form:
     begin: int
     lines: int
     header: str
+    fields: Sequence[str]
     options: FormOptions
     remarks: Sequence[str]
 
@@ -91,12 +96,11 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
         remarks.append("fields are separated by blanks (--separator)")
     if skipped:
         remarks.append(f"{skipped} comment line{'s' if skipped > 1 else ''} (#) above the header left out")
-    names = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
+    fields = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
     begin = sum(len(line) for line in lines[: header.end])
     place = f"line {header.line + 1}"
-    return Form(
-        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, options, remarks
-    )
+    names = _named(fields, name, place, remarks)
+    return Form(name, names, dialect.separator, begin, header.end, place, fields, options, remarks)
 
 
 def _lines(text: str) -> list[str]:
@@ -157,6 +161,8 @@ def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     skipped = sum(record.end - record.line for record in records[:at])
     first = next(k for k in range(at, len(records)) if widths[k] == common) if common in widths[at:] else at
     header, candidate = records[at], records[first]
+    if first == at:
+        _check_names(records, at, name)
     if first == at or widths[at] > common or _is_data(candidate):
         return at, skipped
     named = 1 < widths[at] == common - 1 and {*widths[at + 1 :]} == {common}  # but for the rows' names, as R writes
@@ -168,18 +174,46 @@ def _header(records: Sequence[_Record], name: str) -> tuple[int, int]:
     )
 
 
+def _check_names(records: Sequence[_Record], at: int, name: str) -> None:
+    """Raise for a header that looks like a title, which a spreadsheet has filled up with separators."""
+    named = [sum(bool(field.strip()) for field in record.fields) for record in records]
+    later = next((k for k in range(at + 1, len(records)) if named[k] > named[at]), at)
+    if len(records[at].fields) > 2 and 2 * named[at] <= len(records[at].fields) < 2 * named[later]:
+        header = records[later]
+        if not _is_data(header) and any(map(_is_data, records[later + 1 :])):
+            raise Failure(
+                f"{name}: the first line that holds anything ({_shown(records[at])}) names {named[at]} of its "
+                f"{len(header.fields)} columns: --skip-lines {header.line} takes line {header.line + 1} for the header"
+            )
+
+
 def _is_data(record: _Record) -> bool:
     return any(NUMBER.match(field.strip()) for field in record.fields)
 
 
 def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[str]) -> list[str]:
-    """Return the names with one more where all rows have one field more."""
+    """Return the names with one more where all rows have one field more, without an empty last one that none has."""
+    if len(names) > 1 and not names[-1] and rows and all(len(row.fields) == len(names) - 1 for row in rows):
+        return names[:-1]
     if len(names) < 2 or not rows or any(len(row.fields) != len(names) + 1 for row in rows):
         return names
     if not any(row.fields[-1].strip() for row in rows):
         return [*names, ""]
+    if not _begin_with_names(rows):
+        return names  # and the rows will tell
     remarks.append("rows have one field more than the header: the first, without a name, is their name, as R writes")
     return ["", *names]
+
+
+def _begin_with_names(rows: Sequence[_Record]) -> bool:
+    """Tell whether the first fields may be rows' names, not halves of 1,5 or of text in single quotes."""
+    if any(field.startswith("'") and not field.endswith("'") for row in rows for field in row.fields):
+        return False
+    first, second = ([row.fields[k].strip() for row in rows] for k in (0, 1))
+    if len({*first}) < len(first):
+        return False
+    halves = all(map(WHOLE.fullmatch, first)) and all(map(DECIMALS.fullmatch, second)) and len({*map(len, second)}) == 1
+    return not halves or all(int(name) < int(following) for name, following in pairwise(first))
 
 
 def _named(names: Sequence[str], name: str, place: str, remarks: list[str]) -> list[str]:
@@ -193,7 +227,8 @@ def _named(names: Sequence[str], name: str, place: str, remarks: list[str]) -> l
         remarks.append(f"{len(empty)} columns without a name are called {shown}")
     twice = next((column for column, times in Counter(names).items() if times > 1), None)
     if twice is not None:
-        raise Failure(f"{name}: two columns are called {twice!r} ({place})")
+        data = "; that looks like data, it should hold the names" if all(map(NUMBER.match, names)) else ""
+        raise Failure(f"{name}: two columns are called {twice!r} ({place}{data})")
     return list(names)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from luce.tables.text.deciding import Decision
 from luce.tables.text.evidence import TOTAL, Evidence
 from luce.tables.text.missing import Missing, Source, cleaned
 from luce.tables.text.reading import Reading, typed
@@ -33,7 +34,7 @@ def margins(
     tail: pl.DataFrame,
     rows: int,
     seen: Mapping[str, Evidence],
-    decided: Callable[[Mapping[str, Evidence]], Mapping[str, Reading]],
+    decided: Callable[[Mapping[str, Evidence]], Mapping[str, Decision]],
     source: Source,
 ) -> Margins:
     """Return which rows are units, and which are totals.
@@ -46,7 +47,7 @@ def margins(
     seen : mapping
         The evidence of each column.
     decided : callable
-        Gives the readings that follow from evidence.
+        Gives the decisions that follow from evidence.
     source : Source
     """
     most = min(MOST, rows - 2)
@@ -56,7 +57,8 @@ def margins(
     first = head.head(most)
     top = 0
     if not any(of.clear and first[name][0] is not None for name, of in seen.items()):  # else the first row holds data
-        top = leading(first, decided({name: of.without(first[name], source) for name, of in seen.items()}), source)
+        decisions = decided({name: of.without(first[name], source) for name, of in seen.items()})
+        top = leading(first, {name: made.reading for name, made in decisions.items()}, source)
     if top:
         which = "row 1 holds" if top == 1 else f"rows 1 to {top} hold"
         remarks.append(f"{which} no data but units or descriptions ({_shown(head, 0, source)}): left out (--all-rows)")
@@ -77,7 +79,7 @@ def leading(head: pl.DataFrame, readings: Mapping[str, Reading], source: Source)
     measured = [
         name
         for name, reading in readings.items()
-        if reading.kind in ("number", "date", "duration") and name in head.columns  # a model's may be absent
+        if reading.kind in ("number", "date", "time", "duration") and name in head.columns  # a model's may be absent
     ]
     there, odd = [0] * len(head), [0] * len(head)
     alike = [True] * len(head)

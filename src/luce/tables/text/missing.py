@@ -12,7 +12,7 @@ import polars as pl
 from luce.tables.text.quotes import MARKED
 from luce.tables.text.records import text_of
 
-__all__ = ["USUAL", "Missing", "Source", "cleaned", "missing_of", "spellings"]
+__all__ = ["USUAL", "Missing", "Source", "cleaned", "cleaned_and_counted", "missing_of"]
 
 USUAL = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "\\N", "?")
 
@@ -45,15 +45,20 @@ def missing_of(given: Sequence[str] | None) -> Missing:
 
 def cleaned(cells: pl.Series, missing: Missing, source: Source) -> pl.Series:
     """Return the cells' text without blanks around it, null where it is missing."""
-    text = _text(cells, source)
-    return text.set(_absent(text, cells, missing, source), None)
+    return cleaned_and_counted(cells, missing, source)[0]
 
 
-def spellings(cells: pl.Series, missing: Missing, source: Source) -> Counter[str]:
-    """Return how often each word for a missing value occurs; '' for empty cells in quotes."""
+def cleaned_and_counted(cells: pl.Series, missing: Missing, source: Source) -> tuple[pl.Series, Counter[str]]:
+    """Return the cells' text as `cleaned` does, and how often each word for a missing value occurs.
+
+    Empty cells in quotes count as the word ''.
+    """
     text = _text(cells, source)
-    counts = text.filter(_absent(text, cells, missing, source)).value_counts()
-    return Counter(dict(counts.iter_rows()))
+    absent = _absent(text, cells, missing, source)
+    if not absent.any():
+        return text, Counter()
+    counts = text.filter(absent).value_counts()
+    return text.set(absent, None), Counter(dict(counts.iter_rows()))
 
 
 def _text(cells: pl.Series, source: Source) -> pl.Series:

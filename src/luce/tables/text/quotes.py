@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["HERE", "IN_QUOTES", "LINE_END", "MARKED", "Fault", "Unquoted", "unquoted"]
+__all__ = ["ABOVE", "HERE", "IN_QUOTES", "LINE_END", "MARKED", "Fault", "Unquoted", "unquoted"]
 
 Array = npt.NDArray[Any]
 
 MARKED, LINE_END, IN_QUOTES = "\x1d", "\x1e", "\x1f"  # a quoted field's begin; a line's end and a separator inside one
 _MARKED, _LINE_END, _IN_QUOTES = 0x1D, 0x1E, 0x1F
 QUOTE, BACKSLASH, NEWLINE = 34, 92, 10
-HERE = "\0"  # in what a fault says, for the line's number
+HERE, ABOVE = "\0", "\1"  # in what a fault says: for its line, and for the number of lines above it
 
 
 class Fault(Exception):

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import polars as pl
 
+from luce.tables.conversion import listed
 from luce.tables.failure import Failure
 from luce.tables.files import TableFile
-from luce.tables.names import plain
+from luce.tables.names import nearest, plain
 from luce.tables.text.characters import characters
 from luce.tables.text.deciding import Decision, decide, hints_of
 from luce.tables.text.evidence import Evidence, take
 from luce.tables.text.form import form_of
 from luce.tables.text.margins import MOST, Margins, leading, margins
-from luce.tables.text.missing import Source, missing_of
+from luce.tables.text.missing import Missing, Source, missing_of
 from luce.tables.text.options import FormOptions, ReadingOptions
 from luce.tables.text.reading import Reading, plainly, typed
 from luce.tables.text.records import Cells, records
@@ -51,7 +53,7 @@ class Survey:
     given : bool
         Whether the readings are a model's: then a value that contradicts them is an error.
     all_rows : bool
-        Whether no row is left out as units then.
+        Whether no row is left out as units or for repeating the header.
     """
 
     readings: Mapping[str, Reading]
@@ -62,6 +64,13 @@ class Survey:
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     given: bool = False
     all_rows: bool = False
+
+
+class _Gathered(NamedTuple):
+    columns: Mapping[str, Evidence]
+    head: pl.DataFrame  # the first and the last few rows as text
+    tail: pl.DataFrame
+    rows: int
 
 
 class TextTable:
@@ -99,7 +108,7 @@ class TextTable:
         self.columns = list(self.form.names)
         self._kept: list[Cells] | None = None
         self._odd: Counter[str] = Counter()
-        self._units = 0
+        self._units = self._repeated = 0
 
     def survey(
         self,
@@ -124,15 +133,34 @@ class TextTable:
         all_rows : bool
             Whether no row is left out as units or totals.
         """
-        missing = missing_of(options.missing)
-        wishes = {**wishes, **self._asked(options)}
+        seen = self._gathered(missing_of(options.missing), keep=keep, each=each, all_rows=all_rows)
+        choose = partial(self._decided, options, {**self._asked(options), **wishes})
+        edges, columns = Margins(), seen.columns
+        if not all_rows:
+            source = Source(True, self.form.separator)
+            edges = margins(seen.head, seen.tail, seen.rows, columns, choose, source)
+            aside = pl.concat([seen.head.head(edges.top), seen.tail.tail(edges.bottom)])
+            if len(aside):
+                columns = {name: of.without(aside[name], source) for name, of in columns.items()}
+        decisions = choose(columns)
+        remarks = {name: [*_missing_words(columns[name]), *made.remarks] for name, made in decisions.items()}
+        return Survey(
+            {name: made.reading for name, made in decisions.items()},
+            {name: said for name, said in remarks.items() if said},
+            [*self.form.remarks, *self._repeats(), *edges.remarks],
+            edges,
+            seen.rows,
+            {name: sorted(word for word in of.spellings if word) for name, of in columns.items()},
+            all_rows=all_rows,
+        )
+
+    def _gathered(self, missing: Missing, *, keep: bool, each: Each | None, all_rows: bool) -> _Gathered:
+        """Read all rows and count what there is in each column."""
         seen = {name: Evidence(missing, edge=k < EDGE) for k, name in enumerate(self.columns)}
         head = tail = pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
         rows, kept = 0, []
-        source = Source(False, self.form.separator)
-        for done, cells in self._cells():
-            source = Source(cells.quoted, self.form.separator)
-            take(seen, cells.table, source)
+        for done, cells in self._cells(all_rows):
+            take(seen, cells.table, Source(cells.quoted, self.form.separator))
             head = pl.concat([head, cells.table[:MOST]])[:MOST]
             tail = pl.concat([tail, cells.table[-MOST:]])[-MOST:]
             rows += len(cells.table)
@@ -143,24 +171,7 @@ class TextTable:
         if not rows:
             raise Failure(f"{self.name}: the table has a header and no rows")
         self._kept = kept if keep else None
-        choose = partial(self._decided, options, wishes)
-        edges = Margins()
-        if not all_rows:
-            marked = source._replace(quoted=True)
-            edges = margins(head, tail, rows, seen, lambda of: {n: d.reading for n, d in choose(of).items()}, marked)
-            aside = pl.concat([head.head(edges.top), tail.tail(edges.bottom)])
-            if len(aside):
-                seen = {name: of.without(aside[name], marked) for name, of in seen.items()}
-        decisions = choose(seen)
-        remarks = {name: [*_missing_words(seen[name]), *made.remarks] for name, made in decisions.items()}
-        return Survey(
-            {name: made.reading for name, made in decisions.items()},
-            {name: said for name, said in remarks.items() if said},
-            [*self.form.remarks, *edges.remarks],
-            edges,
-            rows,
-            {name: sorted(word for word in of.spellings if word) for name, of in seen.items()},
-        )
+        return _Gathered(seen, head, tail, rows)
 
     def rows(self, survey: Survey, each: Each | None = None) -> Iterator[pl.DataFrame]:
         """Yield the rows as values, batch by batch.
@@ -171,16 +182,15 @@ class TextTable:
             If a value contradicts a reading that was given.
         """
         count, top = 0, survey.margins.top
+        last = None if survey.given else survey.rows - survey.margins.bottom
         self._odd, self._units = Counter(), 0
-        for done, cells in self._cells():
-            source = Source(cells.quoted, self.form.separator)
-            if survey.given and not survey.all_rows and cells.first == 1 and len(cells.table) > 1:
-                top = self._units = leading(cells.table.head(1), survey.readings, source)
-            table = self._values(cells, survey, top, source)
-            if not survey.given:
-                last = survey.rows - survey.margins.bottom
-                table = table[: max(last - cells.first + 1, 0)]
-            table = table[top:] if cells.first == 1 else table
+        for done, cells in self._cells(survey.all_rows):
+            if survey.given and not survey.all_rows and cells.first == 1:
+                first = cells.table[: min(MOST, len(cells.table) - 1)]
+                top = self._units = leading(first, survey.readings, Source(cells.quoted, self.form.separator))
+            before = cells.first - 1
+            begin, end = max(top - before, 0), len(cells.table) if last is None else max(last - before, 0)
+            table = self._values(cells, survey, begin)[begin:end]
             yield table
             count += len(table)
             if each is not None:
@@ -188,15 +198,15 @@ class TextTable:
         if not count:
             raise Failure(f"{self.name}: the table has a header and no rows")
 
-    def _values(self, cells: Cells, survey: Survey, top: int, source: Source) -> pl.DataFrame:
+    def _values(self, cells: Cells, survey: Survey, skip: int) -> pl.DataFrame:
+        """Return cells as values; the first `skip` rows are no data and contradict nothing."""
         columns, quick = {}, plainly(cells.table, survey.readings)
         for column in cells.table.iter_columns():
             reading = survey.readings.get(column.name)
             if reading is None or column.name in quick:
                 columns[column.name] = quick.get(column.name, column)
                 continue
-            found = typed(column, reading, source)
-            skip = top if cells.first == 1 else 0
+            found = typed(column, reading, Source(cells.quoted, self.form.separator))
             place = found.strange(reading, skip) if survey.given else None
             if place is not None and found.text is not None:
                 raise self._contradiction(column.name, reading, cells.first + place, str(found.text[place]))
@@ -207,16 +217,25 @@ class TextTable:
 
     def remarks(self) -> list[str]:
         """Return what there is to say about rows that have been read with a model's readings."""
-        told = ["the first row holds no data but units or descriptions: left out (--all-rows)"] * bool(self._units)
-        return told + [
-            f"column {name!r}: {count:,} value{'s' if count > 1 else ''} of another kind missing, as in training"
-            for name, count in self._odd.items()
-            if count
-        ]
+        which = "row holds" if self._units == 1 else f"{self._units} rows hold"
+        units = f"the first {which} no data but units or descriptions: left out (--all-rows)"
+        return (
+            self._repeats()
+            + [units] * bool(self._units)
+            + [
+                f"column {name!r}: {count:,} value{'s' if count > 1 else ''} of another kind missing, as in training"
+                for name, count in self._odd.items()
+                if count
+            ]
+        )
+
+    def _repeats(self) -> list[str]:
+        which = "1 row repeats" if self._repeated == 1 else f"{self._repeated} rows repeat"
+        return [f"{which} the header: left out (--all-rows)"] if self._repeated else []
 
     def _contradiction(self, column: str, reading: Reading, row: int, value: str) -> Failure:
         shown = value if len(value) <= 24 else value[:23] + "…"
-        saw = {"boolean": "true and false", "duration": "times of day"}.get(reading.kind, f"{reading.kind}s")
+        saw = {"boolean": "true and false", "time": "times of day"}.get(reading.kind, f"{reading.kind}s")
         return Failure(
             f"{self.name}: row {row}: column {column!r} holds text ({shown!r}) where the model saw {saw}; "
             f"--missing {shown!r} takes it as missing"
@@ -232,10 +251,9 @@ class TextTable:
             options.dates,
         )
         made = {name: decide(of, hints, wishes.get(name)) for name, of in seen.items()}
-        for name in options.number:
-            of = seen[self._column(name, "--number")]
-            if of.present and made[plain(name)].reading.kind != "number":
-                example = next(iter(of.examples.values()), "")
+        for name in (name for name, wish in wishes.items() if wish == "number"):
+            if seen[name].present and made[name].reading.kind != "number":
+                example = next(iter(seen[name].examples.values()), "")
                 raise Failure(f"{self.name}: column {name!r} holds no number ({example!r}): --number can't be")
         return made
 
@@ -246,34 +264,33 @@ class TextTable:
     def _column(self, name: str, option: str) -> str:
         found = next((column for column in self.columns if column in (name, plain(name))), None)
         if found is None:
-            raise Failure(f"{self.name}: no column {name!r} for {option}; there are {_listed(self.columns)}")
+            near = nearest(name, self.columns)
+            raise Failure(f"{self.name}: no column {name!r} for {option}{near}; there are {listed(self.columns)}")
         return found
 
-    def _cells(self) -> Iterator[tuple[int, Cells]]:
+    def _cells(self, all_rows: bool) -> Iterator[tuple[int, Cells]]:
         """Yield the rows as text, with how many bytes of the file are done."""
         if self._kept is not None:
             kept, self._kept = self._kept, None
             while kept:
                 yield self.total, kept.pop(0)
             return
+        self._repeated = 0
         with self._file.open() as (stream, below):
             size = max(CHARACTERS, min(WIDE * len(self.columns), MOST_CHARACTERS))
             pieces = characters(stream, self._options.encoding, self.name, size)
-            for cells in records(_after(pieces, self.form.begin), self.form):
+            for cells in records(_after(pieces, self.form.begin), self.form, all_rows=all_rows):
+                self._repeated += cells.repeated
                 yield below.tell(), cells
 
 
 def _after(pieces: Iterator[str], begin: int) -> Iterator[str]:
     for piece in pieces:
-        yield piece[begin:]
+        if begin < len(piece):
+            yield piece[begin:]
         begin = max(begin - len(piece), 0)
 
 
 def _missing_words(seen: Evidence) -> list[str]:
     words = [f"{word!r} ({count:,})" for word, count in seen.spellings.most_common(4) if word]
     return [f"{', '.join(words)} counted as missing (--missing)"] if words else []
-
-
-def _listed(names: Collection[str]) -> str:
-    shown = ", ".join(repr(name) for name in list(names)[:6])
-    return shown + (f" and {len(names) - 6} more" if len(names) > 6 else "")

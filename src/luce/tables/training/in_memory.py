@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from luce.models.classifier_cv import SoftmaxClassifierCV
-from luce.models.design import as_matrix
 from luce.models.evaluation.held_out import cross_validated
+from luce.models.linear.design import as_matrix
 from luce.report.facts import Column
 from luce.tables.columns import plan
 from luce.tables.conversion import converted

@@ -11,16 +11,17 @@ from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import DEFAULTS, Trial
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
+from luce.check.inputs.problems import FACTORS
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "weight": [{"weight": "some"}, {"weight": "some", "target": "distribution"}],
     "sample_weight": [{"sample_weight": "some"}, {"sample_weight": "some", "target": "distribution"}],
     "ignore_index": [{"target": "ignored"}, {"target": "ignored", "ignore_index": 1}],
-    "label_smoothing": [{"label_smoothing": 0.1}, {"label_smoothing": 1.0}],
-    "z_loss": [{"z_loss": 1e-3}, {"z_loss": 0.5}],
-    "softcap": [{"softcap": 30.0}, {"softcap": 2.0}],
-    "temperature": [{"temperature": 0.5}, {"temperature": 3.0}],
-    "normalizer": [{"normalizer": 7.5}],
+    **{
+        name: [{name: value} for value in values[1:]]  # beside the default
+        for name, values in FACTORS.items()
+        if isinstance(values[-1], float)
+    },
     "tail": [{"target": "top-k", "tail": "uniform"}],
 }
 """Each option, by problems that show it."""

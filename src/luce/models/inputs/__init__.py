@@ -1,0 +1,1 @@
+"""What a classifier is given, checked once: rows, weights, labels and soft labels."""

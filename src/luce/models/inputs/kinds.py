@@ -1,0 +1,18 @@
+"""Names of the types of arrays, and of what users hand in, which is more than a type checker knows."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "Features", "Indices", "Labels", "Vector", "Weights"]
+
+Array: TypeAlias = npt.NDArray[Any]
+Vector: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+Features: TypeAlias = Any  # (N, D): nested lists, an array, a data frame, a sparse matrix
+Labels: TypeAlias = Any  # (N,) or (N, K): a list, an array, a column or a frame of any library
+Weights: TypeAlias = Any  # (N,) array-like, or None
