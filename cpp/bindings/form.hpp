@@ -1,5 +1,5 @@
-// The job of a batch of rows from what Python gives: the Form of luce/contract/form.py, read by the names of its fields,
-// and logits of any of the types.
+// The job of a batch of rows from what Python gives: the Form of luce/contract/form.py, read by the names of its
+// fields, and logits of any of the types.
 #pragma once
 
 #include <nanobind/stl/vector.h>

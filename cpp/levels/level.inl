@@ -34,21 +34,20 @@ LUCE_PRAGMA(GCC target(LUCE_INSTRUCTIONS))
 
 namespace luce::LUCE_LEVEL {
 template <class T>
-Kernels<T> kernels() {
+constexpr Kernels<T> kernels() {
     return {run<Operation::cross_entropy, T>, run<Operation::hessian, T>,    run<Operation::softmax, T>,
             run<Operation::log_softmax, T>,   run<Operation::statistics, T>, run_sigmoid<T>};
 }
 
-Level level() {
-    return {LUCE_TEXT(LUCE_LEVEL),
-            supported,
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
+extern const Level level;
+constinit const Level level{LUCE_TEXT(LUCE_LEVEL),
+                            supported,
+                            kernels<float>(),
+                            kernels<double>(),
+                            total,
+                            sparse_table(),
+                            narrow_kernels<float>(),
+                            narrow_kernels<double>(),
+                            half_kernels<BFloat16>(),
+                            half_kernels<Float16>()};
 }  // namespace luce::LUCE_LEVEL

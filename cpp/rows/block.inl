@@ -56,6 +56,7 @@ class Block {
         static constexpr int kSpreadRows = Columns ? 1 : W;
         alignas(64) double sum[5][kSpreadRows][kLanes<double>] = {};
         alignas(64) T maximum[kSpreadRows][W] = {}, position[kSpreadRows][W] = {};
+        Distant<T> distant;
         std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
         explicit Scratch(const Job<T>& job) : listed(std::size_t(job.n_listed) * W) {}
     };
@@ -80,9 +81,10 @@ class Block {
     struct Maximum;
     template <bool Keep, bool Track, bool Statistics>
     struct Summary;
+    template <bool Far>
     struct Gradient;
     struct Inner;
-    template <bool WithGradient>
+    template <bool WithGradient, bool Far>
     struct Product;
     struct Probability;
     struct LogProbability;
@@ -113,6 +115,10 @@ class Block {
     LUCE_INLINE void rescale(T* to, const int (&powers)[W]) const;
     LUCE_INLINE void find_lost_distances();
     LUCE_INLINE void weigh_target();
+
+    // Rows of which one coefficient can't hold α + 2ζ·lse (distant.inl).
+    LUCE_APART void weigh_distant();
+    LUCE_APART void put_distant(const Tile<T>& t, std::int64_t j, int row_of, V e, V& g, V* h, V x) const;
 
     // A target of a few listed classes: their logits, read before a pass writes over them, their shares, and their
     // entries of the gradient (listed_target.inl).
@@ -191,6 +197,7 @@ class Block {
     Factors factors;
     V reference, mean_offset, curvature, along, bend;
     Row curved_scale;
+    bool some_distant = false;
     bool rescaled = false;  // whether results get the powers of two in `after` at the end
     int after[W], after_product[W];
     typename Transform<T>::About about[Columns || !kPair ? 1 : W];

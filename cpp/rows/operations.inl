@@ -3,6 +3,7 @@
 #pragma once
 
 #include "block.inl"
+#include "distant.inl"
 #include "listed_target.inl"
 #include "memory.inl"
 #include "passes.inl"
@@ -30,7 +31,10 @@ void Block<T, Columns, mode>::cross_entropy() {
     weigh_target();
     if (job.loss) write(job.loss, row_scale * (job.z_loss == 0 ? loss : loss + wide_splat<T>(job.z_loss) * lse * lse));
     if (job.grad) {
-        sweep<Gradient>();
+        if (some_distant)
+            sweep<Gradient<true>>();
+        else
+            sweep<Gradient<false>>();
         patch_listed();
         deliver(buffer.grad, job.grad);
         rescale(job.grad, after);
@@ -48,11 +52,18 @@ void Block<T, Columns, mode>::hessian() {
     widen_room();
     weigh_target();
     curvature = narrow(mass * curved_scale * inverse_sum);
-    along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * curved_scale * inverse_sum);
-    if (job.grad)
-        sweep<Product<true>>();
+    const Row whole_mean = mean + widen(reference);
+    along = narrow(wide_splat<T>(2 * job.z_loss) * whole_mean * curved_scale * inverse_sum);
+    if (some_distant) {
+        double m[W];
+        wide_store(m, whole_mean);
+        for (int l = 0; l < rows; ++l)
+            if (buffer.distant.row[l]) buffer.distant.along[l] = buffer.distant.along[l] * Scaled(m[l]);
+    }
+    if (some_distant)
+        job.grad ? sweep<Product<true, true>>() : sweep<Product<false, true>>();
     else
-        sweep<Product<false>>();
+        job.grad ? sweep<Product<true, false>>() : sweep<Product<false, false>>();
     if (job.grad) {
         patch_listed();
         deliver(buffer.grad, job.grad);
@@ -95,11 +106,15 @@ void Block<T, Columns, mode>::write_statistics() {
         job.largest[row + l] = (~top_position[l] & std::numeric_limits<Index>::max()) / (Columns ? W : 1);
 }
 
-// x at the maximum
+// x at the maximum, where that has half of the mass. Elsewhere it may count for little in <p, |x|>, to whose digits
+// products are held, and a difference to it would cost them.
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::find_reference() {
+    double share[W];
+    wide_store(share, widen(exp.template term<false>(u_max, V{})) * inverse_sum);
     reference = splat(T(0));
     for (int l = 0; l < rows; ++l) {
+        if (share[l] < 0.5) continue;
         const std::int64_t place = top_position[l];
         if constexpr (Columns)
             reference[l] = buffer.vector[place < 0 ? l : place];
@@ -124,7 +139,7 @@ enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics 
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
-    const Scales<T> scales(job);
+    const Scales<T> scales(job, begin, end);
     typename B::Scratch scratch(job);
     for (std::int64_t row = begin; row < end; row += B::rows_for(job.classes)) {
         B block(job, transform, scales, scratch, row, end);

@@ -145,12 +145,16 @@ struct Block<T, Columns, mode>::Summary {
 };
 
 template <class T, bool Columns, Mode mode>
+template <bool Far>
 struct Block<T, Columns, mode>::Gradient {
     static constexpr bool kBare = false;
     const Exp<T> exp;
     const Factors f;
     const bool capped;
-    LUCE_INLINE Gradient(const Block& b, int l) : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped) {}
+    const Block& block;
+    const int row;
+    LUCE_INLINE Gradient(const Block& b, int l)
+        : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped), block(b), row(l) {}
     LUCE_INLINE void finish(Block&, int) {}
     LUCE_INLINE static void collect(Block&) {}
     template <int U>
@@ -160,12 +164,13 @@ struct Block<T, Columns, mode>::Gradient {
             V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
             V g = gradient(f, t, j, e);
             if (kPair && capped) g *= load(t.slope + j);
+            if constexpr (Far) block.put_distant(t, j, row, e, g, nullptr, V{});
             store(t.grad + j, g);
         }
     }
 };
 
-// Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
+// Σ e·(x - x_ref) with x = slope·v: shifted by its value at a peak of p, it loses nothing there
 template <class T, bool Columns, Mode mode>
 struct Block<T, Columns, mode>::Inner {
     static constexpr bool kBare = false;
@@ -188,13 +193,15 @@ struct Block<T, Columns, mode>::Inner {
 
 // slope·H_u·x + g_u·curve·v
 template <class T, bool Columns, Mode mode>
-template <bool WithGradient>
+template <bool WithGradient, bool Far>
 struct Block<T, Columns, mode>::Product {
     static constexpr bool kBare = false;
     const Exp<T> exp;
     const Factors f;
     const V reference, mean_offset, curvature, along, bend;
     const bool capped;
+    const Block& block;
+    const int row;
     LUCE_INLINE Product(const Block& b, int l)
         : exp(of(b.exp, l)),
           f(of(b.factors, l)),
@@ -203,7 +210,9 @@ struct Block<T, Columns, mode>::Product {
           curvature(of(b.curvature, l)),
           along(of(b.along, l)),
           bend(of(b.bend, l)),
-          capped(b.transform.capped) {}
+          capped(b.transform.capped),
+          block(b),
+          row(l) {}
     LUCE_INLINE void finish(Block&, int) {}
     LUCE_INLINE static void collect(Block&) {}
     template <int U>
@@ -212,15 +221,17 @@ struct Block<T, Columns, mode>::Product {
             const std::int64_t j = i + k * W;
             V e = term(exp, t, j);
             if constexpr (kSpread) e = mark_impossible(load(t.z + j), e);
-            V h = e * fma(curvature, (direction(t, j, capped) - reference) - mean_offset, along);
+            const V x = (direction(t, j, capped) - reference) - mean_offset;
+            V h = e * fma(curvature, x, along), g{};
             if constexpr (kPair || WithGradient) {
-                V g = gradient(f, t, j, e);
+                g = gradient(f, t, j, e);
                 if (kPair && capped) {
                     h = h * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
                     g *= load(t.slope + j);
                 }
-                if constexpr (WithGradient) store(t.grad + j, g);
             }
+            if constexpr (Far) block.put_distant(t, j, row, e, g, &h, x);
+            if constexpr (WithGradient) store(t.grad + j, g);
             store(t.product + j, h);
         }
     }

@@ -57,14 +57,20 @@ void Block<T, Columns, mode>::look_about(Row& low) {
 // the end.
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::balance() {
-    if (!job.row_scale && job.z_loss == 0 && scales.usual) return;
+    if (scales.usual) return;
     double r[W], u[W], g[W], h[W];
     wide_store(r, row_scale), wide_store(u, largest), wide_store(g, scale), wide_store(h, curved_scale);
     for (int l = 0; l < rows; ++l) {
         after[l] = after_product[l] = 0;
+        buffer.distant.row[l] = false;
         const double mass = job.z_loss == 0 ? 1 : 1 + 2 * job.z_loss * (std::abs(u[l]) + 20);  // α + 2ζ·lse, roughly
-        if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass || scales.fit(g[l], h[l], mass))
+        if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass) continue;
+        if (mass > scales.kMost) {
+            buffer.distant.row[l] = some_distant = rescaled = true;
+            room[l] = T(Exp<T>::kWideRoom);
             continue;
+        }
+        if (scales.fit(g[l], h[l], mass)) continue;
         const auto b = scales.balanced(r[l], mass);
         g[l] = b.gradient, h[l] = b.product, bend[l] = T(b.bend), room[l] = T(b.room);
         after[l] = b.after, after_product[l] = b.after_product;
@@ -130,12 +136,7 @@ void Block<T, Columns, mode>::weigh_target() {
             loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
         }
     }
-    const Row most = wide_splat<T>(scales.kLargest);
-    Row slack = zero;
-    if (job.z_loss != 0) {
-        slack = wide_splat<T>(2 * job.z_loss) * lse;
-        slack = where_less(most, slack, most, where_less(slack, zero - most, zero - most, slack));
-    }
+    const Row slack = job.z_loss == 0 ? zero : wide_splat<T>(2 * job.z_loss) * lse;
     mass = alpha + slack;
     factors.coefficient = narrow(mass * inverse_sum * scale);
     factors.target_scale = narrow(scale);
@@ -146,6 +147,7 @@ void Block<T, Columns, mode>::weigh_target() {
     own = where_less(own_form, other_form, where_equal(ties, one, one, zero), zero);
     factors.impossible = factors.coefficient - factors.coefficient;  // 0, or NaN in a row of NaN
     factors.iota = iota;
+    if (some_distant) weigh_distant();
     if constexpr (kSpread) factors.unique_top = narrow(own) == splat(T(1)) ? top_position : splat_int<T>(-1);
 }
 
