@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from luce.models.base import LinearClassifier
-from luce.models.inputs.kinds import Array, Features, Labels, Weights
+from luce.models.fitting import (
+    keep,
+    keep_statistics,
+    parts_for,
+    problem_for,
+    rows_and_targets,
+    separation_of,
+    statistics_of,
+    warn_of_walk,
+)
+from luce.models.inputs.kinds import Array, ClassWeights, Features, Labels, Weights
 from luce.models.inputs.labels import plain_labels
-from luce.models.inputs.targets import Targets, is_table, targets
-from luce.models.linear.assembly import LinearProblem, Solution
-from luce.models.linear.information import Statistics, check_size, information
-from luce.models.linear.parts import Parts, parts_of
+from luce.models.inputs.targets import Targets, are_several_labels, is_table
+from luce.models.linear.information import check_size
+from luce.models.linear.naming import column_names
 from luce.models.linear.place import Place
-from luce.models.linear.stream import Stream
+from luce.models.linear.stream import Kept, Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import SortedRowsWarning, of_unbounded, of_walk
+from luce.models.remarks import SortedRowsWarning
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
-
-
-STATISTICS = (  # what only a fit with standard errors leaves
-    "covariance_",
-    "standard_errors_",
-    "log_likelihood_",
-    "null_log_likelihood_",
-    "degrees_of_freedom_",
-    "observations_",
-)
 
 
 class SoftmaxClassifier(LinearClassifier):
@@ -153,7 +150,7 @@ class SoftmaxClassifier(LinearClassifier):
         C: float = 1.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: ClassWeights | str | None = None,
         label_smoothing: float = 0.0,
         loss: str = "softmax",
         standard_errors: bool = False,
@@ -184,7 +181,7 @@ class SoftmaxClassifier(LinearClassifier):
         y: Labels,
         sample_weight: Weights = None,
         *,
-        callback: Callable[[Iterate[Any]], None] | None = None,
+        callback: Callable[[Iterate[Place]], None] | None = None,
     ) -> SoftmaxClassifier:
         """Minimise the objective over (W, b).
 
@@ -219,11 +216,11 @@ class SoftmaxClassifier(LinearClassifier):
             separable and there is no penalty: then no minimum exists.
         """
         check_parameters(self)
-        X, found = self._data(X, y, sample_weight)
-        problem = self._problem(X, found, in_row_space=not self.standard_errors)
+        X, found = rows_and_targets(self, X, y, sample_weight)
+        problem = problem_for(self, X, found, in_row_space=not self.standard_errors)
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
-        multilabel = self._several_labels(y)
+        multilabel, names = are_several_labels(y, self.loss), column_names(self, X.shape[1])
         live = LiveLine() if self.verbose else None
 
         def tell(iterate: Iterate[Place]) -> None:
@@ -241,13 +238,17 @@ class SoftmaxClassifier(LinearClassifier):
             callback=tell if live is not None or callback is not None else None,
         )
         interrupted = solution.last.status == "interrupted"
-        statistics = self._statistics(problem, solution) if self.standard_errors and not interrupted else None
-        self._keep(solution, found.classes, multilabel)
+        separable = separation_of(self, problem, solution, names)
+        statistics = None
+        if self.standard_errors and not interrupted:
+            statistics = statistics_of(self, problem, solution, separable, names)
+        keep(self, solution, found.classes, multilabel)
+        self._stream = None
         if statistics is not None:
-            self._keep_statistics(statistics)
+            keep_statistics(self, statistics)
         if interrupted and not self.verbose:
             raise KeyboardInterrupt
-        self._warn(problem, solution)
+        warn_of_walk(solution, self.tol, separable)
         return self
 
     def _without_l1(self) -> bool:
@@ -257,7 +258,7 @@ class SoftmaxClassifier(LinearClassifier):
 
     @available_if(_without_l1)  # type: ignore[untyped-decorator]
     def partial_fit(
-        self, X: Features, y: Labels, classes: Any = None, sample_weight: Weights = None
+        self, X: Features, y: Labels, classes: Labels = None, sample_weight: Weights = None
     ) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
@@ -305,39 +306,19 @@ class SoftmaxClassifier(LinearClassifier):
         if self.standard_errors:
             raise ValueError("standard_errors need all rows at once: partial_fit has none, set standard_errors=False")
         known = self._known_classes(classes, y, first)
-        X, found = self._data(X, y, sample_weight, classes=known, reset=first)
+        X, found = rows_and_targets(self, X, y, sample_weight, classes=known, reset=first)
         stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
-        kept = {"C": self.C, "loss": self.loss, "fit_intercept": self.fit_intercept}
-        solution = stream.learn(X, found, self._parts(found), kept=kept, tol=self.tol, max_iter=self.max_iter)
-        self._keep(solution, found.classes, self._several_labels(y))
+        kept = Kept(C=self.C, loss=self.loss, fit_intercept=self.fit_intercept)
+        solution = stream.learn(X, found, parts_for(self, found), kept=kept, tol=self.tol, max_iter=self.max_iter)
+        keep(self, solution, found.classes, are_several_labels(y, self.loss))
         self._stream = stream
-        self._warn(None, solution)
+        warn_of_walk(solution, self.tol)
         absent = stream.order.forgotten(found.target)
         if absent:
             warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
 
-    def _data(
-        self, X: Features, y: Labels, sample_weight: Weights, classes: Array | None = None, reset: bool = True
-    ) -> tuple[Any, Targets]:
-        X, y, weights = self._checked(X, y, sample_weight, reset=reset)
-        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
-        return X, found
-
-    def _parts(self, found: Targets) -> Parts:
-        return parts_of(
-            found,
-            loss=self.loss,
-            l1_ratio=self.l1_ratio,
-            fit_intercept=self.fit_intercept,
-            label_smoothing=self.label_smoothing,
-            n_threads=self.n_threads,
-        )
-
-    def _problem(self, X: Features, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
-        return LinearProblem(X, found, self._parts(found), in_row_space=in_row_space)
-
-    def _known_classes(self, classes: Any, y: Labels, first: bool) -> Array | None:
+    def _known_classes(self, classes: Labels, y: Labels, first: bool) -> Array | None:
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
@@ -362,38 +343,3 @@ class SoftmaxClassifier(LinearClassifier):
         if not fits:
             return None
         return self.dense_coef(), self.intercept_
-
-    def _keep(self, solution: Solution, classes: Array, multilabel: bool) -> None:
-        for name in STATISTICS:
-            self.__dict__.pop(name, None)
-        self._stream = None
-        self.classes_ = classes
-        self.multilabel_ = multilabel
-        self.temperature_ = 1.0
-        self.coef_, self.intercept_ = solution.coef, solution.intercept
-        self.n_iter_ = np.array([max(solution.last.iteration, 1)], dtype=np.int32)
-        self.loss_curve_ = solution.loss_curve
-        self.grad_norm_curve_ = solution.grad_norm_curve
-        self.grad_norm_ = solution.last.gradient_norm
-        self.gap_ = solution.last.point.gap
-        self.solver_ = solution.solver
-        self.fit_seconds_ = solution.seconds
-
-    def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
-        if np.isinf(self.C) and (found := problem.separation(solution)):
-            raise ValueError(of_unbounded(found.said(self._terms())))
-        return information(problem.in_double(self.C, solution), problem.total, self._terms())
-
-    def _keep_statistics(self, found: Statistics) -> None:
-        rows, columns = self.coef_.shape
-        self.covariance_ = found.covariance if self.fit_intercept else found.covariance_without_intercepts(rows)
-        self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
-        self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
-        self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
-
-    def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
-        endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
-        separable = problem.separation(solution) if problem and endless else None
-        text = of_walk(solution, self.tol, separable.said(self._terms()) if separable else None)
-        if text is not None:
-            warnings.warn(text, ConvergenceWarning, stacklevel=3)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from luce.models.inputs.kinds import Labels
 from luce.models.linear.assembly import Solution
+from luce.models.solvers.protocol import Place
 
 __all__ = ["SortedRowsWarning", "named", "of_unbounded", "of_walk"]
 
@@ -17,7 +18,7 @@ ADVICE = {
 }
 
 
-def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None:
+def of_walk(solution: Solution[Place], tol: float, separable: str | None) -> str | None:
     """Return why a walk ended where it did, None where it converged.
 
     Parameters
@@ -46,7 +47,7 @@ def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None
 class SortedRowsWarning(UserWarning):
     """Rows that come batch by batch seem to be sorted by class: these were frequent before and came no more."""
 
-    def __init__(self, absent: Sequence[Any]) -> None:
+    def __init__(self, absent: Labels) -> None:
         self.absent = absent
         super().__init__(
             f"partial_fit: the rows seem to be sorted by class: {named(absent)}, frequent before, came no more."

@@ -18,6 +18,7 @@ from luce.models.evaluation.held_out import HeldOutPredictions, cross_validated
 from luce.models.inputs.rows import checked_weights
 from luce.models.inputs.targets import targets
 from luce.models.linear.design import as_matrix
+from luce.models.linear.naming import column_names
 from luce.report.builder import FittedClassifier, class_names, facts_of, held_out_of
 from luce.report.facts import Data, Model
 from luce.report.page import write_page
@@ -74,8 +75,7 @@ def write_classifier_page(
     counts = found.target.sum(0)
     if found.target.ndim == 1:
         counts = np.bincount(found.target, minlength=len(classifier.classes_))
-    names = [str(name) for name in getattr(classifier, "feature_names_in_", [])]
-    names = names or [f"x{j}" for j in range(classifier.n_features_in_)]
+    names = column_names(classifier, classifier.n_features_in_)
     held_out = None
     if predictions is not None:
         texts = _texts(X if test is None else test[0], predictions.rows, names)

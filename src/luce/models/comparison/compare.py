@@ -8,10 +8,9 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -25,12 +24,20 @@ from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.result import Comparison
 from luce.models.evaluation import metrics
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
+from luce.models.inputs.kinds import Array, Features
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.rows import checked_weights, placed
 
 __all__ = ["compare"]
 
-Array = npt.NDArray[Any]
+
+class _Classifier(Protocol):
+    """The methods of a fitted classifier that are called; it has scores or probabilities, or both."""
+
+    def predict(self, X: Features) -> Array: ...
+    def decision_function(self, X: Features) -> Array: ...
+    def predict_proba(self, X: Features) -> Array: ...
+    def predict_log_proba(self, X: Features) -> Array: ...
 
 
 def compare(
@@ -246,7 +253,7 @@ def _judge_fold(
     return np.array(found), np.array(unconverged)
 
 
-def _timed_fit(estimator: object, train: LabelledRows) -> tuple[Any, float, bool]:
+def _timed_fit(estimator: object, train: LabelledRows) -> tuple[_Classifier, float, bool]:
     """Return a fitted copy, the seconds it took, and whether it converged; other warnings pass."""
     model = clone(estimator)
     given = {} if train.weights is None else {"sample_weight": train.weights}
@@ -261,7 +268,7 @@ def _timed_fit(estimator: object, train: LabelledRows) -> tuple[Any, float, bool
     return model, seconds, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
 
-def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
+def _measures(name: str, model: _Classifier, test: LabelledRows) -> list[float]:
     """Return the measures of a fitted model but for its time, in the order of `MEASURES`."""
     classes = test.classes
     met = metrics.outcomes(np.searchsorted(classes, test.y), test.weights)
@@ -287,7 +294,7 @@ def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
     ]
 
 
-def _log_loss(model: Any, X: object, met: metrics.Outcomes) -> float:
+def _log_loss(model: _Classifier, X: Features, met: metrics.Outcomes) -> float:
     """Return the log loss, NaN for a model without probabilities; infinite where what happened has probability 0."""
     at = np.arange(len(met.true)), met.true
     if hasattr(model, "predict_log_proba"):

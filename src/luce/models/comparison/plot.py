@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.margin_losses import Curve
 from luce.models.comparison.measures import MEASURES, Row
+from luce.models.inputs.kinds import Array
 from luce.optional import needed
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-Array = npt.NDArray[Any]
 
 # of the built-in models in their order, then of the user's own
 COLOURS = ("#c2410c", "#2563a8", "#334155", "#3f7f73", "#b9892b", "#8b5cf6", "#be185d", "#4d7c0f", "#0891b2", "#78716c")
@@ -50,7 +50,7 @@ def draw(rows: Sequence[Row], losses: Callable[[Array], Mapping[str, Curve]], ca
     return figure
 
 
-def _place_in(pyplot: Any, ax: Axes | None) -> tuple[Figure, SubplotSpec]:
+def _place_in(pyplot: ModuleType, ax: Axes | None) -> tuple[Figure, SubplotSpec]:
     """Return the figure and the place of `ax`, which gives way; of a new figure where there is none."""
     if ax is None:
         figure: Figure = pyplot.figure(figsize=(11, 4.8), layout="constrained")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from luce.cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
+from luce.models.inputs.kinds import Array
 
 __all__ = ["temperature"]
 
-Array = npt.NDArray[Any]
 RANGE = 1e-3, 1e3  # of the inverse temperature
 
 

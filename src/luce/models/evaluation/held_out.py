@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
@@ -16,13 +15,12 @@ from sklearn.utils import _safe_indexing
 from luce.models.evaluation.calibration import temperature
 from luce.models.evaluation.cross_validation import Fold, judge_folds, stratified_folds
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array, Labels
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.targets import is_table
 from luce.softmax import softmax
 
 __all__ = ["HeldOutPredictions", "calibrated", "cross_validated", "gain_over_shares"]
-
-Array = npt.NDArray[Any]
 
 
 class HeldOutPredictions(NamedTuple):
@@ -56,9 +54,9 @@ class HeldOutPredictions(NamedTuple):
 
 
 def cross_validated(
-    estimator: Any,
+    estimator: object,
     X: object,
-    y: Any,
+    y: Labels,
     weights: Array | None,
     folds: int,
     seed: int,
@@ -142,7 +140,7 @@ def gain_over_shares(predictions: HeldOutPredictions) -> Score:
 
 
 def _log_probabilities(
-    estimator: Any, X: object, y: object, weights: Array | None, weights_name: str, fold: Fold
+    estimator: object, X: object, y: object, weights: Array | None, weights_name: str, fold: Fold
 ) -> Array:
     """Return what a copy of the estimator, fitted to the other rows, says of the fold's."""
     options = {} if weights is None else {weights_name: weights[fold.train]}

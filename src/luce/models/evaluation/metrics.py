@@ -5,13 +5,13 @@ A function takes first what was predicted, an array with an entry for each outco
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import xlogy
 
 from luce.models.evaluation.score import NORMAL_95, Score
+from luce.models.inputs.kinds import Array
 
 __all__ = [
     "Bins",
@@ -34,7 +34,6 @@ __all__ = [
     "scores",
 ]
 
-Array = npt.NDArray[Any]
 
 MOST_BINS = 10
 ROWS_PER_BIN = 20  # at least: with fewer, an interval spans most of the axis

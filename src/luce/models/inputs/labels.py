@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Pytho
 MISSING = ("NAType", "NaTType")  # pandas' own, which need not be installed
 
 
-def plain_labels(y: Labels) -> Any:
+def plain_labels(y: Labels) -> Labels:
     """Return labels as an array of NumPy's own types.
 
     Parameters
@@ -126,7 +125,7 @@ def as_objects(y: Labels) -> Array:
     )
 
 
-def _column(values: list[Any]) -> Array:
+def _column(values: list[object]) -> Array:
     found = np.empty(len(values), object)
     found[:] = values
     return found
@@ -147,7 +146,7 @@ def _missing(values: Array) -> Array:
     return np.array([_is_missing(value) for value in values], bool)
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in MISSING:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
@@ -155,7 +154,7 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, (float, np.floating, Decimal)) and bool(value != value)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return next((name for name, types in KINDS if isinstance(value, types)), type(value).__name__)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -23,6 +23,7 @@ from luce.models.linear.record import Record, suits_single
 from luce.models.linear.row_space import RowSpace, pays
 from luce.models.linear.separation import Separation, separation
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
+from luce.models.solvers.protocol import Place as AnyPlace
 
 __all__ = ["SOLVER_NAMES", "LinearProblem", "Solution"]
 
@@ -35,13 +36,16 @@ SINGLE_ITERATIONS = 30  # of a walk in single precision; a longer one goes on in
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
+There = TypeVar("There", bound=AnyPlace, covariant=True)
+
+
 @dataclass(frozen=True)
-class Solution:
+class Solution(Generic[There]):
     """Where a minimisation ended: W (K, D) and b (K,), or (1, D) and (1,) for two classes, and how it went."""
 
     coef: Vector
     intercept: Vector
-    last: Iterate[Place]
+    last: Iterate[There]
     loss_curve: Vector
     grad_norm_curve: Vector
     solver: str
@@ -101,7 +105,7 @@ class LinearProblem:
         max_iter: int = 100,
         start: tuple[Vector, Vector] | None = None,
         callback: Callable[[Iterate[Place]], None] | None = None,
-    ) -> Solution:
+    ) -> Solution[Place]:
         """Minimise.
 
         Parameters
@@ -137,16 +141,16 @@ class LinearProblem:
                     raise
                 record.last = replace(record.last, status="interrupted")
             assert record.last is not None
-            coef, intercept = self.coefficients(objective, record.last)
+            coef, intercept = self.coefficients(objective, record.last.point.parameters)
         curve, norms = np.array(record.values).T
         return Solution(coef, intercept, record.last, curve, norms, name, time.perf_counter() - begin)
 
-    def coefficients(self, objective: LinearObjective, last: Iterate[Place]) -> tuple[Vector, Vector]:
-        """Return (W, b) in the space of the data."""
-        coef, intercept = self.parts.coordinates.shown(*objective.coefficients(last.point.parameters))
+    def coefficients(self, objective: LinearObjective, parameters: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) in the space of the data for an objective's parameters."""
+        coef, intercept = self.parts.coordinates.shown(*objective.coefficients(parameters))
         return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
 
-    def in_double(self, C: float, solution: Solution) -> Place:
+    def in_double(self, C: float, solution: Solution[Place]) -> Place:
         """Return where a walk ended, evaluated in float64 also where float32 was enough for the walk."""
         place = solution.last.point
         if self.design.matrix.dtype != np.float64:
@@ -155,7 +159,7 @@ class LinearProblem:
             place = self.objective(C).at(place.parameters)
         return place
 
-    def separation(self, solution: Solution) -> Separation | None:
+    def separation(self, solution: Solution[Place]) -> Separation | None:
         """Say whether the classes are separable at the end of a walk."""
         found = separation(solution.last.point)
         if found is None or self._row_space is None:
@@ -176,17 +180,19 @@ class LinearProblem:
         many_rows = self.design.n_rows >= ROWS_PER_PARAMETER * objective.size
         return "quasi-newton" if many_rows or self.parts.loss.n_scores >= KEPT_CLASSES else "newton-cg"
 
-    def _threads(self) -> AbstractContextManager[Any]:
+    def _threads(self) -> AbstractContextManager[None]:
         return blas_threads(1 if self._serial else self.parts.n_threads)
 
 
-def _minimise(name: str, objective: LinearObjective, start: Vector, cold: bool, **options: Any) -> Iterate[Place]:
+def _minimise(
+    name: str, objective: LinearObjective, start: Vector, cold: bool, *, tol: float, max_iter: int, callback: Record
+) -> Iterate[Place]:
     """Walk down by the solver of this name; a cold walk of a smooth objective begins on samples of the rows."""
     if name == ProximalNewton.name:
-        return minimise(ProximalNewton(), objective, start, **options)
+        return minimise(ProximalNewton(), objective, start, tol=tol, max_iter=max_iter, callback=callback)
     method = SOLVERS[name]()
     place = start_from_samples(method, objective, start) if cold else start
-    return minimise(method, objective, place, **options)
+    return minimise(method, objective, place, tol=tol, max_iter=max_iter, callback=callback)
 
 
 def _entries(X: Features) -> float:

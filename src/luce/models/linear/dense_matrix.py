@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
 from luce import _core
 from luce.models.inputs.kinds import Array, Indices, Vector
@@ -23,7 +22,7 @@ class DenseMatrix:
     matrices, takes two to three times as long.
     """
 
-    def __init__(self, X: Array, n_threads: int | None = None, dtype: Any = None) -> None:
+    def __init__(self, X: Array, n_threads: int | None = None, dtype: npt.DTypeLike | None = None) -> None:
         self.X, self.n_threads = X, n_threads
         self.shape: tuple[int, int] = X.shape
         self.dtype = np.dtype(X.dtype if dtype is None else dtype)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from luce.blas import shared_out
@@ -176,7 +176,9 @@ class Design:
             total[:, -1:] = counts
         return total
 
-    def standardised(self, rows: slice | Indices, dtype: Any = None, columns: Indices | None = None) -> Array:
+    def standardised(
+        self, rows: slice | Indices, dtype: npt.DTypeLike | None = None, columns: Indices | None = None
+    ) -> Array:
         """Return rows x̃' as a dense array, in the products' dtype by default; all columns, or some, ascending."""
         if columns is None:
             width, features, centre, unit = self.n_columns, None, self.centre, self.unit

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -160,8 +159,7 @@ def _add_block(blocks: Array, block: Array, weights: Array, k: int) -> None:
 def _invert(block: Array, diagonal: Vector) -> None:
     """Overwrite a block in single precision by the inverse of block + diag(diagonal)."""
     factor = _factored(block, diagonal.astype(np.float32), float(np.finfo(np.float32).eps))
-    invert: Any = linalg.get_lapack_funcs("potri", (factor[0],))
-    lower = invert(factor[0], lower=True)[0]
+    lower, _ = linalg.lapack.spotri(factor[0], lower=True)
     block[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
@@ -211,7 +209,7 @@ def _chosen(weights: Array, most: int, order: Indices | None = None) -> tuple[In
     return taken, 1 / chances[taken]
 
 
-def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[Any, bool]:
+def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[Array, bool]:
     """Return the Cholesky factor of matrix + diag(diagonal), with what ridge makes it positive definite."""
     inside = np.diag_indices(len(matrix))
     matrix[inside] += diagonal
@@ -221,7 +219,7 @@ def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[A
     ridge = max(ridge, 1e-9)
     while ridge < 1e3:
         try:
-            factor: tuple[Any, bool] = linalg.cho_factor(matrix, lower=True, check_finite=False)
+            factor: tuple[Array, bool] = linalg.cho_factor(matrix, lower=True, check_finite=False)
             return factor
         except linalg.LinAlgError:
             matrix[inside] *= 1 + ridge

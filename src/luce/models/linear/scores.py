@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from luce.models.inputs.kinds import Array, Features
+from luce.models.inputs.kinds import Array, DenseOrSparse, Features
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 
@@ -18,7 +17,7 @@ __all__ = ["scores"]
 BLOCK_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
 
 
-def scores(X: Features, coef: Any, intercept: Array, n_threads: int | None = None) -> Array:
+def scores(X: Features, coef: DenseOrSparse, intercept: Array, n_threads: int | None = None) -> Array:
     """Return X coefᵀ + intercept, (N, K).
 
     Parameters
@@ -70,7 +69,7 @@ def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None
     )
 
 
-def _blocks(X: Features) -> Iterator[Any]:
+def _blocks(X: Features) -> Iterator[DenseOrSparse]:
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
     step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
@@ -78,7 +77,7 @@ def _blocks(X: Features) -> Iterator[Any]:
         yield X[first : first + step]
 
 
-def _of(X: Features, coef: Any, intercept: Array) -> Array:
+def _of(X: Features, coef: DenseOrSparse, intercept: Array) -> Array:
     product = X @ coef.T
     is_sparse: bool = sparse.issparse(product)
     return np.asarray((product.toarray() if is_sparse else np.asarray(product)) + intercept)

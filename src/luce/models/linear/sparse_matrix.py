@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from luce.models.inputs.kinds import Array, Features, Indices, Vector
@@ -18,7 +18,7 @@ __all__ = ["SparseMatrix"]
 class SparseMatrix:
     """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense, nor converted, as a whole."""
 
-    def __init__(self, X: Features, n_threads: int | None = None, dtype: Any = None) -> None:
+    def __init__(self, X: Features, n_threads: int | None = None, dtype: npt.DTypeLike | None = None) -> None:
         self.X = sparse.csr_array(X)
         if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
             self.X = self.X.copy()

@@ -12,14 +12,14 @@ by one thread, so that results have the same bits for any number of threads.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from luce import _core
-from luce.models.inputs.kinds import Array, Features
+from luce.models.inputs.kinds import Array, DType, Features
 from luce.options import threads
 
 __all__ = ["SparseRows"]
@@ -75,7 +75,7 @@ class SparseRows:
         if X.dtype not in (np.float32, np.float64):
             raise TypeError(f"X: expected float32 or float64, got dtype {X.dtype}")
         self.shape: tuple[int, int] = (int(X.shape[0]), int(X.shape[1]))
-        self.dtype: np.dtype[Any] = X.dtype
+        self.dtype: DType = X.dtype
         self.n_threads = threads(n_threads)
         if X.format == "csr":
             self._rows = _checked(X, *self.shape)
@@ -206,7 +206,7 @@ def _checked(X: Features, rows: int, columns: int) -> _Compressed:
     return _Compressed(start, index, value)
 
 
-def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> None:
+def _check(name: str, array: Array, dtype: DType, shape: tuple[int | None, ...]) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise TypeError(f"{name}: expected an array of {dtype}, got {getattr(array, 'dtype', type(array))}")
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):

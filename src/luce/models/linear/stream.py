@@ -11,7 +11,7 @@ columns are too many for that, as a diagonal, which forgets part of what the bat
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy import linalg
@@ -23,13 +23,23 @@ from luce.models.linear.class_order import ClassOrder
 from luce.models.linear.objective import LinearObjective
 from luce.models.linear.parts import Parts
 from luce.models.linear.place import Place
-from luce.models.solvers import Newton, NewtonCG, Solver, minimise
+from luce.models.solvers import HasCurvature, Newton, NewtonCG, Solver, minimise
+from luce.models.solvers.protocol import Place as AnyPlace
+from luce.models.solvers.protocol import Precondition, Strength
 
-__all__ = ["Stream"]
+__all__ = ["Kept", "Stream"]
 
 
 WHOLE = 600  # parameters whose whole quadratic is held
 BLOCKS = 2**22  # numbers that one block a class may hold
+
+
+class Kept(TypedDict):
+    """The parameters that must be those of the first batch."""
+
+    C: float
+    loss: str
+    fit_intercept: bool
 
 
 class Stream:
@@ -42,7 +52,7 @@ class Stream:
 
     def __init__(self, n_classes: int, n_features: int) -> None:
         self.n_classes, self.n_features = n_classes, n_features
-        self.began: dict[str, Any] | None = None  # parameters that must stay
+        self.began: Kept | None = None
         self.centre: Vector | None = None
         self.scale: Vector | None = None
         self.minimum: Vector | None = None
@@ -50,16 +60,15 @@ class Stream:
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
     def learn(
-        self, X: Features, found: Targets, parts: Parts, *, kept: dict[str, Any], tol: float, max_iter: int
-    ) -> Solution:
+        self, X: Features, found: Targets, parts: Parts, *, kept: Kept, tol: float, max_iter: int
+    ) -> Solution[AnyPlace]:
         """Add a batch and return where the minimum has moved to.
 
         Parameters
         ----------
         X, found, parts
             As for `LinearProblem`.
-        kept : dict
-            By name, the parameters that must be those of the first batch, C among them.
+        kept : Kept
         tol, max_iter : float, int
         """
         begin = time.perf_counter()
@@ -68,9 +77,10 @@ class Stream:
             design = LinearProblem(X, found, parts, in_row_space=False).design
             self.centre, self.scale = design.centre, np.where(design.scale > 0, design.scale, 1.0)
         elif kept != self.began:
-            changed = next(name for name in kept if kept[name] != self.began[name])
+            began, got = dict(self.began), dict(kept)
+            changed = next(name for name in got if got[name] != began[name])
             raise ValueError(
-                f"{changed}: partial_fit began with {self.began[changed]!r}, got {kept[changed]!r}; fit begins anew"
+                f"{changed}: partial_fit began with {began[changed]!r}, got {got[changed]!r}; fit begins anew"
             )
         problem = LinearProblem(X, found, parts, in_row_space=False, scaling=self._scaling())
         objective = problem.objective(np.inf)
@@ -88,7 +98,7 @@ class Stream:
             self._add_diagonal(np.tile(penalty, rows))
         batch = _Batch(objective, problem.total, self.minimum, self)
         whole = self.curvature is not None and self.curvature.ndim == 2
-        solver: Solver[Any] = Newton() if whole else NewtonCG()
+        solver: Solver[HasCurvature] = Newton() if whole else NewtonCG()
         curve: list[tuple[float, float]] = []
         last = minimise(
             solver,
@@ -100,7 +110,7 @@ class Stream:
         )
         self.minimum = last.point.parameters
         self._add(last.point.inner, problem.total)
-        coef, intercept = problem.coefficients(objective, last)
+        coef, intercept = problem.coefficients(objective, self.minimum)
         values, norms = np.array(curve).T
         return Solution(coef, intercept, last, values, norms, solver.name, time.perf_counter() - begin)
 
@@ -176,7 +186,7 @@ class _BatchPlace:
         assert self.objective.stream.curvature is not None
         return self.inner.hessian() + self.objective.stream.curvature / self.objective.total
 
-    def preconditioner(self, strength: str) -> Any:
+    def preconditioner(self, strength: Strength) -> Precondition:
         A = self.objective.stream.curvature
         assert A is not None
         if A.ndim == 1:

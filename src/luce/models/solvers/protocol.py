@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "HasCurvature",
     "HasHessian",
     "HasHessianAmong",
     "HasProducts",
@@ -88,6 +89,10 @@ class HasProducts(Place, Protocol):
 
     def preconditioner(self, strength: Strength) -> Precondition:
         """Return a map close to H⁻¹, symmetric and positive definite."""
+
+
+class HasCurvature(HasHessian, HasProducts, Protocol):
+    """A place that has what any solver of smooth objectives needs."""
 
 
 class HasHessianAmong(Place, Protocol):
