@@ -18,7 +18,7 @@ from luce.models.evaluation.calibration import temperature
 from luce.models.inputs.kinds import Array, DenseOrSparse, DType, Features, Labels, Weights
 from luce.models.inputs.labels import check_kind, plain_labels
 from luce.models.inputs.rows import checked_rows, checked_weights
-from luce.models.inputs.targets import is_table, targets
+from luce.models.inputs.targets import checked_targets, is_table
 from luce.models.linear.naming import column_names
 from luce.models.linear.scores import scores
 from luce.models.probabilities import as_logits, log_probabilities, probabilities
@@ -107,7 +107,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_kind(np.asarray(y), self.classes_)
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
         logits, _ = self._logits(X)
-        found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
+        found = checked_targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
         check_consistent_length(logits, found.target)
         codes = np.argmax(logits, axis=1)
         return float(np.average(found.target[np.arange(len(codes)), codes], weights=sample_weight))
@@ -145,7 +145,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.temperature_ = 1.0
         try:
             logits, _ = self._logits(X)
-            found = targets(
+            found = checked_targets(
                 y,
                 checked_weights(sample_weight, logits),
                 None,

@@ -216,8 +216,8 @@ class SoftmaxClassifier(LinearClassifier):
             separable and there is no penalty: then no minimum exists.
         """
         check_parameters(self)
-        X, found = rows_and_targets(self, X, y, sample_weight)
-        problem = problem_for(self, X, found, in_row_space=not self.standard_errors)
+        X, targets = rows_and_targets(self, X, y, sample_weight)
+        problem = problem_for(self, X, targets, in_row_space=not self.standard_errors)
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
         multilabel, names = are_several_labels(y, self.loss), column_names(self, X.shape[1])
@@ -234,7 +234,7 @@ class SoftmaxClassifier(LinearClassifier):
             solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
-            start=self._start(found, X.shape[1], multilabel),
+            start=self._start(targets, X.shape[1], multilabel),
             callback=tell if live is not None or callback is not None else None,
         )
         interrupted = solution.last.status == "interrupted"
@@ -242,7 +242,7 @@ class SoftmaxClassifier(LinearClassifier):
         statistics = None
         if self.standard_errors and not interrupted:
             statistics = statistics_of(self, problem, solution, separable, names)
-        keep(self, solution, found.classes, multilabel)
+        keep(self, solution, targets.classes, multilabel)
         self._stream = None
         if statistics is not None:
             keep_statistics(self, statistics)
@@ -306,14 +306,14 @@ class SoftmaxClassifier(LinearClassifier):
         if self.standard_errors:
             raise ValueError("standard_errors need all rows at once: partial_fit has none, set standard_errors=False")
         known = self._known_classes(classes, y, first)
-        X, found = rows_and_targets(self, X, y, sample_weight, classes=known, reset=first)
-        stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
+        X, targets = rows_and_targets(self, X, y, sample_weight, classes=known, reset=first)
+        stream = getattr(self, "_stream", None) or Stream(len(targets.classes), X.shape[1])
         kept = Kept(C=self.C, loss=self.loss, fit_intercept=self.fit_intercept)
-        solution = stream.learn(X, found, parts_for(self, found), kept=kept, tol=self.tol, max_iter=self.max_iter)
-        keep(self, solution, found.classes, are_several_labels(y, self.loss))
+        solution = stream.learn(X, targets, parts_for(self, targets), kept=kept, tol=self.tol, max_iter=self.max_iter)
+        keep(self, solution, targets.classes, are_several_labels(y, self.loss))
         self._stream = stream
         warn_of_walk(solution, self.tol)
-        absent = stream.order.forgotten(found.target)
+        absent = stream.order.forgotten(targets.target)
         if absent:
             warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
@@ -332,11 +332,11 @@ class SoftmaxClassifier(LinearClassifier):
         known: Array = self.classes_
         return known
 
-    def _start(self, found: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
+    def _start(self, targets: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
         fits = (
             self.warm_start
             and hasattr(self, "coef_")
-            and np.array_equal(self.classes_, found.classes)
+            and np.array_equal(self.classes_, targets.classes)
             and self.multilabel_ == multilabel
             and self.coef_.shape[1] == columns
         )

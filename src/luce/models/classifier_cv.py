@@ -29,7 +29,7 @@ from luce.models.evaluation.score import standard_error
 from luce.models.fitting import forget_statistics, keep, problem_for
 from luce.models.inputs.data import checked_data
 from luce.models.inputs.kinds import Array, ClassWeights, Features, Labels, Vector, Weights
-from luce.models.inputs.targets import are_several_labels, is_table, targets
+from luce.models.inputs.targets import are_several_labels, checked_targets, is_table
 from luce.models.parameters import check_parameters
 from luce.models.path import strengths_of, walk
 
@@ -150,7 +150,7 @@ class SoftmaxClassifierCV(LinearClassifier):
             check_parameters(self._model(1.0, float(ratio)))
         X, y, weights = checked_data(self, X, y, sample_weight)
         routed_split, routed_score = self._routed(weights, params)
-        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
+        found = checked_targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
         rows = LabelledRows(X, table, weights, found.classes)
         folds = splits(self.cv, X, table, classifier=not is_table(y), weights=weights, **routed_split)
@@ -273,7 +273,7 @@ def _judge_fold(
     """Return the score of the held-out rows for each strength, and how many fits did not converge."""
     train, test = rows.take(fold.train), rows.take(fold.test)
     X, classes = train.X, rows.classes
-    found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
+    found = checked_targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
     problem = problem_for(model, X, found)
     several = are_several_labels(rows.y, model.loss)
     score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
@@ -331,6 +331,6 @@ def _log_likelihood(model: SoftmaxClassifier, X: Features, y: Array, sample_weig
         scores = model.decision_function(X)
         each = y * logs + (1 - y) * (logs - scores)  # log(1 − p) = log p − score
         return float(np.average(each.sum(axis=1), weights=sample_weight))
-    found = targets(y, None, None, loss="softmax", dtype=logs.dtype, classes=model.classes_)
+    found = checked_targets(y, None, None, loss="softmax", dtype=logs.dtype, classes=model.classes_)
     losses = cross_entropy(logs, found.target, reduction="none")
     return -float(np.average(losses, weights=sample_weight))

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from luce.models.base import LinearClassifier
 from luce.models.inputs.data import checked_data
 from luce.models.inputs.kinds import Array, Features, Labels, Weights
-from luce.models.inputs.targets import Targets, targets
+from luce.models.inputs.targets import Targets, checked_targets
 from luce.models.linear.assembly import LinearProblem, Solution
 from luce.models.linear.information import Statistics, information
 from luce.models.linear.parts import Parts, parts_of
@@ -58,13 +58,13 @@ def rows_and_targets(
 ) -> tuple[Features, Targets]:
     """Return the checked rows of a fit and their targets, `classes` where they are known beforehand."""
     X, y, weights = checked_data(model, X, y, sample_weight, reset=reset)
-    return X, targets(y, weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
+    return X, checked_targets(y, weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
 
 
-def parts_for(model: Parameters, found: Targets) -> Parts:
+def parts_for(model: Parameters, targets: Targets) -> Parts:
     """Return the loss, the free weights and the penalty that a model's parameters stand for."""
     return parts_of(
-        found,
+        targets,
         loss=model.loss,
         l1_ratio=model.l1_ratio,
         fit_intercept=model.fit_intercept,
@@ -73,9 +73,9 @@ def parts_for(model: Parameters, found: Targets) -> Parts:
     )
 
 
-def problem_for(model: Parameters, X: Features, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
+def problem_for(model: Parameters, X: Features, targets: Targets, *, in_row_space: bool = True) -> LinearProblem:
     """Return the problem that a fit with these parameters minimises."""
-    return LinearProblem(X, found, parts_for(model, found), in_row_space=in_row_space)
+    return LinearProblem(X, targets, parts_for(model, targets), in_row_space=in_row_space)
 
 
 def keep(fitted: LinearClassifier, solution: Solution[AnyPlace], classes: Array, multilabel: bool) -> None:

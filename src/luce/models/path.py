@@ -144,8 +144,8 @@ def softmax_path(
     model = SoftmaxClassifier(**parameters)
     check_parameters(model)
     strengths = strengths_of(Cs)
-    checked, found = rows_and_targets(model, X, y, sample_weight)
-    problem = problem_for(model, checked, found, in_row_space=not model.standard_errors)
+    checked, targets = rows_and_targets(model, X, y, sample_weight)
+    problem = problem_for(model, checked, targets, in_row_space=not model.standard_errors)
     names, multilabel = column_names(model, checked.shape[1]), are_several_labels(y, model.loss)
     models = []
     for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
@@ -153,7 +153,7 @@ def softmax_path(
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(model, name):
                 setattr(fitted, name, getattr(model, name))
-        keep(fitted, solution, found.classes, multilabel)
+        keep(fitted, solution, targets.classes, multilabel)
         separable = separation_of(fitted, problem, solution, names)
         if model.standard_errors:
             keep_statistics(fitted, statistics_of(fitted, problem, solution, separable, names))

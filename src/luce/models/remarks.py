@@ -10,7 +10,7 @@ from luce.models.solvers.protocol import Place
 
 __all__ = ["SortedRowsWarning", "named", "of_unbounded", "of_walk"]
 
-MOST_NAMED = 5  # classes that a remark names
+MOST_CLASSES = 5  # classes that a remark names
 
 ADVICE = {
     "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
@@ -57,7 +57,7 @@ class SortedRowsWarning(UserWarning):
 
 def named(classes: Sequence[object]) -> str:
     """Return the first few classes of a list, and whether there are others."""
-    return ", ".join(map(repr, classes[:MOST_NAMED])) + (" and others" if len(classes) > MOST_NAMED else "")
+    return ", ".join(map(repr, classes[:MOST_CLASSES])) + (" and others" if len(classes) > MOST_CLASSES else "")
 
 
 def of_unbounded(separable: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array
+from luce.printing.data import JSONObject
 from luce.report.shapes import check_shape
 
 if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what measures
@@ -16,8 +17,6 @@ if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what mea
     from luce.report.held_out import HeldOut
 
 __all__ = ["Coefficients", "Column", "Data", "Facts", "Model"]
-
-Array = npt.NDArray[Any]
 
 
 class Column(NamedTuple):
@@ -31,8 +30,8 @@ class Column(NamedTuple):
         Whether the model uses it.
     remarks : sequence of str
         What a reader of the report should know about it.
-    reading : object
-        How its text was read, in JSON's own types; None where there is nothing to say.
+    reading : dict, optional
+        How its text was read, as JSON has it; None where there is nothing to say.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Column(NamedTuple):
     done: str
     used: bool = True
     remarks: Sequence[str] = ()
-    reading: Any = None
+    reading: JSONObject | None = None
 
 
 @dataclass(frozen=True)

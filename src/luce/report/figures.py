@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
 
+from luce.models.inputs.kinds import Array
 from luce.pages.svg import figure, gridline, label, mark
 from luce.report.held_out import Reliability
 
 __all__ = ["descent", "interval", "reliability"]
 
-Array = npt.NDArray[Any]
 Share = TypeVar("Share", float, Array)
 
 WIDTH, LEFT, RIGHT = 420, 46, 10

@@ -13,7 +13,6 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from mpmath import mp
@@ -25,11 +24,11 @@ from luce.check.conformance_suite.adapters import Implementation
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
 from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
-from luce.derivation.quantities import Array
+from luce.derivation.quantities import Array, OptionValue
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, OptionValue] = {
     "weight": None,
     "sample_weight": None,
     "ignore_index": -100,
@@ -46,7 +45,7 @@ WIDEST_IDENTITY = 300
 
 
 @functools.cache
-def problem(**description: Any) -> DrawnProblem:
+def problem(**description: OptionValue) -> DrawnProblem:
     """Build a problem once for all implementations."""
     return DrawnProblem(**description)
 
@@ -118,7 +117,7 @@ class Trial:
 
     # problems and calls
 
-    def problem(self, **description: Any) -> DrawnProblem:
+    def problem(self, **description: OptionValue) -> DrawnProblem:
         """Build a problem in the base dtype, with a reduction that the implementation has."""
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
@@ -170,7 +169,7 @@ class Trial:
         )
         return call, [z]
 
-    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, Any]]:
+    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, OptionValue]]:
         """Return target and options as the implementation takes them, without options at their defaults."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"

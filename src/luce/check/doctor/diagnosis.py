@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from luce.check.calling.outputs import Returned
-from luce.check.doctor.closeness import SAME, Case, agrees
+from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
@@ -166,7 +166,7 @@ def _on(side: str, names: Iterable[str]) -> list[str]:
 
 def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned, side: str = "") -> bool:
     predicted = walk(probe, mistakes, returned.outputs)
-    tolerance = SAME[returned.dtype]
+    tolerance = SAME_WITHIN[returned.dtype]
     if returned.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if returned.arithmetic == "OverflowError" else any(broken)
@@ -186,14 +186,17 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Re
     if not np.isfinite(returned.outputs["loss"]).all():
         return True
     if "gradient" not in returned.outputs:
-        return not agrees(walk(probe)["loss"], returned.outputs["loss"], SAME[returned.dtype])
+        return not agrees(walk(probe)["loss"], returned.outputs["loss"], SAME_WITHIN[returned.dtype])
     gradient, h = returned.outputs["gradient"], 1e-5
     above = 1.0 if probe.upstream is None else probe.upstream
     for direction in np.random.default_rng(0).normal(size=(3, *gradient.shape)):
         ends = (replace(probe, logits=probe.logits + step * direction) for step in (h, -h))
         up, down = (np.sum(above * walk(end, mistakes, ("loss",))["loss"]) for end in ends)
         size = float(np.abs(gradient).max() * np.abs(direction).sum())
-        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, SAME[returned.dtype]) * size:
+        if (
+            not abs((up - down) / (2 * h) - (gradient * direction).sum())
+            <= max(1e-6, SAME_WITHIN[returned.dtype]) * size
+        ):
             return False
     return True
 
@@ -205,6 +208,6 @@ def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
             continue
         names = _on(side, tuple(returned.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)
-        if any(name in right and not agrees(right[name], wrong[name], SAME[returned.dtype]) for name in names):
+        if any(name in right and not agrees(right[name], wrong[name], SAME_WITHIN[returned.dtype]) for name in names):
             return True
     return False

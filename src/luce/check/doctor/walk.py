@@ -1,6 +1,6 @@
 """The steps of the derivation taken with mistakes: each changes what a step has left behind.
 
-Any number of mistakes combine as they would in somebody's code. Without a mistake the result is the contract's.
+Several mistakes combine as they would in somebody's code. Without a mistake the result is the contract's.
 """
 
 from __future__ import annotations

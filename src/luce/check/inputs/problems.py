@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from luce.check.inputs import cases
 from luce.check.truth.oracle import CrossEntropy
-from luce.derivation.quantities import Array
+from luce.derivation.quantities import Array, OptionValue
 
 __all__ = ["FACTORS", "ROWS", "SIZES", "DrawnProblem", "rounded"]
 
 SIZES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 129, 255, 257, 1000]
 ROWS = [0, 1, 2, 15, 16, 17, 33]
-FACTORS: dict[str, list[Any]] = {
+FACTORS: dict[str, list[OptionValue]] = {
     "case": list(cases.LOGITS),
     "target": list(cases.TARGETS),
     "n_classes": [1, 2, 3, 10, 17, 64, 129],
@@ -82,7 +81,7 @@ class DrawnProblem:
         n_rows: int = 5,
         n_classes: int = 9,
         dtype: str = "float64",
-        **options: Any,
+        **options: OptionValue,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.dtype = dtype if dtype == "bfloat16" else np.dtype(dtype)
@@ -111,6 +110,6 @@ class DrawnProblem:
         return CrossEntropy(self.logits, self.target, **self.options)
 
     @property
-    def arguments(self) -> tuple[Array, Any]:
+    def arguments(self) -> tuple[Array, cases.Target]:
         """Logits and target."""
         return self.logits, self.target

@@ -28,7 +28,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,12 @@ __all__ = [
     "to_exact",
     "to_float",
 ]
+
+Number: TypeAlias = Any
+"""An ``mpmath.mpf``: mpmath brings no types."""
+
+Target: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike]
+"""Class indices, distributions, or a pair of indices and probabilities."""
 
 Multiprecision = NDArray[np.object_]
 """An array whose elements are ``mpmath.mpf``: NumPy's broadcasting with mpmath's digits."""
@@ -202,7 +208,7 @@ class CrossEntropy:
     def __init__(
         self,
         logits: ArrayLike,
-        target: Any,
+        target: Target,
         *,
         weight: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
@@ -234,7 +240,7 @@ class CrossEntropy:
             )
             if not z_loss:
                 self._target.drop_weightless()
-            row_weight: Any = np.where(self._target.ignored, mp.zero, given)
+            row_weight = np.where(self._target.ignored, mp.zero, given)
             self._zeta = mp.mpf(z_loss)
             denominator = mp.one
             if reduction == "mean":
@@ -243,7 +249,7 @@ class CrossEntropy:
             self._row_factor = (row_weight / denominator if denominator else row_weight * 0).reshape(-1, 1)
             self._reduce(row_weight, reduction, denominator, on_empty)
 
-    def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Any, on_empty: str) -> None:
+    def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Number, on_empty: str) -> None:
         rows, t, zeta = self._rows, self._target.t, self._zeta
         surprise = _total(_times(t, rows.surprise))  # α·lse − ⟨t, u⟩
         loss = rows.nan_where_broken(surprise + zeta * rows.lse**2)[:, 0]
@@ -364,7 +370,7 @@ class LinearCrossEntropy:
         self,
         input: ArrayLike,
         linear_weight: ArrayLike,
-        target: Any,
+        target: Target,
         *,
         linear_bias: ArrayLike | None = None,
         **options: Any,
@@ -497,7 +503,7 @@ class SigmoidCrossEntropy:
 class _Rows:
     """Quantities that depend on the logits alone, of shapes (..., V) and (..., 1)."""
 
-    def __init__(self, logits: Any, softcap: float | None = None, temperature: float = 1.0) -> None:
+    def __init__(self, logits: ArrayLike, softcap: float | None = None, temperature: float = 1.0) -> None:
         z = to_exact(logits)
         finite = _elementwise(mp.isfinite)(z).astype(bool)
         bad = _elementwise(lambda x: mp.isnan(x) or x == mp.inf)(z).astype(bool)
@@ -533,7 +539,7 @@ class _Target:
 
     def __init__(
         self,
-        target: Any,
+        target: Target,
         n_classes: int,
         *,
         weight: ArrayLike,
@@ -599,10 +605,10 @@ def _scattered(indices: NDArray[np.int64], values: Multiprecision, n_classes: in
     return dense
 
 
-def _elementwise(function: Callable[[Any], Any]) -> Callable[[Any], Multiprecision]:
+def _elementwise(function: Callable[[Number], Number]) -> Callable[[ArrayLike], Multiprecision]:
     ufunc = np.frompyfunc(function, 1, 1)
 
-    def apply(values: Any) -> Multiprecision:
+    def apply(values: ArrayLike) -> Multiprecision:
         with np.errstate(all="ignore"):  # the processor's flags mean nothing here
             return np.asarray(ufunc(values), dtype=object)
 
@@ -624,7 +630,7 @@ def _times(mass: Multiprecision, loss: Multiprecision) -> Multiprecision:
     return np.asarray(np.where((mass == 0) & (loss == mp.inf), mp.zero, mass * loss))
 
 
-def _last(values: ArrayLike, axis: int) -> Any:
+def _last(values: ArrayLike, axis: int) -> ArrayLike:
     return np.moveaxis(np.asarray(values), axis, -1)
 
 

@@ -271,7 +271,7 @@ def _timed_fit(estimator: object, train: LabelledRows) -> tuple[_Classifier, flo
 def _measures(name: str, model: _Classifier, test: LabelledRows) -> list[float]:
     """Return the measures of a fitted model but for its time, in the order of `MEASURES`."""
     classes = test.classes
-    met = metrics.outcomes(np.searchsorted(classes, test.y), test.weights)
+    truth = metrics.outcomes(np.searchsorted(classes, test.y), test.weights)
     scores = np.asarray(
         (model.decision_function if hasattr(model, "decision_function") else model.predict_proba)(test.X)
     )
@@ -284,25 +284,25 @@ def _measures(name: str, model: _Classifier, test: LabelledRows) -> list[float]:
     predicted = model.predict(test.X)
     labels = np.unique(np.concatenate([classes, predicted]))  # a model may say what is no class
     codes = np.searchsorted(labels, predicted)
-    labelled = met._replace(true=np.searchsorted(labels, test.y))
+    labelled = truth._replace(true=np.searchsorted(labels, test.y))
     return [
         metrics.accuracy(codes, labelled).value,
-        _log_loss(model, test.X, met),
-        metrics.reciprocal_rank(scores, met).value,
-        metrics.macro_auc(_margins(scores), met).value,
+        _log_loss(model, test.X, truth),
+        metrics.reciprocal_rank(scores, truth).value,
+        metrics.macro_auc(_margins(scores), truth).value,
         metrics.macro_f1(codes, labelled, len(labels)).value,
     ]
 
 
-def _log_loss(model: _Classifier, X: Features, met: metrics.Outcomes) -> float:
+def _log_loss(model: _Classifier, X: Features, truth: metrics.Outcomes) -> float:
     """Return the log loss, NaN for a model without probabilities; infinite where what happened has probability 0."""
-    at = np.arange(len(met.true)), met.true
+    at = np.arange(len(truth.true)), truth.true
     if hasattr(model, "predict_log_proba"):
-        return metrics.log_loss(model.predict_log_proba(X)[at], met).value
+        return metrics.log_loss(model.predict_log_proba(X)[at], truth).value
     if not hasattr(model, "predict_proba"):
         return np.nan
     with np.errstate(divide="ignore"):
-        return metrics.log_loss(np.log(model.predict_proba(X)[at]), met).value
+        return metrics.log_loss(np.log(model.predict_proba(X)[at]), truth).value
 
 
 def _margins(scores: Array) -> Array:

@@ -23,7 +23,18 @@ __all__ = ["draw"]
 
 
 # of the built-in models in their order, then of the user's own
-COLOURS = ("#c2410c", "#2563a8", "#334155", "#3f7f73", "#b9892b", "#8b5cf6", "#be185d", "#4d7c0f", "#0891b2", "#78716c")
+MODEL_COLOURS = (
+    "#c2410c",
+    "#2563a8",
+    "#334155",
+    "#3f7f73",
+    "#b9892b",
+    "#8b5cf6",
+    "#be185d",
+    "#4d7c0f",
+    "#0891b2",
+    "#78716c",
+)
 GREY = "#64748b"
 
 
@@ -40,7 +51,7 @@ def draw(rows: Sequence[Row], losses: Callable[[Array], Mapping[str, Curve]], ca
     pyplot = needed("matplotlib.pyplot", "Comparison.plot")
     figure, place = _place_in(pyplot, ax)
     own = [row.model for row in rows if row.model not in BUILT_IN]
-    colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate([*BUILT_IN, *own])}
+    colours = {name: MODEL_COLOURS[index % len(MODEL_COLOURS)] for index, name in enumerate([*BUILT_IN, *own])}
     m = np.linspace(-3, 4, 701)
     curves = losses(m)
     halves = place.subgridspec(1, 2 if curves else 1, width_ratios=(1.7, 1) if curves else None)

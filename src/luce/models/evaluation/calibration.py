@@ -9,7 +9,7 @@ from luce.models.inputs.kinds import Array
 
 __all__ = ["temperature"]
 
-RANGE = 1e-3, 1e3  # of the inverse temperature
+BETA_RANGE = 1e-3, 1e3  # of the inverse temperature
 
 
 def temperature(logits: Array, target: Array, weights: Array | None) -> float:
@@ -38,7 +38,7 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     >>> round(temperature(logits, np.array([0] * 7 + [1] * 3), None), 4)  # log(9) / log(7/3): right for 7 in 10
     2.5932
     """
-    low, high = RANGE
+    low, high = BETA_RANGE
     z = logits.astype(np.float64)
     beta, moved = 1.0, np.inf
     for _ in range(100):

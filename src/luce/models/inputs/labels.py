@@ -11,7 +11,7 @@ from luce.models.inputs.kinds import Array, Labels
 __all__ = ["as_objects", "check_kind", "plain_labels"]
 
 
-KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
+LABEL_KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
     ("booleans", (bool, np.bool_)),
     ("numbers", (int, float, np.integer, np.floating, Decimal)),
     ("text", (str,)),
@@ -155,7 +155,7 @@ def _is_missing(value: object) -> bool:
 
 
 def _kind(value: object) -> str:
-    return next((name for name, types in KINDS if isinstance(value, types)), type(value).__name__)
+    return next((name for name, types in LABEL_KINDS if isinstance(value, types)), type(value).__name__)
 
 
 def _of_one_kind(values: Array) -> Array:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 from luce.models.inputs.kinds import Array, ClassWeights, Indices, Labels
 from luce.models.inputs.labels import as_objects, check_kind, plain_labels
 
-__all__ = ["Targets", "are_several_labels", "is_table", "targets"]
+__all__ = ["Targets", "are_several_labels", "checked_targets", "is_table"]
 
 TOLERANCE = 1e-5  # by which probabilities may miss a sum of 1
 
@@ -57,7 +57,7 @@ def are_several_labels(y: Labels, loss: str) -> bool:
     return loss == "sigmoid" and is_table(y)
 
 
-def targets(
+def checked_targets(
     y: Labels,
     sample_weight: Array | None,
     class_weight: ClassWeights | str | None,

@@ -14,7 +14,7 @@ from scipy import sparse
 from luce.blas import blas_threads
 from luce.models.inputs.kinds import Features, Vector
 from luce.models.inputs.targets import Targets
-from luce.models.linear.dense_matrix import NARROW
+from luce.models.linear.dense_matrix import NARROW_CLASSES
 from luce.models.linear.design import Design, as_matrix
 from luce.models.linear.objective import LinearObjective
 from luce.models.linear.parts import Parts
@@ -58,7 +58,7 @@ class LinearProblem:
     Parameters
     ----------
     X : (N, D) array, csr or csc matrix of float32 or float64
-    found : Targets
+    targets : Targets
         Which rows count, and their weights.
     parts : Parts
         Loss, free weights and penalty.
@@ -71,25 +71,25 @@ class LinearProblem:
     def __init__(
         self,
         X: Features,
-        found: Targets,
+        targets: Targets,
         parts: Parts,
         *,
         in_row_space: bool = True,
         scaling: tuple[Vector, Vector] | None = None,
     ) -> None:
-        if found.rows is not None:
-            X = X[found.rows]
-        self.parts, self.total = parts, found.total
+        if targets.rows is not None:
+            X = X[targets.rows]
+        self.parts, self.total = parts, targets.total
         self._row_space = None
         smooth = not parts.penalty.l1_ratio
-        if in_row_space and smooth and not sparse.issparse(X) and pays(X, found.weights, parts.fit_intercept):
-            self._row_space = RowSpace(X, found.weights, parts.fit_intercept)
+        if in_row_space and smooth and not sparse.issparse(X) and pays(X, targets.weights, parts.fit_intercept):
+            self._row_space = RowSpace(X, targets.weights, parts.fit_intercept)
             X = self._row_space.rows
         # the compiled products bring their own threads along
-        compiled = parts.loss.n_scores <= NARROW and (sparse.issparse(X) or X.flags.c_contiguous)
+        compiled = parts.loss.n_scores <= NARROW_CLASSES and (sparse.issparse(X) or X.flags.c_contiguous)
         self._serial = compiled or _entries(X) * parts.loss.n_scores < SERIAL_WORK
         with self._threads():
-            self.design = Design(as_matrix(X, parts.n_threads), found.weights, parts.fit_intercept, scaling)
+            self.design = Design(as_matrix(X, parts.n_threads), targets.weights, parts.fit_intercept, scaling)
 
     def objective(self, C: float) -> LinearObjective:
         """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
@@ -124,7 +124,7 @@ class LinearProblem:
         """
         begin = time.perf_counter()
         objective = self.objective(C)
-        name = self._chosen(objective) if solver == "auto" else solver
+        name = self._solver_name(objective) if solver == "auto" else solver
         single = self.design.matrix.dtype == np.float32
         most = min(max_iter, SINGLE_ITERATIONS) if single else max_iter
         record = Record(callback, lambda iterate: not single or suits_single(iterate, max_iter))
@@ -172,7 +172,7 @@ class LinearProblem:
         shown = start if self._row_space is None else self._row_space.into(*start)
         return objective.start(*self.parts.coordinates.taken(*shown))
 
-    def _chosen(self, objective: LinearObjective) -> str:
+    def _solver_name(self, objective: LinearObjective) -> str:
         if self.parts.penalty.l1_ratio:
             return ProximalNewton.name
         if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:

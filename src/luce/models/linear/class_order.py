@@ -9,7 +9,7 @@ __all__ = ["ClassOrder"]
 
 Array = npt.NDArray[np.float64]
 
-UNLIKELY = 16.0  # an event of probability e^−16
+LARGEST_SURPRISE = 16.0  # an event of probability e^−16
 
 
 class ClassOrder:
@@ -48,6 +48,6 @@ class ClassOrder:
         if self._told:
             return []
         surprise = self._seen * np.log(self._rows / np.maximum(self._until, 1.0))
-        absent: list[int] = np.flatnonzero(surprise > UNLIKELY).tolist()
+        absent: list[int] = np.flatnonzero(surprise > LARGEST_SURPRISE).tolist()
         self._told = bool(absent)
         return absent

@@ -9,9 +9,9 @@ from luce import _core
 from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.matrix import LARGEST_DEVIATION
 
-__all__ = ["NARROW", "DenseMatrix"]
+__all__ = ["NARROW_CLASSES", "DenseMatrix"]
 
-NARROW = 256  # classes up to which the compiled products are faster than a BLAS
+NARROW_CLASSES = 256  # classes up to which the compiled products are faster than a BLAS
 MOMENT_ENTRIES = 2**16  # numbers in the blocks whose moments are taken, which are written: 512 KiB
 
 
@@ -44,7 +44,7 @@ class DenseMatrix:
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ + intercept for a block of rows."""
         X = self._block(rows)
-        if not self._by_rows or len(coef) > NARROW:
+        if not self._by_rows or len(coef) > NARROW_CLASSES:
             scores = np.asarray(np.matmul(X, coef.T, out=out))
             scores += intercept
             return scores
@@ -57,7 +57,7 @@ class DenseMatrix:
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
         X = self._block(rows)
-        if not self._by_rows or piece.shape[1] > NARROW:
+        if not self._by_rows or piece.shape[1] > NARROW_CLASSES:
             return np.asarray(piece.T @ X)
         total = np.empty((piece.shape[1], X.shape[1]))
         _core.narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)

@@ -121,14 +121,14 @@ class Design:
         for first in range(0, self.n_rows, step):
             yield slice(first, min(first + step, self.n_rows))
 
-    def outer(self, inner: Vector) -> tuple[Vector, Vector]:
-        """Return (W, b) for A (K, n_columns)."""
-        coef = inner[:, : self.n_features] * self.unit
-        intercept = inner[:, -1] - coef @ self.centre if self.fit_intercept else np.zeros(len(inner))
+    def to_user(self, standardised: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) of the columns as they are for A (K, n_columns)."""
+        coef = standardised[:, : self.n_features] * self.unit
+        intercept = standardised[:, -1] - coef @ self.centre if self.fit_intercept else np.zeros(len(standardised))
         return coef, intercept
 
-    def inner(self, coef: Array, intercept: Array | None) -> Vector:
-        """Return A (K, n_columns) for (W, b); weights of constant columns are lost."""
+    def to_standardised(self, coef: Array, intercept: Array | None) -> Vector:
+        """Return A (K, n_columns) of the standardised columns for (W, b); weights of constant columns are lost."""
         inner: Vector = np.zeros((len(coef), self.n_columns))
         inner[:, : self.n_features] = coef * self.scale
         if self.fit_intercept:

@@ -24,7 +24,7 @@ __all__ = ["Statistics", "check_size", "information"]
 
 
 MOST_PARAMETERS = 6000  # whose covariance is formed (288 MB)
-SINGULAR = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
+SMALLEST_PIVOT = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
         worst = np.abs(np.diagonal(factor[0])).min() ** 2
     except linalg.LinAlgError:
         worst = 0.0
-    if worst < SINGULAR:
+    if worst < SMALLEST_PIVOT:
         raise ValueError(_said_of_collinear(design, names))
     inner = linalg.cho_solve(factor, np.eye(objective.size)) * root * root[:, None]
     inner[~free] = inner[:, ~free] = 0
@@ -140,7 +140,7 @@ def _said_of_collinear(design: Design, names: Sequence[str]) -> str:
     for rows in design.blocks(1):
         block = design.standardised(rows)[:, : design.n_features] * np.sqrt(design.share[rows])[:, None]
         gram += block.T @ block
-    factor, pivots, rank, _ = linalg.lapack.dpstrf(gram, tol=np.sqrt(SINGULAR), lower=True)
+    factor, pivots, rank, _ = linalg.lapack.dpstrf(gram, tol=np.sqrt(SMALLEST_PIVOT), lower=True)
     order = pivots - 1
     if rank == design.n_features:
         return (

@@ -8,7 +8,7 @@ from luce.models.inputs.kinds import Indices
 
 __all__ = ["column_names", "listed"]
 
-MOST_NAMED = 8
+MOST_COLUMNS = 8
 
 
 def column_names(fitted: object, count: int) -> list[str]:
@@ -19,6 +19,6 @@ def column_names(fitted: object, count: int) -> list[str]:
 
 def listed(columns: Indices, names: Sequence[str]) -> str:
     """Return the names of these columns, in quotes; of many the first ones and how many more there are."""
-    shown = [repr(names[column]) for column in columns[:MOST_NAMED].tolist()]
+    shown = [repr(names[column]) for column in columns[:MOST_COLUMNS].tolist()]
     rest = len(columns) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

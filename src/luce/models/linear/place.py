@@ -21,7 +21,7 @@ __all__ = ["Place"]
 
 KEPT_CLASSES = 1000  # scores are kept at a place below that many classes; from there on products compute them again
 KEPT_SCORES = 2**25  # and up to that many (256 MiB in float64)
-CANCELLED = 1e3  # digits that offset columns may cost, as a factor, for products in single precision
+MOST_CANCELLED = 1e3  # digits that offset columns may cost, as a factor, for products in single precision
 
 
 class Place:
@@ -105,7 +105,7 @@ class Place:
             and isinstance(design.matrix, DenseMatrix)
             and design.matrix.dtype == np.float64
         )
-        if not wide or design.resolution > CANCELLED * np.finfo(np.float64).eps:
+        if not wide or design.resolution > MOST_CANCELLED * np.finfo(np.float64).eps:
             return design
         scales = design.scale[design.scale > 0]
         inside = len(scales) and scales.min() > 1e-30 and scales.max() < 1e30  # the range of single precision

@@ -14,7 +14,7 @@ from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 __all__ = ["scores"]
 
 
-BLOCK_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
+SCORED_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
 
 
 def scores(X: Features, coef: DenseOrSparse, intercept: Array, n_threads: int | None = None) -> Array:
@@ -72,7 +72,7 @@ def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None
 def _blocks(X: Features) -> Iterator[DenseOrSparse]:
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
-    step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
+    step = max(1, SCORED_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
     for first in range(0, X.shape[0], step):
         yield X[first : first + step]
 

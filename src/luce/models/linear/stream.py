@@ -30,8 +30,8 @@ from luce.models.solvers.protocol import Precondition, Strength
 __all__ = ["Kept", "Stream"]
 
 
-WHOLE = 600  # parameters whose whole quadratic is held
-BLOCKS = 2**22  # numbers that one block a class may hold
+WHOLE_PARAMETERS = 600  # parameters whose whole quadratic is held
+BLOCK_NUMBERS = 2**22  # numbers that one block a class may hold
 
 
 class Kept(TypedDict):
@@ -60,13 +60,13 @@ class Stream:
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
     def learn(
-        self, X: Features, found: Targets, parts: Parts, *, kept: Kept, tol: float, max_iter: int
+        self, X: Features, targets: Targets, parts: Parts, *, kept: Kept, tol: float, max_iter: int
     ) -> Solution[AnyPlace]:
         """Add a batch and return where the minimum has moved to.
 
         Parameters
         ----------
-        X, found, parts
+        X, targets, parts
             As for `LinearProblem`.
         kept : Kept
         tol, max_iter : float, int
@@ -74,7 +74,7 @@ class Stream:
         begin = time.perf_counter()
         if self.began is None:
             self.began = kept
-            design = LinearProblem(X, found, parts, in_row_space=False).design
+            design = LinearProblem(X, targets, parts, in_row_space=False).design
             self.centre, self.scale = design.centre, np.where(design.scale > 0, design.scale, 1.0)
         elif kept != self.began:
             began, got = dict(self.began), dict(kept)
@@ -82,7 +82,7 @@ class Stream:
             raise ValueError(
                 f"{changed}: partial_fit began with {began[changed]!r}, got {got[changed]!r}; fit begins anew"
             )
-        problem = LinearProblem(X, found, parts, in_row_space=False, scaling=self._scaling())
+        problem = LinearProblem(X, targets, parts, in_row_space=False, scaling=self._scaling())
         objective = problem.objective(np.inf)
         rows, columns = objective.coordinates.n_rows, problem.design.n_columns
         if self.minimum is None:
@@ -128,9 +128,9 @@ class Stream:
         return None if self.centre is None or self.scale is None else (self.centre, self.scale)
 
     def _empty(self, rows: int, columns: int) -> Vector:
-        if rows * columns <= WHOLE:
+        if rows * columns <= WHOLE_PARAMETERS:
             return np.zeros((rows * columns,) * 2)
-        return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCKS else rows * columns)
+        return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCK_NUMBERS else rows * columns)
 
     def _add_diagonal(self, diagonal: Vector) -> None:
         A = self.curvature

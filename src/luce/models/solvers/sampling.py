@@ -15,13 +15,13 @@ __all__ = ["start_from_samples"]
 
 Walked = TypeVar("Walked", bound=Place)
 
-TOLERANCE = 1e-2
+SAMPLE_TOLERANCE = 1e-2
 MOST_ITERATIONS = 20
 
 
 def start_from_samples(solver: Solver[Walked], objective: Sampled[Walked], start: Vector) -> Vector:
     """Return where the walk over the finest sample ended, or `start` if there are no samples."""
-    tol = TOLERANCE * solver.shortfall
+    tol = SAMPLE_TOLERANCE * solver.shortfall
     for sample in objective.samples():
         start = minimise(solver, sample, start, tol=tol, max_iter=MOST_ITERATIONS).point.parameters
     return start

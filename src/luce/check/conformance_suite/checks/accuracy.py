@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -13,12 +12,13 @@ from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, problem
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS
+from luce.derivation.quantities import OptionValue
 
 ACCURATE = ["normal", "tenth", "uniform", "high", "low", "ties", "near tie", "staircase", "hated", "hundredfold"]
 MARGINS = [10.0, 17.0, 40.0, 60.0, 80.0]
 
 
-def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **description: Any) -> None:
+def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **description: OptionValue) -> None:
     """Judge problems that show each row's loss: all rows where they come out alone, else one row at a time."""
     alone = "none" not in t.reductions
     for seed in range(3 if alone else 1):
