@@ -1,4 +1,4 @@
-"""What every fitted linear classifier can do, however it came by its coefficients."""
+"""The base of all linear classifiers: what follows from fitted coefficients, however they were found."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A class whose coefficients are subtracted from the others', as statsmodels' ``MNLogit`` has them; None for
             coefficients that sum to 0 over the classes. With two classes the table is that of the log-odds.
         level : float
-            Of the confidence intervals.
+            Level of the confidence intervals.
 
         Returns
         -------
@@ -245,22 +245,22 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Write a page about the model: one HTML file that opens offline.
 
-        It shows what the model learnt from, how it does on rows that it did not see beside the class shares alone, the
-        way to the optimum, confusions, reliability before and after calibration, the strongest coefficients (with
-        intervals, if there are standard errors), and the rows with the largest loss.
+        It shows the data that the model learnt from, its measures on held-out rows beside those of the class shares
+        alone, the objective at each iteration, confusions, reliability before and after calibration, the strongest
+        coefficients (with intervals, if there are standard errors), and the rows with the largest loss.
 
         Parameters
         ----------
         path : str or Path
             The file; it appears whole or not at all.
         X, y, sample_weight
-            What the model was fitted to.
+            The data that the model was fitted to.
         test : (X, y) or (X, y, sample_weight), optional
             Rows to judge the model on; without them copies of it are judged by cross-validation.
         folds, seed : int
-            Of the cross-validation; 0 folds to judge nothing.
+            Number of folds of the cross-validation, 0 to judge nothing, and the seed that shuffles the rows.
         title : str
-            Of the page.
+            Title of the page.
 
         Raises
         ------
@@ -302,6 +302,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _sigmoids(self) -> bool:
+        """Tell whether the scores go through a sigmoid each, and not through one softmax."""
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
     def _scores(self, X: Features) -> tuple[Array, DType]:
@@ -311,6 +312,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores(X, self.coef_, self.intercept_, self.n_threads), X.dtype
 
     def _logits(self, X: Features) -> tuple[Array, DType]:
+        """Return a score for each class, (N, K), divided by the temperature, and the dtype of results."""
         found, dtype = self._scores(X)
         found = as_logits(found)
         return found if self.temperature_ == 1 else found / found.dtype.type(self.temperature_), dtype

@@ -35,7 +35,7 @@ __all__ = ["SoftmaxClassifier"]
 
 
 class SoftmaxClassifier(LinearClassifier):
-    r"""Linear softmax classifier: the objective of scikit-learn's ``LogisticRegression``, minimised by its curvature.
+    r"""Linear softmax classifier with the objective of scikit-learn's ``LogisticRegression``, by second-order methods.
 
     .. math:: C \sum_i r_i\, \ell(W x_i + b, y_i) + \tfrac{1 - a}2 \lVert W \rVert^2 + a \lVert W \rVert_1,
               \qquad \ell(z, y) = \log \sum_k e^{z_k} - z_y
@@ -96,25 +96,25 @@ class SoftmaxClassifier(LinearClassifier):
     n_iter_ : (1,) int32 array
         Iterations taken (at least 1).
     loss_curve_, grad_norm_curve_ : float64 arrays
-        The mean objective (see `tol`) and the largest entry of its gradient at the start and after each iteration. On
-        many rows the start is where the minimum over a sample of them is.
+        The mean objective (see `tol`) and the largest entry of its gradient at the start and after each iteration. With
+        many rows the fit starts from the minimum over a sample of them.
     grad_norm_ : float
-        The last of them.
+        The last entry of `grad_norm_curve_`.
     gap_ : float
         Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty, and after
         `partial_fit`.
     solver_ : str
         The solver that ran.
     fit_seconds_ : float
-        Time that it took, in seconds.
+        Time that the fit took, in seconds.
     multilabel_ : bool
         Whether each class is a label of its own.
     temperature_ : float
-        What scores are divided by in probabilities: 1, until `calibrate` sets it.
+        The number by which scores are divided before they become probabilities: 1, until `calibrate` sets it.
     covariance_ : (K·(D + 1), K·(D + 1)) float64 array
         Covariance of the coefficients, each class's weights followed by its intercept. Only with `standard_errors`.
     standard_errors_ : (K, D + 1) float64 array
-        Roots of its diagonal, the intercept's last. Only with `standard_errors`.
+        Square roots of the diagonal of `covariance_`, each class's intercept last. Only with `standard_errors`.
     n_features_in_ : int
     feature_names_in_ : (D,) array of str
         Only where X had string column names.
@@ -252,6 +252,7 @@ class SoftmaxClassifier(LinearClassifier):
         return self
 
     def _without_l1(self) -> bool:
+        """Tell that there is no L1 penalty, without which there is a `partial_fit`."""
         if self.l1_ratio:
             raise AttributeError("partial_fit has no L1 penalty, set l1_ratio=0")
         return True
@@ -319,6 +320,7 @@ class SoftmaxClassifier(LinearClassifier):
         return self
 
     def _known_classes(self, classes: Labels, y: Labels, first: bool) -> Array | None:
+        """Return the classes of a batch, checked against those of the first one; None where its table names them."""
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
@@ -333,6 +335,7 @@ class SoftmaxClassifier(LinearClassifier):
         return known
 
     def _start(self, targets: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
+        """Return the present coefficients to start from, None where they do not fit or are not wanted."""
         fits = (
             self.warm_start
             and hasattr(self, "coef_")

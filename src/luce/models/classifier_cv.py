@@ -48,7 +48,7 @@ class SoftmaxClassifierCV(LinearClassifier):
     cv : int, splitter or iterable, default=None
         Folds; None for 5, stratified where y holds labels.
     scoring : str, callable or None, default=None
-        What to maximise, in scikit-learn's terms; None for the mean log-likelihood of the held-out rows.
+        The score to maximise, in scikit-learn's terms; None for the mean log-likelihood of the held-out rows.
     rule : {"best", "one standard error"}, default="best"
         "one standard error" takes the strongest penalty whose score is within one standard error (over folds) of the
         best (Breiman, Friedman, Olshen & Stone 1984, *Classification and Regression Trees*, section 3.4.3).
@@ -62,12 +62,13 @@ class SoftmaxClassifierCV(LinearClassifier):
     Attributes
     ----------
     C_, l1_ratio_ : float
-        What was chosen.
+        The chosen inverse strength and share of the L1 penalty.
     Cs_, l1_ratios_ : float64 arrays
-        What was tried.
+        All that were tried.
     scores_ : (n_l1_ratios, n_Cs, n_folds) float64 array
+        The score of the held-out rows of each fold.
     best_score_ : float
-        The mean over folds of what was chosen.
+        Mean score over the folds of the chosen penalty.
     coef_, intercept_, classes_, n_iter_, gap_, …
         As for `luce.SoftmaxClassifier`, of the fit to all rows.
 
@@ -194,6 +195,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         return router
 
     def _model(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
+        """Return the unfitted classifier with this penalty."""
         return SoftmaxClassifier(
             C=C,
             l1_ratio=l1_ratio,
@@ -209,6 +211,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         )
 
     def _checked_ratios(self) -> Vector:
+        """Return `l1_ratios` as an array; ValueError for what is no share."""
         ratios = np.atleast_1d(np.asarray(self.l1_ratios, np.float64))
         if ratios.ndim != 1 or not len(ratios) or not ((ratios >= 0) & (ratios <= 1)).all():
             raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
@@ -226,6 +229,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         return split, score
 
     def _chosen(self, scores: Vector) -> tuple[int, int]:
+        """Return the places of the chosen l1_ratio and C, by the mean scores and the rule."""
         means = scores.mean(axis=2)
         if np.isnan(means).all():
             raise ValueError(f"scoring={self.scoring!r} gives NaN for every strength of the penalty")

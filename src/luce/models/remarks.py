@@ -1,4 +1,4 @@
-"""What a fit has to say about itself: that it did not get there, that there is no there, that rows came sorted."""
+"""The words of a fit's warnings: that it did not converge, that there is no minimum, that rows came sorted by class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about a fitted classifier, made from the data that it was fitted to: what its method `report` writes."""
+"""The page that a classifier's method `report` writes, from the data that it was fitted to."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ def _counted(X: Features, y: Labels, sample_weight: Weights) -> tuple[Features, 
 
 
 def _model(classifier: ReportedClassifier) -> Model:
+    """Return the facts about the training of a classifier."""
     return Model(
         type(classifier).__name__,
         {name: value for name, value in classifier.get_params().items() if value is not None},

@@ -1,4 +1,4 @@
-"""All that is known of a training run, as plain arrays and text: whoever trained fills it in, every report reads it."""
+"""The facts of a training run as arrays and text, which every report reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Column(NamedTuple):
     used : bool
         Whether the model uses it.
     remarks : sequence of str
-        What a reader of the report should know about it.
+        Remarks on the column for readers of the report.
     reading : dict, optional
         How its text was read, as JSON has it; None where there is nothing to say.
     """
@@ -63,7 +63,7 @@ class Data:
     columns : sequence of Column, optional
         What was done with each column.
     remarks : sequence of str, optional
-        What a reader should know about the table as a whole.
+        Remarks on the table as a whole for readers of the report.
     """
 
     source: str
@@ -92,11 +92,11 @@ class Model:
     Parameters
     ----------
     name : str
-        What the model is.
+        The name of the kind of model.
     parameters : mapping
         Name and value of each, shown as they are.
     solver : str
-        The method of minimising.
+        The name of the solver that ran.
     seconds : float
         Time it took.
     n_iter : int
@@ -167,7 +167,7 @@ class Facts:
     Parameters
     ----------
     title : str
-        Its title.
+        The title of the report.
     data : Data
         The rows that were learnt from.
     model : Model

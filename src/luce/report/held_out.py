@@ -46,19 +46,19 @@ class HeldOut:
     true : (n,) array of int, or (n, K) array
         Code of each row's class, or the share of every class in it.
     probabilities : (n, K) array
-        What the model gave each class.
+        The probabilities of the model.
     baseline : (n, K) or (K,) array
-        What the share of each class among the rows learnt from would have given.
+        The shares of the classes among the rows learnt from, as probabilities.
     row_numbers : (n,) array of int
         Where each of these rows is in the table.
     calibrated : (n, K) array, optional
         The probabilities at `temperature`.
     temperature : float, optional
-        What the logits were divided by.
+        The number by which the logits were divided.
     rows : mapping of str to (n,) sequence of str, optional
         The values of these rows as text, a column each.
     weights : (n,) array, optional
-        What each row counts for; positive.
+        Positive weights of the rows.
     gain : Score, optional
         How much lower the log loss is than the baseline's, paired by row.
 

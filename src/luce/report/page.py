@@ -1,4 +1,4 @@
-"""From facts to the page: what is chosen, cut and put in words is done here, the template only lays it out."""
+"""The page about a training run: what it shows is chosen and put in words here, the template only lays it out."""
 
 from __future__ import annotations
 
@@ -108,6 +108,7 @@ def write_page(path: str | PathLike[str], facts: Facts) -> None:
 
 
 def _data(data: Data) -> dict[str, object]:
+    """Return what the template shows of the data: classes by size, columns, and how many are left out."""
     counts = np.asarray(data.class_counts)
     order = np.argsort(-counts, kind="stable") if len(counts) > MOST_SHOWN else np.arange(len(counts))
     classes = [
@@ -129,6 +130,7 @@ def _data(data: Data) -> dict[str, object]:
 
 
 def _training(model: Model) -> dict[str, object]:
+    """Return what the template shows of the training: objective and gradient per iteration, and the bound."""
     loss = np.asarray(model.loss_curve, np.float64)
     known = model.gap is not None and math.isfinite(model.gap)
     excess = loss - (loss[-1] - max(model.gap or 0.0, 0.0) if known else loss.min()) if len(loss) else loss
@@ -143,6 +145,7 @@ def _training(model: Model) -> dict[str, object]:
 
 
 def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, object]:
+    """Return what the template shows of the coefficients: the strongest of each class, on one axis."""
     scales = np.ones(len(learnt.feature_names)) if learnt.scales is None else np.asarray(learnt.scales)
     coef = np.asarray(learnt.coef, np.float64) * scales
     half = None if learnt.standard_errors is None else NORMAL_95 * np.asarray(learnt.standard_errors) * scales
@@ -172,6 +175,7 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, obj
 
 
 def _held_out(held_out: HeldOut, classes: Sequence[str]) -> dict[str, object]:
+    """Return what the template shows of held-out rows: measures, confusions, reliability, the hardest rows."""
     headings = {"model": "model", "calibrated": "calibrated", "baseline": "class shares"}
     return {
         "method": held_out.method,

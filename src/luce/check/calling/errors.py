@@ -1,4 +1,4 @@
-"""Why a function can't be called or does not do something, and the line of it where an exception was raised."""
+"""The reasons for which a function can't be called, and the line of it where an exception was raised."""
 
 from __future__ import annotations
 

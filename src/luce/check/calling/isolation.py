@@ -1,4 +1,4 @@
-"""A process of its own for somebody's code: what crashes, exits, hangs or prints is reported, not suffered."""
+"""A process of its own for somebody's code, which may crash, exit, hang or print there; the parent reports it."""
 
 from __future__ import annotations
 

@@ -141,6 +141,7 @@ def original(fn: Conformable) -> UserFunction:
 
 
 def _is_installed(package: str) -> bool:
+    """Return whether a package is installed."""
     try:
         return bool(importlib.metadata.version(package))
     except (importlib.metadata.PackageNotFoundError, ValueError):
@@ -177,6 +178,7 @@ def _part(function: UserFunction, place: int) -> UserFunction:
 
 @contextmanager
 def _threads_of_luce(n: int) -> Iterator[None]:
+    """Let Luce compute with n threads."""
     import luce
 
     before = luce.show_config()["n_threads"]
@@ -188,6 +190,8 @@ def _threads_of_luce(n: int) -> Iterator[None]:
 
 
 def _luce(loss: str) -> Callable[[str], Implementation]:
+    """Return the adapter of a loss of Luce's own, with its gradient and its product."""
+
     def adapter(name: str) -> Implementation:
         import luce
 
@@ -244,6 +248,8 @@ def _same_names(*options: str) -> dict[str, str]:
 
 
 def _torch_layer(**settings: OptionValue) -> Callable[[str], Implementation]:
+    """Return the adapter of PyTorch's layer with these options."""
+
     def adapter(name: str) -> Implementation:
         from torch import nn
 
@@ -255,6 +261,8 @@ def _torch_layer(**settings: OptionValue) -> Callable[[str], Implementation]:
 
 
 def _jitted(package: str, target: str | UserFunction, *, layer: bool = False) -> Callable[[str], Implementation]:
+    """Return the adapter of a function of JAX's, compiled."""
+
     def adapter(name: str) -> Implementation:
         import jax
 
@@ -271,6 +279,7 @@ def _log_softmax_of_jax(logits: Native, target: Native) -> Native:
 
 
 def _scipy(name: str) -> Implementation:
+    """Adapt SciPy's log-softmax, with the textbook gradient."""
     from scipy import special
 
     def function(logits: Native, target: Native) -> Native:
@@ -292,6 +301,7 @@ def _labels(target: Native) -> Native:
 
 
 def _log_loss(name: str) -> Implementation:
+    """Adapt scikit-learn's metric, which takes probabilities."""
     from scipy import special
     from sklearn.metrics import log_loss
 
@@ -306,6 +316,7 @@ def _log_loss(name: str) -> Implementation:
 
 
 def _half_multinomial(name: str) -> Implementation:
+    """Adapt the loss of scikit-learn's linear models."""
     from sklearn._loss import HalfMultinomialLoss
 
     def both(logits: Native, target: Native, *, sample_weight: Native = None) -> Native:
@@ -316,6 +327,7 @@ def _half_multinomial(name: str) -> Implementation:
 
 
 def _tokamax(name: str) -> Implementation:
+    """Adapt Tokamax's layer, which takes the weight transposed."""
     import tokamax
 
     def function(input: Native, linear_weight: Native, target: Native, *, reduction: str = "sum") -> Native:

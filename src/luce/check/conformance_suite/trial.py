@@ -275,12 +275,12 @@ class Trial:
     # what the implementation has
 
     def require(self, option: str) -> None:
-        """Refuse for it where it does not take an option."""
+        """Raise Unsupported where the implementation does not take an option."""
         if not self.it.takes(option):
             raise Unsupported(f"takes no {option}")
 
     def require_dtype(self, dtype: str) -> None:
-        """Refuse for it where it does not compute in a dtype."""
+        """Raise Unsupported where the implementation does not compute in a dtype."""
         if not self.computes_in(dtype):
             raise Unsupported(f"does not compute in {dtype}")
 
@@ -295,6 +295,7 @@ class Trial:
         return {name: self._status(name) for name in ("gradient", "product", "forward")}
 
     def _status(self, name: str) -> str:
+        """Return how an ordinary problem goes, and leave what the running check has found as it is."""
         mine = self.failures, self.refusals, self.tried, self.worst
         self.start()
         getattr(self, name)(self.problem())
@@ -315,7 +316,7 @@ class Trial:
         return found.dtype == np.float64 and not 2.0**-40 < away < 2.0**-16
 
     def _reductions(self) -> list[str]:
-        """Return the reductions that work; where there is no such option, the one whose value comes out.
+        """Return the reductions that work; without such an option, the one that the function computes.
 
         A function that takes no class indices is given them as one-hot rows.
         """
@@ -340,7 +341,7 @@ class Trial:
 
 
 def refused(run: Callable[[], Native]) -> Native:
-    """Run somebody else's code: its exceptions are refusals, its warnings nobody's business."""
+    """Run somebody else's code: its exceptions become refusals, its warnings are ignored."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The gradient doctor's door: a function is examined in the ways in which it may be called, and reported on."""
+"""The gradient doctor: a function is examined in the ways in which it may be called, and reported on."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def gradient(
         NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
         or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
     task, framework, target : str, optional
-        What would be found out otherwise: what it computes, what it takes, the form of the target, where "column" is
-        labels of shape (N, 1).
+        What the function computes, which arrays it takes, and the form of the target, where "column" is labels of shape
+        (N, 1); by default all three are found out.
     layout : {"rows", "columns"}, optional
-        Whether an example is a row of the logits or a column, likewise.
+        Whether an example is a row of the logits or a column; by default it is found out.
     classes : int, optional
-        The number of classes that it has built in, likewise.
+        The number of classes that it has built in; by default it is found out.
     dtype : str, default "float64"
         The dtype of the floats that it is given.
     descent : bool, default False

@@ -131,6 +131,7 @@ class _Sides:
         self.alone = {side: [m for m in self.visible[side] if _explains((m,), cases, side)] for side, _ in self.sides}
 
     def _within(self, mistake: Mistake, side: str, other: str) -> Mistake:
+        """Return the mistake as one of this side only, where it would show on the other side too."""
         return mistake.within(side) if mistake in self.visible[other] else mistake
 
     def reach(self, mistake: Mistake) -> int:
@@ -138,11 +139,13 @@ class _Sides:
         return sum(mistake in visible for visible in self.visible.values())
 
     def singles(self) -> Iterator[tuple[Mistake, ...]]:
+        """Yield the mistakes that explain one side where the other side is right."""
         for side, other in self.sides:
             if self.right[other]:
                 yield from ((self._within(mistake, side, other),) for mistake in self.alone[side])
 
     def pairs(self) -> Iterator[tuple[Mistake, ...]]:
+        """Yield two mistakes that explain both sides: one on each, one on both and one on one, or two on one."""
         for first, second in itertools.product(self.alone.get("loss", ()), self.alone.get("gradient", ())):
             yield self._within(first, "loss", "gradient"), self._within(second, "gradient", "loss")
         for side, other in self.sides:
@@ -156,6 +159,7 @@ class _Sides:
 
 
 def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case], side: str = "") -> bool:
+    """Return whether the mistakes reproduce all cases."""
     return all(_explains_case(mistakes, probe, returned, side) for probe, returned in cases)
 
 
@@ -165,6 +169,7 @@ def _on(side: str, names: Iterable[str]) -> list[str]:
 
 
 def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned, side: str = "") -> bool:
+    """Return whether the mistakes reproduce the results of one case."""
     predicted = walk(probe, mistakes, returned.outputs)
     tolerance = SAME_WITHIN[returned.dtype]
     if returned.arithmetic:

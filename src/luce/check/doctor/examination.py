@@ -135,6 +135,7 @@ class Examination:
         return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
 
     def _search(self, most: int, coarse: bool) -> Diagnosis:
+        """Search the cases for at most so many mistakes; what is only as good as its dtype is judged in that dtype."""
         cases = [*self.cases, *self.extremes]
         if coarse:
             cases = [_in_dtype(case, "float32") if case.returned.dtype == "float64" else case for case in cases]

@@ -28,6 +28,7 @@ def wrong_part(probe: Probe, returned: Returned) -> str:
 
 
 def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float) -> str:
+    """Return in words where one output differs from the right one."""
     if value.shape != right.shape:
         return f"shape {value.shape}, expected {right.shape}"
     if not np.isfinite(value).all():

@@ -160,6 +160,7 @@ class Report:
         return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
     def _parts(self) -> list[RenderableType]:
+        """Return what Rich prints, from the headline to the notes."""
         from rich.padding import Padding
         from rich.text import Text
 

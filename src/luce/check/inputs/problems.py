@@ -54,16 +54,16 @@ class DrawnProblem:
     Parameters
     ----------
     seed : int
-        Of everything that is drawn.
+        The seed of everything that is drawn.
     case, target : str
         Keys of :data:`luce.check.inputs.cases.LOGITS` and :data:`luce.check.inputs.cases.TARGETS`.
     n_rows, n_classes : int
         The shape of the logits.
     dtype : str
-        Of the logits. 16-bit logits go with options and targets in float32.
+        The dtype of the logits. 16-bit logits go with options and targets in float32.
     **options
-        Of the public functions; "some" for ``weight`` and ``sample_weight`` stands for drawn weights. Options that do
-        not go with the target or the reduction are left out.
+        Options of the public functions; "some" for ``weight`` and ``sample_weight`` stands for drawn weights. Options
+        that do not go with the target or the reduction are left out.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """The loss contract in many digits: every value and derivative, and the sizes against which rounding errors are judged.
 
-Nothing here is fast and nothing here is clever: each quantity is written as the contract writes it and evaluated by
-mpmath on exactly the floating-point numbers that it is given, with so many digits that no cancellation reaches the ones
-that are compared.
+Nothing here is fast, and no trick is used: each quantity is written as the contract writes it and evaluated by mpmath
+on exactly the floating-point numbers that it is given, with so many digits that no cancellation reaches the ones that
+are compared.
 
 Notation (rows ``N``, classes ``V``, logits ``z``)::
 
@@ -177,7 +177,7 @@ class CrossEntropy:
     weight, sample_weight, ignore_index, label_smoothing, z_loss, softcap, temperature, tail, reduction, normalizer
         The options of the public functions, under their names and defaults.
     on_empty : {"nan", "zero", "raise"}
-        The same.
+        As in the public functions.
 
     Attributes
     ----------
@@ -250,21 +250,14 @@ class CrossEntropy:
             self._reduce(row_weight, reduction, denominator, on_empty)
 
     def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Number, on_empty: str) -> None:
+        """Set the losses of the rows and the reduced value."""
         rows, t, zeta = self._rows, self._target.t, self._zeta
         surprise = _total(_times(t, rows.surprise))  # α·lse − ⟨t, u⟩
         loss = rows.nan_where_broken(surprise + zeta * rows.lse**2)[:, 0]
         scale = rows.nan_where_broken(surprise + zeta * abs(rows.lse) * rows.lse_scale)[:, 0]
         loss, scale = (np.where(self._target.ignored, mp.zero, _times(row_weight, x)) for x in (loss, scale))
         self.losses = Exact(loss.reshape(self._leading), scale.reshape(self._leading))
-        if reduction == "none":
-            self.value = self.losses
-        elif denominator == 0:
-            if on_empty == "raise":
-                raise ValueError("nothing is left to average")
-            empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
-            self.value = Exact(empty, empty)
-        else:
-            self.value = Exact(np.asarray(loss.sum() / denominator), np.asarray(scale.sum() / denominator))
+        self.value = self.losses if reduction == "none" else _reduced(loss, scale, denominator, on_empty)
 
     @property
     def logsumexp(self) -> Exact:
@@ -481,16 +474,7 @@ class SigmoidCrossEntropy:
             if reduction == "mean":
                 denominator = row_weight.sum() + mp.zero if normalizer is None else mp.mpf(normalizer)
             self.losses = Exact(loss, loss)
-            if reduction == "none":
-                self.value = self.losses
-            elif denominator == 0:
-                if on_empty == "raise":
-                    raise ValueError("nothing is left to average")
-                empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
-                self.value = Exact(empty, empty)
-            else:
-                total = np.asarray(loss.sum() / denominator)
-                self.value = Exact(total, total)
+            self.value = self.losses if reduction == "none" else _reduced(loss, loss, denominator, on_empty)
             factor = factor / denominator if denominator else factor * 0
             up, down = factor * negative * sigmoid(z), factor * positive * sigmoid(-z)
             self._gradient = Exact(up - down, up + down)
@@ -594,6 +578,16 @@ class _Target:
         share = self._unlisted(inner)
         taken = _total(_times(share, inner))
         return picked - taken, picked + taken
+
+
+def _reduced(loss: Multiprecision, scale: Multiprecision, denominator: Number, on_empty: str) -> Exact:
+    """Return the sum of the losses over the denominator; where that is 0, what `on_empty` says."""
+    if denominator == 0:
+        if on_empty == "raise":
+            raise ValueError("nothing is left to average")
+        empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
+        return Exact(empty, empty)
+    return Exact(np.asarray(loss.sum() / denominator), np.asarray(scale.sum() / denominator))
 
 
 def _scattered(indices: NDArray[np.int64], values: Multiprecision, n_classes: int) -> Multiprecision:

@@ -76,6 +76,7 @@ def _place_in(pyplot: ModuleType, ax: Axes | None) -> tuple[Figure, SubplotSpec]
 def _draw_measures(
     figure: Figure, grid: GridSpecFromSubplotSpec, rows: Sequence[Row], colours: Mapping[str, str], caption: str
 ) -> None:
+    """Draw one panel for each measure: a dot for each model, with its error."""
     first, names = None, [row.model for row in rows]
     for index, (field, measure) in enumerate(MEASURES.items()):
         panel = first = figure.add_subplot(grid[divmod(index, 3)], sharey=first)
@@ -102,6 +103,7 @@ def _draw_measures(
 def _draw_curves(
     figure: Figure, grid: GridSpecFromSubplotSpec, m: Array, curves: Mapping[str, Curve], colours: Mapping[str, str]
 ) -> None:
+    """Draw the losses and their derivatives against the margin."""
     above = figure.add_subplot(grid[0])
     below = figure.add_subplot(grid[1], sharex=above)
     for name, curve in curves.items():

@@ -1,4 +1,4 @@
-"""The temperature that makes probabilities honest on rows that were not trained on."""
+"""The temperature that calibrates probabilities, fitted on rows that were not trained on."""
 
 from __future__ import annotations
 

@@ -128,8 +128,10 @@ def judge_folds(
 
 
 def _where(counted: Array, rows: Array) -> Array:
+    """Return those of the rows that count."""
     return rows[counted[rows]]
 
 
 def _numbered(pairs: Sequence[tuple[Array, Array]]) -> list[Fold]:
+    """Return folds with their numbers."""
     return [Fold(number, len(pairs), train, test) for number, (train, test) in enumerate(pairs, 1)]

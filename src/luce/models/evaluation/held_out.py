@@ -33,11 +33,11 @@ class HeldOutPredictions(NamedTuple):
     rows : (n,) array of int
         Their places in the table.
     fold : (n,) array of int
-        Which of the folds each was in; the temperature of a fold's rows is fitted to the others.
+        Number of the fold of each; the temperature of a fold's rows is fitted to the other folds.
     true : (n,) array of int or (n, K) array
         Codes of the classes, or the share of each class.
     weights : (n,) array or None
-        What each row counts for.
+        Weights of the rows.
     log_probabilities : (n, K) array
         Logarithms of the probabilities that the model gave.
     baseline : (n, K) array
@@ -83,7 +83,7 @@ def cross_validated(
     each : callable, optional
         Called with the number of finished folds and of all folds.
     weights_name : str
-        What the estimator's `fit` calls the weights.
+        Name of the weights among the arguments of the estimator's `fit`.
     """
     soft = np.asarray(y, float) if is_table(y) else None
     labels = plain_labels(y) if soft is None else soft.argmax(axis=1)
@@ -161,6 +161,7 @@ def _method(folds: int, alone: int) -> str:
 
 
 def _temperature(predictions: HeldOutPredictions, rows: Array) -> float:
+    """Return the temperature of some rows, 1 where every row is right, so that the loss has no minimum in it."""
     logs, true = predictions.log_probabilities[rows], predictions.true[rows]
     of_true = (logs * true).sum(axis=1) if true.ndim == 2 else logs[np.arange(len(logs)), true]
     if (of_true >= logs.max(axis=1, initial=-np.inf)).all():

@@ -1,6 +1,6 @@
-"""Every measure of predictions once, each with its standard error: of all rows, of each class, of bins of confidence.
+"""The measures of predictions, each with its standard error: of all rows, of each class, of bins of confidence.
 
-A function takes first what was predicted, an array with an entry for each outcome, then the `Outcomes` themselves.
+A function takes the predictions first, an array with an entry for each outcome, then the `Outcomes`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def outcomes(true: Array, weights: Array | None = None) -> Outcomes:
 
 
 def scores(true: Array, probabilities: Array, weights: Array | None = None) -> Scores:
-    r"""Measure probabilities by what happened.
+    r"""Measure probabilities against the true classes.
 
     Each measure θ is to first order a mean over rows,
     :math:`\hat\theta - \theta \approx \sum_i w_i \psi_i / \sum_i w_i`, and its standard error is the root of
@@ -344,11 +344,13 @@ def _counts(predicted: Array, truth: Outcomes, n_classes: int) -> tuple[Array, A
 
 
 def _mean(values: Array, truth: Outcomes) -> Score:
+    """Return the weighted mean of a value for each outcome, with its error."""
     value = np.average(values, weights=truth.mass)
     return _score(value, values - value, truth) if np.isfinite(value) else Score(float(value), np.nan)
 
 
 def _score(value: float, psi: Array, truth: Outcomes) -> Score:
+    """Return a measure with the error that its ψ for each outcome gives."""
     return Score.linearised(value, truth.by_row(truth.mass * psi), float(truth.mass.sum()))
 
 

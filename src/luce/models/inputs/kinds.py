@@ -1,4 +1,4 @@
-"""Names of the types of arrays, and of what users hand in, which is more than a type checker knows."""
+"""Names for the types of arrays, and for what users hand in, which no type describes."""
 
 from __future__ import annotations
 

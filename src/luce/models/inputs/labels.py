@@ -1,4 +1,4 @@
-"""Labels as people have them, from any library, as one plain array; what is no label is an error with its place."""
+"""Labels from any library as an array of NumPy's own types; what is no label is an error with its place."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def check_kind(labels: Array, classes: Array) -> None:
 
 
 def _kind_of(values: Array) -> str:
+    """Return the kind of an array of labels."""
     names = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text"}
     if values.dtype == object and values.size:
         return _kind(values.flat[0])
@@ -126,12 +127,14 @@ def as_objects(y: Labels) -> Array:
 
 
 def _column(values: list[object]) -> Array:
+    """Return a list as an array of objects, (N,), whatever they are."""
     found = np.empty(len(values), object)
     found[:] = values
     return found
 
 
 def _types(values: Array) -> set[type]:
+    """Return the types that occur among objects."""
     return set(map(type, values.tolist()))
 
 
@@ -147,6 +150,7 @@ def _missing(values: Array) -> Array:
 
 
 def _is_missing(value: object) -> bool:
+    """Tell whether one label is missing."""
     if value is None or type(value).__name__ in MISSING:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
@@ -155,6 +159,7 @@ def _is_missing(value: object) -> bool:
 
 
 def _kind(value: object) -> str:
+    """Return the kind of one label."""
     return next((name for name, types in LABEL_KINDS if isinstance(value, types)), type(value).__name__)
 
 

@@ -1,4 +1,4 @@
-"""Rows and their weights as a classifier takes them: what scikit-learn's validation refuses is said with its place."""
+"""Rows and their weights, checked by scikit-learn; what it refuses is said with its place."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def checked_weights(sample_weight: Weights, X: Features) -> Array | None:
 
 
 def _refuse_masked(name: str, values: object) -> None:
+    """Raise ValueError for masked values, with the first place."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         first = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
         count = int(np.ma.getmaskarray(values).sum())
@@ -112,6 +113,7 @@ def _refuse_nat(X: Features, names: Sequence[object]) -> None:
 
 
 def _names(X: Features) -> list[object]:
+    """Return the names of the columns of a frame, none of anything else."""
     names = getattr(X, "columns", None)
     return [] if names is None or callable(names) else list(names)
 
@@ -145,6 +147,7 @@ def _place(X: Features, names: Sequence[object], text: str) -> str | None:
 
 
 def _number(value: SupportsFloat | str | None) -> float | None:
+    """Return a value as a number: NaN for a missing one, None for text, 0 for what else is no number."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return float("nan")
     try:
@@ -154,6 +157,7 @@ def _number(value: SupportsFloat | str | None) -> float | None:
 
 
 def _not_finite(values: Array, places: Array, names: Sequence[object]) -> str | None:
+    """Return a sentence about the first of the values that are not finite, None where there are none."""
     if not len(values):
         return None
     missing = bool(np.isnan(values[0]))
@@ -165,4 +169,5 @@ def _not_finite(values: Array, places: Array, names: Sequence[object]) -> str | 
 
 
 def _column(column: int, names: Sequence[object]) -> str:
+    """Return what a column is called in an error."""
     return f"column {names[column]!r}" if names else f"column {column}"

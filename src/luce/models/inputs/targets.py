@@ -1,4 +1,4 @@
-"""What a classifier learns to predict: labels of any kind, distributions over the classes, or several labels a row."""
+"""The targets of a classifier: labels of any kind, distributions over the classes, or several labels a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-5  # by which probabilities may miss a sum of 1
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of the rows that count.
+    """The checked targets of the rows that count.
 
     Attributes
     ----------
@@ -111,6 +111,7 @@ def _of_table(
     dtype: npt.DTypeLike,
     classes: Array | None,
 ) -> Targets:
+    """Return the targets of a table; a frame's columns are brought to the order of the classes."""
     names = getattr(y, "columns", None)
     table = _probabilities(y, dtype, distributions=loss == "softmax")
     if classes is None:
@@ -137,6 +138,7 @@ def _of_labels(
     dtype: npt.DTypeLike,
     classes: Array | None,
 ) -> Targets:
+    """Return the targets of labels, as numbers of their classes."""
     y = plain_labels(y)
     check_classification_targets(y)
     labels = column_or_1d(y, warn=True)
@@ -167,6 +169,7 @@ def _order(names: Sequence[object], classes: Array) -> list[int]:
 
 
 def _probabilities(y: Labels, dtype: npt.DTypeLike, *, distributions: bool) -> Array:
+    """Return a table as probabilities of a dtype; distributions are divided by their sums, which are close to 1."""
     try:
         table = np.asarray(y, dtype=dtype)
     except (TypeError, ValueError) as error:
@@ -191,6 +194,7 @@ def _probabilities(y: Labels, dtype: npt.DTypeLike, *, distributions: bool) -> A
 def _weighted(
     table: Array, weights: Array | None, class_weight: ClassWeights | str, classes: Array
 ) -> tuple[Array, Array]:
+    """Return distributions and weights of rows in which each class counts by its weight."""
     weights = np.ones(len(table)) if weights is None else weights
     masses = weights @ table
     if isinstance(class_weight, str):
@@ -203,6 +207,7 @@ def _weighted(
 
 
 def _class_weights(class_weight: ClassWeights | str, classes: Array, codes: Array, weights: Array) -> Array:
+    """Return the weight of each class, (K,), where targets are class numbers."""
     if isinstance(class_weight, str):
         masses = np.bincount(codes, weights=weights, minlength=len(classes))
         return np.asarray(np.divide(weights.sum() / len(classes), masses, out=np.ones(len(classes)), where=masses > 0))
@@ -210,6 +215,7 @@ def _class_weights(class_weight: ClassWeights | str, classes: Array, codes: Arra
 
 
 def _given(class_weight: ClassWeights, classes: Array) -> Array:
+    """Return the weights of the classes that a mapping gives, 1 for those that it leaves out."""
     labels = classes.tolist()
     strangers = [name for name in class_weight if name not in labels]
     if strangers and any(label not in class_weight for label in labels):

@@ -1,4 +1,4 @@
-"""From rows and parts to the minimum: which space, precision and solver, put together in one place."""
+"""The minimisation of a linear objective: the choice of its space, its precision and its solver."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class LinearProblem:
     in_row_space : bool
         Whether fewer rows than features may be solved in the space of the rows.
     scaling : (μ, σ) or None
-        Of the columns, where it is given beforehand.
+        Means and deviations of the columns, where they are given beforehand.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class LinearProblem:
         start: tuple[Vector, Vector] | None = None,
         callback: Callable[[Iterate[Place]], None] | None = None,
     ) -> Solution[Place]:
-        """Minimise.
+        """Minimise the objective for one strength of the penalty.
 
         Parameters
         ----------
         C, solver, tol, max_iter : float, str, float, int
             As for `luce.SoftmaxClassifier`.
         start : (W, b) or None
-            As a `Solution` holds them; None for zeros.
+            Where to start, as a `Solution` holds it; None for zeros.
         callback : callable, optional
             Called with each `Iterate`.
 
@@ -167,12 +167,14 @@ class LinearProblem:
         return found._replace(columns=found.columns[:0])  # those of the row space have no names
 
     def _start(self, objective: LinearObjective, start: tuple[Vector, Vector] | None) -> Vector:
+        """Return the parameters to start from."""
         if start is None:
             return objective.start()
         shown = start if self._row_space is None else self._row_space.into(*start)
         return objective.start(*self.parts.coordinates.taken(*shown))
 
     def _solver_name(self, objective: LinearObjective) -> str:
+        """Return the solver that suits the size of an objective."""
         if self.parts.penalty.l1_ratio:
             return ProximalNewton.name
         if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:
@@ -181,6 +183,7 @@ class LinearProblem:
         return "quasi-newton" if many_rows or self.parts.loss.n_scores >= KEPT_CLASSES else "newton-cg"
 
     def _threads(self) -> AbstractContextManager[None]:
+        """Return a context in which products have the threads that suit their size."""
         return blas_threads(1 if self._serial else self.parts.n_threads)
 
 

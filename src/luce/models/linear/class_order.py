@@ -1,4 +1,4 @@
-"""Whether the batches of a stream come in an order that lets a model forget: rows sorted by their class."""
+"""The test whether the rows of a stream come sorted by class, an order in which a model forgets classes."""
 
 from __future__ import annotations
 

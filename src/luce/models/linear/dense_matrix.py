@@ -39,6 +39,7 @@ class DenseMatrix:
         return DenseMatrix(self.X.astype(np.float32, copy=False), self.n_threads)
 
     def _block(self, rows: slice | Indices) -> Array:
+        """Return a block of rows in the dtype of the products."""
         return self.X[rows].astype(self.dtype, order="C") if self.converts else self.X[rows]
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
@@ -94,6 +95,7 @@ class DenseMatrix:
         return guess + first if centred else guess, scale
 
     def _sums(self, guess: Vector, share: Array) -> tuple[Vector, Vector]:
+        """Return the weighted sums of the deviations from a guess of the means, and of their squares."""
         first, second = np.zeros_like(guess), np.zeros_like(guess)
         step = max(1, MOMENT_ENTRIES // max(1, len(guess)))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):

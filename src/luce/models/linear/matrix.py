@@ -1,4 +1,4 @@
-"""The data as the design sees them: rows times few columns, the transpose of that, and the moments of the columns."""
+"""The protocol of the data: rows times few columns, the transpose of that, and the moments of the columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the ra
 
 
 class Matrix(Protocol):
-    """What the design asks of the data; rows come as slices (no copy) or as indices (a copy of those rows)."""
+    """The operations on the data; rows are slices, which copy nothing, or indices, which copy those rows."""
 
     shape: tuple[int, int]
     dtype: DType  # of the products

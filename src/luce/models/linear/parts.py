@@ -1,4 +1,4 @@
-"""Which loss, weights and penalty a model's options stand for: the one place that knows them by name."""
+"""The loss, weights and penalty that a model's options stand for; no other file knows the options by name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Parts", "parts_of"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a linear problem is put together from, beside its rows.
+    """The parts that a linear problem is put together from, beside its rows.
 
     Attributes
     ----------
     loss : Loss
-        With the targets of the rows.
+        The loss, which holds the targets of the rows.
     coordinates : Coordinates
         The rows of weights that are free.
     penalty : ElasticNet

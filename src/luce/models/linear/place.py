@@ -99,6 +99,7 @@ class Place:
 
     @property
     def _product_design(self) -> Design:
+        """Return the design that products use: in single precision where classes are many and the columns allow it."""
         design = self.objective.design
         wide = (
             self.objective.loss.n_scores >= KEPT_CLASSES
@@ -145,15 +146,18 @@ class Place:
         return strong_cost(self)
 
     def _in_dtype(self, parameters: Vector) -> tuple[Array, Array]:
+        """Return (W, b) for parameters in the dtype of the products."""
         coef, intercept = self.objective.coefficients(parameters)
         dtype = self.objective.design.matrix.dtype
         return coef.astype(dtype, copy=False), intercept.astype(dtype, copy=False)
 
     def _pulled_back(self, pieces: Iterator[tuple[slice, Array]], design: Design | None = None) -> Vector:
+        """Return the derivative in the parameters for the derivatives in the scores."""
         objective = self.objective
         full = (design or objective.design).pull_back(pieces, objective.loss.n_scores)
         return objective.coordinates.gather(full).ravel()
 
     def _decay(self, vector: Vector) -> Vector:
+        """Return the ridge times a vector: the gradient of the penalty."""
         decay: Vector = vector * np.tile(self.objective.ridge, self.objective.coordinates.n_rows)
         return decay

@@ -1,4 +1,4 @@
-"""Whether single precision is enough for the scores of float32 data, or their values must be taken to double first.
+"""The tests whether single precision is enough for the scores of float32 data, or double is needed.
 
 A score Σ_j x_j w_j + b of magnitude 1 keeps its digits in float32 if no part of it is much larger: parts that cancel
 leave their rounding errors behind. So columns that lie far from 0 for their width, or whose width leaves the range of

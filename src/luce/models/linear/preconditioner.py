@@ -88,6 +88,7 @@ def _sample_rows(place: Scored) -> int:
 
 
 def _mean_curvature(place: Scored) -> Precondition:
+    """Return the weak map: one mean curvature for all rows and classes."""
     objective, design = place.objective, place.objective.design
     spread = float(sum(_row_curvature(place, rows, scores).sum(dtype=np.float64) for rows, scores in place.scores()))
     curvature = max(spread / objective.loss.free_scores, float(np.finfo(np.float64).tiny) ** 0.5)
@@ -101,6 +102,7 @@ def _mean_curvature(place: Scored) -> Precondition:
 
 
 def _whole_hessian(place: Scored) -> Precondition:
+    """Return the strong map by the whole Hessian of a sample of the rows."""
     objective, design = place.objective, place.objective.design
     curvature = np.concatenate([_row_curvature(place, rows, scores) for rows, scores in place.scores()])
     rows, factors = _sample_by_weight(curvature, _sample_rows(place))
@@ -114,6 +116,7 @@ def _whole_hessian(place: Scored) -> Precondition:
 
 
 def _class_blocks(place: Scored) -> Precondition:
+    """Return the strong map by each class's own block of the Hessian, of a sample of the rows that count for it."""
     objective, design = place.objective, place.objective.design
     classes, columns = objective.loss.n_scores, design.n_columns
     weights = np.empty((classes, design.n_rows), np.float32)
@@ -166,6 +169,7 @@ def _invert(block: Array, diagonal: Vector) -> None:
 
 
 def _diagonals(place: Scored) -> Precondition:
+    """Return the strong map by the diagonals of the classes' blocks."""
     objective, design = place.objective, place.objective.design
     total = np.zeros((objective.loss.n_scores, design.n_columns))
     for rows, scores in place.scores():

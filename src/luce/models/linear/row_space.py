@@ -1,4 +1,4 @@
-r"""Fewer rows than features: the same problem with as many features as rows.
+r"""The row space: where rows are fewer than features, the same problem with as many features as rows.
 
 The gradient of the loss and of the L2 penalty both lie in the span of the (centred) rows, so the minimum does too
 (Kimeldorf & Wahba 1971, the representer theorem): W = V Bᵀ with B an orthonormal basis of the rows' span and ‖W‖ = ‖V‖.
@@ -80,5 +80,6 @@ class RowSpace:
         return coef @ self._basis(), intercept + coef @ self._centre
 
     def _basis(self) -> Array:
+        """Return B, (D, rank)."""
         pivots = self._X[self._pivots] - self._centre
         return np.asarray(linalg.solve_triangular(self._triangle, pivots, lower=True).T)

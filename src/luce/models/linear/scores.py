@@ -56,6 +56,7 @@ def scores(X: Features, coef: DenseOrSparse, intercept: Array, n_threads: int | 
 
 
 def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None) -> Array:
+    """Return the scores of float32 rows, in float64 where a block of rows needs it."""
     small = coef.astype(np.float32), intercept.astype(np.float32)
     if numbers_suit_single(X, coef, intercept):
         return _of(X, *small) if sparse.issparse(X) else DenseMatrix(X, n_threads).scores(slice(0, len(X)), *small)
@@ -70,6 +71,7 @@ def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None
 
 
 def _blocks(X: Features) -> Iterator[DenseOrSparse]:
+    """Yield the rows a block at a time."""
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
     step = max(1, SCORED_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
@@ -78,6 +80,7 @@ def _blocks(X: Features) -> Iterator[DenseOrSparse]:
 
 
 def _of(X: Features, coef: DenseOrSparse, intercept: Array) -> Array:
+    """Return X coefᵀ + intercept as an array, whichever of the two is sparse."""
     product = X @ coef.T
     is_sparse: bool = sparse.issparse(product)
     return np.asarray((product.toarray() if is_sparse else np.asarray(product)) + intercept)

@@ -1,4 +1,4 @@
-"""Whether classes are separable, so that without a penalty the objective has no minimum."""
+"""The test whether classes are separable: then the objective has no minimum without a penalty."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ class SparseMatrix:
         return SparseMatrix(self.X, self.n_threads, np.float64)
 
     def _block(self, rows: slice) -> tuple[SparseRows, slice]:
+        """Return a block of rows in the dtype of the products: a matrix, and which rows of it."""
         if not self.converts:
             return self._products, rows
         return SparseRows(self.X[rows].astype(self.dtype), n_threads=self.n_threads), slice(0, rows.stop - rows.start)

@@ -1,4 +1,4 @@
-"""Sparse rows times a few dense columns, and the transpose of that: what a linear model spends its time in on text.
+"""Sparse rows times a few dense columns, and the transpose of that, where a linear model of text spends its time.
 
 With X ∈ R^(N×D) of which few entries are stored, W ∈ R^(D×K) one row per feature, b ∈ R^K and G ∈ R^(N×K),
 
@@ -175,11 +175,11 @@ class _Compressed(NamedTuple):
     value: Array
 
     def block(self, first: int, last: int) -> _Compressed:
-        """Rows first … last − 1, as views."""
+        """Return the rows first … last − 1, as views."""
         return self._replace(start=self.start[first : last + 1])
 
     def transposed(self, columns: int) -> _Compressed:
-        """The same for the transpose of the matrix, which has so many columns."""
+        """Return the form of the transpose of the matrix, which has so many columns."""
         begin, end = int(self.start[0]), int(self.start[-1])
         parts = (self.value[begin:end], self.indices[begin:end], self.start - begin)
         turned = sparse.csr_array(parts, shape=(len(self.start) - 1, columns)).tocsc()
@@ -191,7 +191,7 @@ class _Compressed(NamedTuple):
 
 
 def _checked(X: Features, rows: int, columns: int) -> _Compressed:
-    """The arrays of a matrix in CSR form, or of the transpose of one in CSC form."""
+    """Return the arrays of a matrix in CSR form, or of the transpose of one in CSC form, once they are checked."""
     start, index, value = np.ascontiguousarray(X.indptr, np.int64), X.indices, X.data
     if start.shape != (rows + 1,) or start[0] != 0 or np.any(start[1:] < start[:-1]):
         raise ValueError(f"X: indptr should rise from 0 in {rows + 1} steps")

@@ -1,4 +1,4 @@
-r"""Learning from batches that are seen once.
+r"""The classifier that learns from batches, each of which is seen once.
 
 Sequential Laplace approximation: after the batches so far, the objective's sum over their rows and its penalty are
 stood for by a quadratic, ½ (θ − θ₀)ᵀ A (θ − θ₀), θ₀ its minimum. A new batch is added exactly, the sum is minimised by
@@ -43,7 +43,7 @@ class Kept(TypedDict):
 
 
 class Stream:
-    """What batches have left: θ₀, A, and the scale of the columns, which the first batch gives.
+    """The quadratic that the batches so far have left, θ₀ and A, and the scale of the columns, from the first batch.
 
     Parameters
     ----------
@@ -125,14 +125,17 @@ class Stream:
         return np.asarray(np.matmul(A, vector.reshape(len(A), -1, 1)).ravel())
 
     def _scaling(self) -> tuple[Vector, Vector] | None:
+        """Return the scale of the columns, None before the first batch."""
         return None if self.centre is None or self.scale is None else (self.centre, self.scale)
 
     def _empty(self, rows: int, columns: int) -> Vector:
+        """Return zeros in the form in which A is held: whole, a block for each class, or the diagonal."""
         if rows * columns <= WHOLE_PARAMETERS:
             return np.zeros((rows * columns,) * 2)
         return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCK_NUMBERS else rows * columns)
 
     def _add_diagonal(self, diagonal: Vector) -> None:
+        """Add a diagonal to A, in the form in which it is held."""
         A = self.curvature
         assert A is not None
         if A.ndim == 1:
@@ -144,6 +147,7 @@ class Stream:
             A[:, inside, inside] += diagonal.reshape(len(A), -1)
 
     def _add(self, place: Place, total: float) -> None:
+        """Add a batch's Hessian, times its weight, to A in the form in which it is held."""
         A = self.curvature
         assert A is not None
         if A.ndim == 1:

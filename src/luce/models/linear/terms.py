@@ -1,4 +1,4 @@
-"""What an objective is made of: rows, a loss of their scores, free weights and penalties, in a solver's parameters."""
+"""The terms of an objective: rows, a loss of their scores, free weights and penalties, in a solver's parameters."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class NewtonCG:
         self._precondition: Precondition | None = None
 
     def penalty(self, objective: Objective[Place]) -> Penalty:
-        """Return the part that is none: the objective is smooth."""
+        """Return a penalty of 0: the objective is smooth."""
         return Smooth()
 
     def decrement(self, place: HasProducts) -> float:

@@ -14,9 +14,7 @@ from luce.models.solvers.protocol import HasProducts, Objective, Penalty, Place,
 __all__ = ["QuasiNewton"]
 
 KEPT_PAIRS = 10
-SLOWEST_PACE = (
-    0.5  # powers of ten that the squared decrement should fall by in a pass, or else the preconditioner is renewed
-)
+SLOWEST_PACE = 0.5  # powers of ten that the squared decrement falls by in a pass, or the preconditioner is renewed
 PATIENCE = 30  # iterations
 CHEAP_PASSES = 3.0  # passes that the strong preconditioner may cost to be taken at once
 
@@ -45,7 +43,7 @@ class QuasiNewton:
         self._first = np.inf  # the squared decrement when the preconditioner was new
 
     def penalty(self, objective: Objective[Place]) -> Penalty:
-        """Return the part that is none: the objective is smooth."""
+        """Return a penalty of 0: the objective is smooth."""
         return Smooth()
 
     def decrement(self, place: HasProducts) -> float:
@@ -75,6 +73,7 @@ class QuasiNewton:
         return -step, 1
 
     def _remember(self, place: HasProducts) -> None:
+        """Take down the change of parameters and gradient since the last place."""
         last, self._last = self._last, place
         self._iterations += 1
         if last is None:
@@ -89,6 +88,7 @@ class QuasiNewton:
             self._pairs.append((moved, change, curvature))
 
     def _inverse_times(self, gradient: Vector, precondition: Precondition) -> Vector:
+        """Return the approximate inverse Hessian times a gradient, by the two-loop recursion."""
         left, lengths = gradient.copy(), []
         for moved, change, curvature in reversed(self._pairs):
             lengths.append(float(moved @ left) / curvature)

@@ -1,7 +1,7 @@
-"""A good place to start: the minima over samples of the rows, coarse to fine.
+"""The start of a walk over many rows: the minima over samples of them, coarse to fine.
 
-The minimum over m of N rows is off by the sampling error of m rows, some P/2m of the objective. Walking there costs m/N
-of a walk over all rows, and what the solver learned of the curvature stays with it.
+The minimum over m of N rows is off by the sampling error of m rows, about P/(2m) in the objective. A walk there costs
+m/N of one over all rows, and the solver keeps what it learned of the curvature.
 """
 
 from __future__ import annotations

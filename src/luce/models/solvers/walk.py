@@ -16,9 +16,7 @@ Walked = TypeVar("Walked", bound=Place)
 There = TypeVar("There", bound=Place, covariant=True)
 
 STALE_MARGIN = 4.0  # margin for a curvature of the place before: that of separable classes falls by a factor e a step
-NEGLIGIBLE_VALUE = (
-    1e-8  # an objective below this counts as this: with separable classes and no penalty it falls for ever
-)
+NEGLIGIBLE_VALUE = 1e-8  # a smaller objective counts as this: of separable classes without a penalty it falls for ever
 
 
 @dataclass(frozen=True)

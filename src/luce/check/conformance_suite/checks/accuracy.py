@@ -35,6 +35,8 @@ def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **descri
 
 
 def _enter_accuracy(dtype: str) -> None:
+    """Enter the checks of a dtype that numbers are computed in."""
+
     def entered(name: str, what: str, quantity: str, limit: float) -> None:
         @check(f"accurate {name}, {dtype}", f"{what} within {limit:g} eps, whatever the logits")
         def run(t: Trial) -> None:
@@ -74,6 +76,8 @@ for _dtype in ("float64", "float32"):
 
 
 def _enter_narrow(dtype: str) -> None:
+    """Enter the check of a dtype of 16 bits."""
+
     @check(dtype, "losses and gradients are the true ones, rounded once: no more than 8 eps of float32 beside that")
     def narrow(t: Trial) -> None:
         t.require_dtype(dtype)

@@ -61,11 +61,14 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Native], list[
 
 
 def _judge_parts(t: Trial, found: Sequence[Array], exact: Native) -> None:
+    """Hold the parts of a derivative against the oracle's."""
     for name, got in zip(("input", "linear_weight", "linear_bias"), found, strict=False):
         t.judge(name, got, getattr(exact, name), t.dtype)
 
 
 def _enter_gradient(name: str, what: str, bias: bool) -> None:
+    """Enter a check of a layer's gradients, with or without a bias."""
+
     @check(name, what)
     def run(t: Trial) -> None:
         with t.attempt(""):

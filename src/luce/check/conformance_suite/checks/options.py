@@ -33,6 +33,8 @@ TARGET_KINDS = {
 
 
 def _enter_kind(kind: str, name: str) -> None:
+    """Enter the check of a kind of target."""
+
     @check(name, cases.TARGETS[kind].reason)
     def run(t: Trial) -> None:
         t.everything(t.problem(target=kind))
@@ -42,6 +44,8 @@ def _enter_kind(kind: str, name: str) -> None:
 
 
 def _enter_option(option: str, problems: Sequence[dict[str, OptionValue]]) -> None:
+    """Enter the check of an option."""
+
     @check(option, f"the option {option}, with every derivative that there is")
     def run(t: Trial) -> None:
         t.require(option)
