@@ -69,7 +69,7 @@ def test_into_and_back(kind, centred):
 def test_blocks_of_columns_add_up(monkeypatch):
     X, _, weight = drawn("full")
     whole = RowSpace(X, weight, True).rows
-    monkeypatch.setattr("luce.models.linear.row_space.COLUMNS", 7)
+    monkeypatch.setattr("luce.models.linear.row_space.COLUMNS_AT_A_TIME", 7)
     np.testing.assert_allclose(RowSpace(X, weight, True).rows, whole, atol=1e-9)
 
 
