@@ -378,7 +378,7 @@ class Block {
         }
     };
 
-    // Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
+    // Σ e·(x - x_ref) with x = slope·v: shifted by its value at a peak of p, it loses nothing there
     struct Inner {
         static constexpr bool kBare = false;
         const Exp<T> exp;
@@ -786,10 +786,14 @@ class Block {
         }
     }
 
-    // x at the maximum
+    // x at the maximum, where that has half of the mass. Elsewhere it may count for little in <p, |x|>, to whose digits
+    // products are held, and a difference to it would cost them.
     LUCE_INLINE void find_reference() {
+        double share[W];
+        wide_store(share, widen(exp.template term<false>(u_max, V{})) * inverse_sum);
         reference = splat(T(0));
         for (int l = 0; l < rows; ++l) {
+            if (share[l] < 0.5) continue;
             const std::int64_t place = top_position[l];
             if constexpr (Columns)
                 reference[l] = buffer.vector[place < 0 ? l : place];
