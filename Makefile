@@ -3,7 +3,7 @@
 #   make test   every test         make lint   every style and type check     make docs   every example of the documentation
 #   make fuzz   damaged tables and model files through the commands: SECONDS=600 SEED=1
 #   make bench  times beside other libraries, into benchmarks/results         make accuracy   errors in ulps, likewise
-#   make sanitize  the core under the address, undefined-behaviour and thread sanitizers of GCC, some 20 minutes
+#   make sanitize  the core under the address, undefined-behaviour and thread sanitizers of GCC
 #   make clean  remove what the verbs made
 # PYTHON=python3.12 chooses the interpreter, BENCH='--only "in place"' goes to the benchmarks, TEST='-k linear' to pytest.
 

@@ -39,15 +39,20 @@ auto on_rows(Operation operation, const Level& level) {
 // Class weights of which the largest is far from 1 lose a power of two to the rows' scales, where any size is at home:
 // what rows make of them in T, their share of a uniform target, say, could not hold it.
 template <class T>
-struct Balanced {
+class Balanced {
     std::vector<T> weight;
     std::vector<double> row_scale;
 
+  public:
     explicit Balanced(Form<T>& form) {
+        if (form.weight) balance(form);
+    }
+
+  private:
+    void balance(Form<T>& form) {
         constexpr int usual = sizeof(T) == 4 ? 20 : 200, most = 1000;
         T largest = 0;
-        for (std::int64_t j = 0; form.weight && j < form.classes; ++j)
-            largest = std::max(largest, std::abs(form.weight[j]));
+        for (std::int64_t j = 0; j < form.classes; ++j) largest = std::max(largest, std::abs(form.weight[j]));
         int power = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
         if (std::abs(power) <= usual) return;
         row_scale.assign(std::size_t(form.rows), 1.0);

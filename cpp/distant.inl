@@ -34,8 +34,7 @@ struct Distant {
     bool row[kLanes<T>];                     // which rows of the block
     // of a row's terms in the gradient, in the Hessian by difference to the mean,
     // and along it; and of its target
-    Scaled coefficient[kLanes<T>], curvature[kLanes<T>], along[kLanes<T>];
-    double target[kLanes<T>];
+    Scaled coefficient[kLanes<T>], curvature[kLanes<T>], along[kLanes<T>], target[kLanes<T>];
 };
 
 }  // namespace luce::LUCE_LEVEL

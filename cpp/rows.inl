@@ -655,17 +655,17 @@ class Block {
         for (int l = 0; l < rows; ++l) {
             after[l] = after_product[l] = 0;
             buffer.distant.row[l] = false;
-            double mass = job.z_loss == 0 ? 1 : 1 + 2 * job.z_loss * (std::abs(u[l]) + 20);  // α + 2ζ·lse, roughly
+            const double mass =
+                job.z_loss == 0 ? 1 : 1 + 2 * job.z_loss * (std::abs(u[l]) + 20);  // α + 2ζ·lse, roughly
             if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass) continue;
             if (mass > scales.kMost) {
                 buffer.distant.row[l] = some_distant = rescaled = true;
                 room[l] = T(Exp<T>::kWideRoom);
-                mass = 1;
+                continue;
             }
             if (scales.fit(g[l], h[l], mass)) continue;
             const auto b = scales.balanced(r[l], mass);
-            g[l] = b.gradient, h[l] = b.product, bend[l] = T(b.bend);
-            if (!buffer.distant.row[l]) room[l] = T(b.room);
+            g[l] = b.gradient, h[l] = b.product, bend[l] = T(b.bend), room[l] = T(b.room);
             after[l] = b.after, after_product[l] = b.after_product;
             rescaled = true;
         }
@@ -742,17 +742,18 @@ class Block {
 
     // The factors of distant rows. Beside so large an α + 2ζ·lse the two forms of a maximum's entry are the same.
     LUCE_APART void weigh_distant() {
-        double far[W], mass_of[W], inverse[W], s[W], curved[W], is_own[W];
-        wide_store(far, lse), wide_store(mass_of, alpha), wide_store(inverse, inverse_sum), wide_store(s, scale);
-        wide_store(curved, curved_scale), wide_store(is_own, own);
+        double far[W], mass_of[W], inverse[W], r[W], is_own[W];
+        wide_store(far, lse), wide_store(mass_of, alpha), wide_store(inverse, inverse_sum), wide_store(r, row_scale);
+        wide_store(is_own, own);
+        const Scaled temperature(scales.temperature), factor = Scaled(job.factor) / temperature;
         Distant<T>& d = buffer.distant;
         for (int l = 0; l < rows; ++l) {
             if (!d.row[l]) continue;
             const Scaled reach = std::abs(far[l]) < d.kFar ? Scaled(far[l]) : farthest(job, z_max[l]);
             const Scaled terms = (Scaled(job.z_loss, 1) * reach + mass_of[l]) * Scaled(inverse[l]);
-            d.coefficient[l] = terms * Scaled(s[l]), d.curvature[l] = terms * Scaled(curved[l]);
-            d.along[l] = Scaled(job.z_loss, 1) * Scaled(inverse[l]) * Scaled(curved[l]);
-            d.target[l] = s[l];
+            d.target[l] = Scaled(r[l]) * factor;
+            d.coefficient[l] = terms * d.target[l], d.curvature[l] = d.coefficient[l] / temperature;
+            d.along[l] = Scaled(job.z_loss, 1) * Scaled(inverse[l]) * d.target[l] / temperature;
             is_own[l] = 0, factors.impossible[l] = T(inverse[l] - inverse[l]);
         }
         own = wide_load<T>(is_own);
@@ -766,7 +767,7 @@ class Block {
             const int l = Columns ? k : row_of;
             if (!d.row[l] || std::signbit(e[k])) continue;  // an impossible class's is -0
             const double slope = capped ? double(t.slope[j + k]) : 1.0;
-            const double share = kSpread ? double(t.target[j + k]) * d.target[l] : 0.0;
+            const double share = kSpread ? d.target[l].times(t.target[j + k]) : 0.0;
             const auto in_u = [&](double times) { return d.coefficient[l].times(e[k] * times) - share * times; };
             g[k] = T(in_u(slope));
             if (!h) continue;

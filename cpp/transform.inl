@@ -157,9 +157,10 @@ struct Reciprocal {
 // is too small for the type, but not once it is divided by a temperature below 1, keeps its digits.
 template <class T>
 double lift(const Job<T>& job) {
+    if (job.softcap == 0) return 1;
     int of_temperature;
     std::frexp(job.temperature, &of_temperature);
-    return job.softcap != 0 ? std::ldexp(1.0, std::clamp(-of_temperature, 0, sizeof(T) == 4 ? 60 : 500)) : 1.0;
+    return std::ldexp(1.0, std::clamp(-of_temperature, 0, sizeof(T) == 4 ? 60 : 500));
 }
 
 template <class T>

@@ -123,14 +123,13 @@ def test_z_loss_at_the_end_of_the_range(z_loss, temperature, dtype):
             check(z, target, np.ones_like(z), **options, reduction="sum")
 
 
-@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("temperature", [1.0, 1e-3, 1e-6])
-def test_slopes_of_a_softcap_below_the_smallest_number(temperature, dtype):
-    """du/dz is below the type's numbers, but not what a small temperature makes of it."""
-    z = np.zeros((4, 5), dtype)
-    z[:, 1] = np.array([44.0, 47.0, 49.0, 51.0] if dtype == "float32" else [355.0, 365.0, 371.0, 374.0])
+def test_slopes_of_a_softcap_below_the_smallest_number(temperature):
+    """du/dz is below the numbers of float32, but not what a small temperature makes of it."""
+    z = np.zeros((4, 5), np.float32)
+    z[:, 1] = [44.0, 47.0, 49.0, 51.0]
     options = {"softcap": 1.0, "temperature": temperature, "reduction": "sum"}
-    for target in (np.ones(4, int), np.full(z.shape, 0.2, dtype)):
+    for target in (np.ones(4, int), np.full(z.shape, 0.2, np.float32)):
         check(z, target, np.ones_like(z), **options)
 
 
