@@ -36,19 +36,52 @@ auto on_rows(Operation operation, const Level& level) {
     };
 }
 
+// Class weights of which the largest is far from 1 lose a power of two to the rows' scales, where any size is at home:
+// what rows make of them in T, their share of a uniform target, say, could not hold it.
+template <class T>
+class Balanced {
+    std::vector<T> weight;
+    std::vector<double> row_scale;
+
+  public:
+    explicit Balanced(Form<T>& form) {
+        if (form.weight) balance(form);
+    }
+
+  private:
+    void balance(Form<T>& form) {
+        constexpr int usual = sizeof(T) == 4 ? 20 : 200, most = 1000;
+        T largest = 0;
+        for (std::int64_t j = 0; j < form.classes; ++j) largest = std::max(largest, std::abs(form.weight[j]));
+        int power = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
+        if (std::abs(power) <= usual) return;
+        row_scale.assign(std::size_t(form.rows), 1.0);
+        if (form.row_scale) std::copy_n(form.row_scale, form.rows, row_scale.begin());
+        for (const double r : row_scale)
+            if (r != 0 && std::isfinite(r)) power = std::clamp(power, -most - std::ilogb(r), most - std::ilogb(r));
+        for (double& r : row_scale) r = std::ldexp(r, power);
+        weight.assign(form.weight, form.weight + form.classes);
+        for (T& w : weight) w = std::ldexp(w, -power);
+        form.z_loss = std::ldexp(form.z_loss, -power), form.mass = std::ldexp(form.mass, -power);
+        form.weight = weight.data(), form.row_scale = row_scale.data();
+    }
+};
+
 }  // namespace
 
 template <class T>
-void run(Operation operation, const Job<T>& job, Threads threads) {
+void run(Operation operation, Job<T> job, Threads threads) {
+    const Balanced<T> weights(job);
     const auto step = on_rows<T>(operation, active_level());
     parallel_for(job.rows, chunk_rows(job.classes), threads, cost(job),
                  [&](std::int64_t begin, std::int64_t end) { step(job, begin, end); });
 }
-template void run(Operation, const Job<float>&, Threads);
-template void run(Operation, const Job<double>&, Threads);
+template void run(Operation, Job<float>, Threads);
+template void run(Operation, Job<double>, Threads);
 
 // A chunk is widened into a thread's own floats, computed there in place, and rounded once.
-void run(Operation operation, const HalfJob& job, Threads threads) {
+void run(Operation operation, HalfJob job, Threads threads) {
+    const Balanced<float> weights(job);
     const Level& level = active_level();
     const auto step = on_rows<float>(operation, level);
     const HalfKernels& half = job.half == Half::bfloat16 ? level.bfloat16 : level.float16;

@@ -10,8 +10,8 @@ namespace luce {
 enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
 
 template <class T>
-void run(Operation operation, const Job<T>& job, Threads threads);
-void run(Operation operation, const HalfJob& job, Threads threads);
+void run(Operation operation, Job<T> job, Threads threads);
+void run(Operation operation, HalfJob job, Threads threads);
 
 template <class T>
 void run(const SigmoidJob<T>& job, Threads threads);

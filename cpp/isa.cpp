@@ -7,15 +7,16 @@
 
 namespace luce {
 
+// Tables known to the compiler: nothing that was compiled for a level runs before the machine is known to have it.
 namespace baseline {
-Level level();
+extern const Level level;
 }
 #if defined(__x86_64__)
 namespace avx2 {
-Level level();
+extern const Level level;
 }
 namespace avx512 {
-Level level();
+extern const Level level;
 }
 #endif
 
@@ -27,13 +28,12 @@ struct Registry {
     std::atomic<const Level*> active{nullptr};
 
     Registry() {
-        std::vector<Level> built{baseline::level()};
+        std::vector<const Level*> built{&baseline::level};
 #if defined(__x86_64__)
-        built.push_back(avx2::level());
-        built.push_back(avx512::level());
+        built.insert(built.end(), {&avx2::level, &avx512::level});
 #endif
-        for (const Level& level : built)
-            if (level.supported()) levels.push_back(level);
+        for (const Level* level : built)
+            if (level->supported()) levels.push_back(*level);
     }
 
     const Level* find(const std::string& name) const {

@@ -123,7 +123,7 @@ void narrow_pull_back(const NarrowJob<T>& job, double* total, std::int64_t begin
 }
 
 template <class T>
-static NarrowKernels<T> narrow_kernels() {
+constexpr NarrowKernels<T> narrow_kernels() {
     return {narrow_scores<T>, narrow_pull_back<T>, kLanes<T>};
 }
 

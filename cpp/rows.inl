@@ -11,6 +11,7 @@
 //     (α + 2ζ·lse)·p_m - t_m = (Σ_{j≠m} t_j + 2ζ·lse) - (α + 2ζ·lse)·rest/s,
 // because p_m = 1 - rest/s. All loops are branch-free in the data; the results of a row depend on that row alone.
 
+#include "distant.inl"
 #include "transform.inl"
 
 namespace luce::LUCE_LEVEL {
@@ -26,17 +27,23 @@ template <class T>
 struct Scales {
     // what a coefficient may be multiplied by before it or an entry leaves the type
     static constexpr double kLeast = sizeof(T) == 4 ? 0x1p-60 : 0x1p-900, kMost = sizeof(T) == 4 ? 0x1p32 : 0x1p64;
-    static constexpr double kLargest = 0x1p1022;  // that 2ζ·lse is taken for
     const Job<T>& job;
+    double temperature;        // that is left by lifted slopes
     double gradient, product;  // factor/temperature, factor/temperature²
     double bend;               // of a softcap's curve: 1/softcap
-    bool usual;
+    bool usual;                // whether those of all rows fit
 
-    explicit Scales(const Job<T>& job_) : job(job_) {
-        gradient = job.factor / job.temperature;
-        product = gradient / job.temperature;
+    Scales(const Job<T>& job_, std::int64_t begin, std::int64_t end) : job(job_) {
+        temperature = job.temperature * lift(job);
+        gradient = job.factor / temperature;
+        product = gradient / temperature;
         bend = job.softcap != 0 ? 1 / job.softcap : 0.0;
-        usual = fit(gradient, product, 1);
+        bool fits = job.z_loss == 0;
+        for (std::int64_t row = begin; job.row_scale && row < end; ++row) {
+            const double r = job.row_scale[row];
+            fits &= r == 0 || fit(r * gradient, r * product, 1);
+        }
+        usual = fits && (job.row_scale || fit(gradient, product, 1));
     }
     static bool fit(double x) { return kLeast <= std::abs(x) && std::abs(x) <= kMost; }
     bool fit(double g, double h, double mass) const {
@@ -51,10 +58,10 @@ struct Scales {
     };
     Balanced balanced(double r, double mass) const {
         int of_r, of_factor, of_temperature, of_mass, of_cap = 0;
-        const double t = std::frexp(job.temperature, &of_temperature);
+        const double t = std::frexp(temperature, &of_temperature);
         const double g = std::frexp(r, &of_r) * std::frexp(job.factor, &of_factor) / t;
         const double c = std::frexp(job.softcap, &of_cap);
-        std::frexp(std::min(mass, kLargest), &of_mass);
+        std::frexp(mass, &of_mass);
         const int power = of_r + of_factor - of_temperature, curved = power - of_temperature;
         const int reach = power + of_mass;
         const int farthest = !job.product ? reach : of_mass + (bend == 0 ? curved : std::max(curved, power - of_cap));
@@ -67,7 +74,6 @@ struct Scales {
         b.gradient = std::ldexp(g, power - b.after);
         b.product = std::ldexp(g / t, curved - b.after_product);
         b.bend = bend == 0 ? 0.0 : std::ldexp(1 / c, b.after - b.after_product - of_cap);
-        if (mass > kLargest) b.after += 1200, b.after_product += 1200;  // infinity for all but what is 0
         return b;
     }
 };
@@ -107,6 +113,7 @@ class Block {
         static constexpr int kSpreadRows = Columns ? 1 : W;
         alignas(64) double sum[5][kSpreadRows][kLanes<double>] = {};
         alignas(64) T maximum[kSpreadRows][W] = {}, position[kSpreadRows][W] = {};
+        Distant<T> distant;
         std::vector<T> listed;  // logits of the listed classes, which the gradient may overwrite
         explicit Scratch(const Job<T>& job) : listed(std::size_t(job.slots) * W) {}
     };
@@ -188,7 +195,10 @@ class Block {
         if (job.loss)
             write(job.loss, row_scale * (job.z_loss == 0 ? loss : loss + wide_splat<T>(job.z_loss) * lse * lse));
         if (job.grad) {
-            sweep<Gradient>();
+            if (some_distant)
+                sweep<Gradient<true>>();
+            else
+                sweep<Gradient<false>>();
             patch_listed();
             deliver(buffer.grad, job.grad);
             rescale(job.grad, after);
@@ -205,11 +215,18 @@ class Block {
         widen_room();
         weigh_target();
         curvature = narrow(mass * curved_scale * inverse_sum);
-        along = narrow(wide_splat<T>(2 * job.z_loss) * (mean + widen(reference)) * curved_scale * inverse_sum);
-        if (job.grad)
-            sweep<Product<true>>();
+        const Row whole_mean = mean + widen(reference);
+        along = narrow(wide_splat<T>(2 * job.z_loss) * whole_mean * curved_scale * inverse_sum);
+        if (some_distant) {
+            double m[W];
+            wide_store(m, whole_mean);
+            for (int l = 0; l < rows; ++l)
+                if (buffer.distant.row[l]) buffer.distant.along[l] = buffer.distant.along[l] * Scaled(m[l]);
+        }
+        if (some_distant)
+            job.grad ? sweep<Product<true, true>>() : sweep<Product<false, true>>();
         else
-            sweep<Product<false>>();
+            job.grad ? sweep<Product<true, false>>() : sweep<Product<false, false>>();
         if (job.grad) {
             patch_listed();
             deliver(buffer.grad, job.grad);
@@ -357,13 +374,16 @@ class Block {
         }
     };
 
+    template <bool Far>
     struct Gradient {
         static constexpr bool kBare = false;
         const Exp<T> exp;
         const Factors f;
         const bool capped;
+        const Block& block;
+        const int row;
         LUCE_INLINE Gradient(const Block& b, int l)
-            : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped) {}
+            : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped), block(b), row(l) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -373,12 +393,13 @@ class Block {
                 V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
                 V g = gradient(f, t, j, e);
                 if (kPair && capped) g *= load(t.slope + j);
+                if constexpr (Far) block.put_distant(t, j, row, e, g, nullptr, V{});
                 store(t.grad + j, g);
             }
         }
     };
 
-    // Σ e·(x - x_ref) with x = slope·v: shifted by its value at the maximum, it loses nothing where p is peaked
+    // Σ e·(x - x_ref) with x = slope·v: shifted by its value at a peak of p, it loses nothing there
     struct Inner {
         static constexpr bool kBare = false;
         const Exp<T> exp;
@@ -399,13 +420,15 @@ class Block {
     };
 
     // slope·H_u·x + g_u·curve·v
-    template <bool WithGradient>
+    template <bool WithGradient, bool Far>
     struct Product {
         static constexpr bool kBare = false;
         const Exp<T> exp;
         const Factors f;
         const V reference, mean_offset, curvature, along, bend;
         const bool capped;
+        const Block& block;
+        const int row;
         LUCE_INLINE Product(const Block& b, int l)
             : exp(of(b.exp, l)),
               f(of(b.factors, l)),
@@ -414,7 +437,9 @@ class Block {
               curvature(of(b.curvature, l)),
               along(of(b.along, l)),
               bend(of(b.bend, l)),
-              capped(b.transform.capped) {}
+              capped(b.transform.capped),
+              block(b),
+              row(l) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -423,15 +448,17 @@ class Block {
                 const std::int64_t j = i + k * W;
                 V e = term(exp, t, j);
                 if constexpr (kSpread) e = mark_impossible(load(t.z + j), e);
-                V h = e * fma(curvature, (direction(t, j, capped) - reference) - mean_offset, along);
+                const V x = (direction(t, j, capped) - reference) - mean_offset;
+                V h = e * fma(curvature, x, along), g{};
                 if constexpr (kPair || WithGradient) {
-                    V g = gradient(f, t, j, e);
+                    g = gradient(f, t, j, e);
                     if (kPair && capped) {
                         h = h * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
                         g *= load(t.slope + j);
                     }
-                    if constexpr (WithGradient) store(t.grad + j, g);
                 }
+                if constexpr (Far) block.put_distant(t, j, row, e, g, &h, x);
+                if constexpr (WithGradient) store(t.grad + j, g);
                 store(t.product + j, h);
             }
         }
@@ -622,16 +649,21 @@ class Block {
     // would leave the type, the terms get more room, and what is still amiss is a power of two that the results get at
     // the end.
     LUCE_INLINE void balance() {
-        if (!job.row_scale && job.z_loss == 0 && scales.usual) return;
+        if (scales.usual) return;
         double r[W], u[W], g[W], h[W];
         wide_store(r, row_scale), wide_store(u, largest), wide_store(g, scale), wide_store(h, curved_scale);
         for (int l = 0; l < rows; ++l) {
             after[l] = after_product[l] = 0;
+            buffer.distant.row[l] = false;
             const double mass =
                 job.z_loss == 0 ? 1 : 1 + 2 * job.z_loss * (std::abs(u[l]) + 20);  // α + 2ζ·lse, roughly
-            if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass ||
-                scales.fit(g[l], h[l], mass))
+            if (!live(l) || r[l] * job.factor == 0 || !std::isfinite(r[l]) || mass != mass) continue;
+            if (mass > scales.kMost) {
+                buffer.distant.row[l] = some_distant = rescaled = true;
+                room[l] = T(Exp<T>::kWideRoom);
                 continue;
+            }
+            if (scales.fit(g[l], h[l], mass)) continue;
             const auto b = scales.balanced(r[l], mass);
             g[l] = b.gradient, h[l] = b.product, bend[l] = T(b.bend), room[l] = T(b.room);
             after[l] = b.after, after_product[l] = b.after_product;
@@ -693,12 +725,7 @@ class Block {
                 loss = loss + where_equal(v, zero, zero, v * (gap + log_sum));  // 0·∞ = 0
             }
         }
-        const Row most = wide_splat<T>(scales.kLargest);
-        Row slack = zero;
-        if (job.z_loss != 0) {
-            slack = wide_splat<T>(2 * job.z_loss) * lse;
-            slack = where_less(most, slack, most, where_less(slack, zero - most, zero - most, slack));
-        }
+        const Row slack = job.z_loss == 0 ? zero : wide_splat<T>(2 * job.z_loss) * lse;
         mass = alpha + slack;
         factors.coefficient = narrow(mass * inverse_sum * scale);
         factors.target_scale = narrow(scale);
@@ -709,7 +736,45 @@ class Block {
         own = where_less(own_form, other_form, where_equal(ties, one, one, zero), zero);
         factors.impossible = factors.coefficient - factors.coefficient;  // 0, or NaN in a row of NaN
         factors.iota = iota;
+        if (some_distant) weigh_distant();
         if constexpr (kSpread) factors.unique_top = narrow(own) == splat(T(1)) ? top_position : splat_int<T>(-1);
+    }
+
+    // The factors of distant rows. Beside so large an α + 2ζ·lse the two forms of a maximum's entry are the same.
+    LUCE_APART void weigh_distant() {
+        double far[W], mass_of[W], inverse[W], r[W], is_own[W];
+        wide_store(far, lse), wide_store(mass_of, alpha), wide_store(inverse, inverse_sum), wide_store(r, row_scale);
+        wide_store(is_own, own);
+        const Scaled temperature(scales.temperature), factor = Scaled(job.factor) / temperature;
+        Distant<T>& d = buffer.distant;
+        for (int l = 0; l < rows; ++l) {
+            if (!d.row[l]) continue;
+            const Scaled reach = std::abs(far[l]) < d.kFar ? Scaled(far[l]) : farthest(job, z_max[l]);
+            const Scaled terms = (Scaled(job.z_loss, 1) * reach + mass_of[l]) * Scaled(inverse[l]);
+            d.target[l] = Scaled(r[l]) * factor;
+            d.coefficient[l] = terms * d.target[l], d.curvature[l] = d.coefficient[l] / temperature;
+            d.along[l] = Scaled(job.z_loss, 1) * Scaled(inverse[l]) * d.target[l] / temperature;
+            is_own[l] = 0, factors.impossible[l] = T(inverse[l] - inverse[l]);
+        }
+        own = wide_load<T>(is_own);
+    }
+
+    // A vector's entries in distant rows, given its terms and x - <p, x>.
+    LUCE_APART void put_distant(const Tile<T>& t, std::int64_t j, int row_of, V e, V& g, V* h, V x) const {
+        const Distant<T>& d = buffer.distant;
+        const bool capped = kPair && transform.capped;
+        for (int k = 0; k < W; ++k) {
+            const int l = Columns ? k : row_of;
+            if (!d.row[l] || std::signbit(e[k])) continue;  // an impossible class's is -0
+            const double slope = capped ? double(t.slope[j + k]) : 1.0;
+            const double share = kSpread ? d.target[l].times(t.target[j + k]) : 0.0;
+            const auto in_u = [&](double times) { return d.coefficient[l].times(e[k] * times) - share * times; };
+            g[k] = T(in_u(slope));
+            if (!h) continue;
+            double sum = d.curvature[l].times(double(e[k]) * x[k] * slope) + d.along[l].times(e[k] * slope);
+            if (capped) sum += in_u(double(t.curve[j + k]) * bend[l] * t.vector[j + k]);
+            (*h)[k] = T(sum);
+        }
     }
 
     // One listed class of each row: its place in the block, its logit, its share of the target.
@@ -786,10 +851,14 @@ class Block {
         }
     }
 
-    // x at the maximum
+    // x at the maximum, where that has half of the mass. Elsewhere it may count for little in <p, |x|>, to whose digits
+    // products are held, and a difference to it would cost them.
     LUCE_INLINE void find_reference() {
+        double share[W];
+        wide_store(share, widen(exp.template term<false>(u_max, V{})) * inverse_sum);
         reference = splat(T(0));
         for (int l = 0; l < rows; ++l) {
+            if (share[l] < 0.5) continue;
             const std::int64_t place = top_position[l];
             if constexpr (Columns)
                 reference[l] = buffer.vector[place < 0 ? l : place];
@@ -1055,6 +1124,7 @@ class Block {
     Factors factors;
     V reference, mean_offset, curvature, along, bend;
     Row curved_scale;
+    bool some_distant = false;
     bool rescaled = false;  // whether results get the powers of two in `after` at the end
     int after[W], after_product[W];
     typename Transform<T>::About about[Columns || !kPair ? 1 : W];
@@ -1067,7 +1137,7 @@ enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics 
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
-    const Scales<T> scales(job);
+    const Scales<T> scales(job, begin, end);
     typename B::Scratch scratch(job);
     for (std::int64_t row = begin; row < end; row += B::rows_for(job.classes)) {
         B block(job, transform, scales, scratch, row, end);
@@ -1198,7 +1268,7 @@ static double total(const double* x, std::int64_t size) {
 }
 
 template <class T>
-Kernels<T> kernels() {
+constexpr Kernels<T> kernels() {
     return {run<Operation::cross_entropy, T>, run<Operation::hessian, T>,    run<Operation::softmax, T>,
             run<Operation::log_softmax, T>,   run<Operation::statistics, T>, run_sigmoid<T>};
 }

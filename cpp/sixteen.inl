@@ -52,7 +52,7 @@ void round_all(const float* __restrict from, std::uint16_t* __restrict to, std::
 }
 
 template <class H>
-HalfKernels half_kernels() {
+constexpr HalfKernels half_kernels() {
     return {widen_all<H>, round_all<H>};
 }
 

@@ -114,7 +114,7 @@ void gather(const SparseJob<T, I, Out>& job, std::int64_t begin, std::int64_t en
     gather_rows<kPanel * kLanes<Out>>(job, Source<T>(job.dense, job.columns, job.classes), 0, begin, end);
 }
 
-static SparseTable sparse_table() {
+constexpr SparseTable sparse_table() {
     return {{gather<float, std::int32_t, float>},   {gather<float, std::int64_t, float>},
             {gather<float, std::int32_t, double>},  {gather<float, std::int64_t, double>},
             {gather<double, std::int32_t, double>}, {gather<double, std::int64_t, double>}};

@@ -153,6 +153,16 @@ struct Reciprocal {
     N value;
 };
 
+// Under a softcap du/dz is kept times a power of two, and what derivatives are scaled by is divided by it: a slope that
+// is too small for the type, but not once it is divided by a temperature below 1, keeps its digits.
+template <class T>
+double lift(const Job<T>& job) {
+    if (job.softcap == 0) return 1;
+    int of_temperature;
+    std::frexp(job.temperature, &of_temperature);
+    return std::ldexp(1.0, std::clamp(-of_temperature, 0, sizeof(T) == 4 ? 60 : 500));
+}
+
 template <class T>
 class Transform {
     using Of = Working<T>;
@@ -175,7 +185,7 @@ class Transform {
         }
     };
 
-    explicit Transform(const Job<T>& job) : capped(job.softcap != 0) {
+    explicit Transform(const Job<T>& job) : capped(job.softcap != 0), lifted(4 * lift(job)) {
         if (!job.transformed()) return;
         int of_temperature, of_cap = 0;
         const double t = std::frexp(job.temperature, &of_temperature);
@@ -202,7 +212,8 @@ class Transform {
             if (capped) {
                 const Capped x(*this, z);
                 r.e_max[i] = x.decay.e;
-                r.u_max[i] = choose(z < D{}, -(ratio * x.tanh()), ratio * x.tanh());
+                const N u = ratio * x.tanh();
+                r.u_max[i] = choose(z < D{}, -u, u);
             } else {
                 r.u_max[i] = tempered(z, D{});
             }
@@ -212,7 +223,7 @@ class Transform {
         return r;
     }
 
-    // u - u_max as an unevaluated sum; under a softcap du/dz and d²u/dz², times temperature and times temperature·cap.
+    // u - u_max as an unevaluated sum; under a softcap du/dz and d²u/dz², times temperature (and cap) and lifted.
     // A class at -inf stays there.
     LUCE_APART void rows(const T* z, std::int64_t size, const About& row, T* u, T* low, T* slope, T* curve) const {
         const Vec<T> zero{}, nothing = splat(-std::numeric_limits<T>::infinity());
@@ -290,7 +301,7 @@ class Transform {
         const auto negative = of < D{};
         const N tanh = x.tanh(), u = ratio * tanh;
         const D s = rounded(x.sum());
-        slope = splat(4.0) * rounded(x.decay.e) / (s * s);
+        slope = splat(lifted) * rounded(x.decay.e) / (s * s);
         curve = splat(-2.0) * rounded(choose(negative, -tanh, tanh)) * slope;
         const N d = choose(negative, -u, u) + -row.u_max[part];
         return row.far ? far_below(x, row, part, d) : d;
@@ -305,6 +316,7 @@ class Transform {
         return choose(size(rounded(row.u_max[part])) > splat(Of::far), product, near);
     }
 
+    const double lifted;
     Reciprocal<N> temperature, cap;
     N ratio;  // cap/temperature
 };

@@ -33,17 +33,16 @@ static bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu
 #endif
 
 namespace luce::avx2 {
-Level level() {
-    return {"avx2",
-            supported,
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
+extern const Level level;
+constinit const Level level{"avx2",
+                            supported,
+                            kernels<float>(),
+                            kernels<double>(),
+                            total,
+                            sparse_table(),
+                            narrow_kernels<float>(),
+                            narrow_kernels<double>(),
+                            half_kernels<BFloat16>(),
+                            half_kernels<Float16>()};
 }  // namespace luce::avx2
 #endif

@@ -36,17 +36,16 @@ static bool supported() {
 #endif
 
 namespace luce::avx512 {
-Level level() {
-    return {"avx512",
-            supported,
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
+extern const Level level;
+constinit const Level level{"avx512",
+                            supported,
+                            kernels<float>(),
+                            kernels<double>(),
+                            total,
+                            sparse_table(),
+                            narrow_kernels<float>(),
+                            narrow_kernels<double>(),
+                            half_kernels<BFloat16>(),
+                            half_kernels<Float16>()};
 }  // namespace luce::avx512
 #endif

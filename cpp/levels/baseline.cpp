@@ -26,16 +26,15 @@ inline constexpr int kColumnClasses = 32;
 #include "../sparse.inl"
 
 namespace luce::LUCE_LEVEL {
-Level level() {
-    return {"baseline",
-            [] { return true; },
-            kernels<float>(),
-            kernels<double>(),
-            total,
-            sparse_table(),
-            narrow_kernels<float>(),
-            narrow_kernels<double>(),
-            half_kernels<BFloat16>(),
-            half_kernels<Float16>()};
-}
+extern const Level level;
+constinit const Level level{"baseline",
+                            [] { return true; },
+                            kernels<float>(),
+                            kernels<double>(),
+                            total,
+                            sparse_table(),
+                            narrow_kernels<float>(),
+                            narrow_kernels<double>(),
+                            half_kernels<BFloat16>(),
+                            half_kernels<Float16>()};
 }  // namespace luce::LUCE_LEVEL

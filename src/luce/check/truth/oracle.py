@@ -319,8 +319,11 @@ class CrossEntropy:
         rows, t = self._rows, self._target.t
         a, a_scale = self._pull()
         scale = a_scale * rows.p + t
-        others = (_total(t) - t) + 2 * self._zeta * rows.lse_scale + a_scale * rows.q
-        return Exact(a * rows.p - t, np.where(rows.unique_maximum, np.minimum(scale, others), scale))
+        beside = _total(t) - t
+        others = beside + 2 * self._zeta * rows.lse_scale + a_scale * rows.q
+        own = rows.unique_maximum & (others < scale).astype(bool)
+        value = np.where(own, beside + 2 * self._zeta * rows.lse - a * rows.q, a * rows.p - t)
+        return Exact(value, np.where(own, others, scale))
 
     def _finished(self, value: Multiprecision, scale: Multiprecision) -> Exact:
         """Return a derivative times ``r_i / D``; 0 for impossible classes and weightless rows, NaN for broken ones."""
