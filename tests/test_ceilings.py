@@ -25,7 +25,6 @@ LONG_FILES = {
 }
 # "file:function" -> why it may be longer, or have more parameters
 LONG_FUNCTIONS = {
-    "src/luce/check/truth/oracle.py:SigmoidCrossEntropy.__init__": "the definition, line by line",
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": CHECKS,
     "src/luce/cli/predict.py:predict": DOOR,

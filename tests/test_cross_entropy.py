@@ -13,7 +13,7 @@ from levels import at_every_level
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
 from luce.check.inputs.problems import FACTORS, ROWS, SIZES, DrawnProblem
-from luce.check.oracle import CrossEntropy, Exact, to_float
+from luce.check.oracle import CrossEntropy, Exact, softmax_jvp, to_float
 from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product, assert_same_bits, assert_within
 
 PAIRS = all_pairs(FACTORS)
@@ -194,6 +194,23 @@ def test_the_figure_of_the_readme():
     loss, grad = luce.cross_entropy_and_grad(np.array([[60, 0, 0, 0]], dtype=np.float32), [0])
     assert f"{loss:.1e}" == "2.6e-26"
     assert f"{grad[0, 0]:.1e}" == "-2.6e-26"
+
+
+@pytest.mark.parametrize("v", [10, 129, 1000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("softcap", [None, 2.0])
+@pytest.mark.parametrize("margin", [0.0, 3.0, 40.0])
+def test_products_with_columns_of_the_identity(margin, softcap, dtype, v):
+    """The row's own maximum may count for little: differences to the vector's entry there would lose v eps."""
+    logits = (margin * (np.arange(v) == 3) + np.zeros((v, 1))).astype(dtype)
+    options = {"softcap": softcap, "reduction": "sum"}
+    at = [0, 3, v // 2, v - 1]
+    vectors = 0.7 * np.eye(v, dtype=dtype)[at]
+    product = CrossEntropy(logits[at], at, **options).hvp(vectors)
+    for _ in at_every_level():
+        assert_product(luce.cross_entropy_hvp(logits[at], at, vectors, **options), product)
+        if softcap is None:
+            assert_product(luce.softmax_jvp(logits[at], vectors), softmax_jvp(logits[at], vectors))
 
 
 # Shapes, layouts, dtypes

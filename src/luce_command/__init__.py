@@ -1,7 +1,7 @@
-"""The command `luce`, outside the package, which can't be imported where the environment asks for what there is not.
+"""The command `luce`, which stands outside the package so that errors of importing it become one line.
 
-`LUCE_ISA` may name no level of this machine and `LUCE_NUM_THREADS` no number; and a person may lose patience while
-modules load.
+The import fails where `LUCE_ISA` names no level of this machine or `LUCE_NUM_THREADS` is no number, and may be
+interrupted while modules load.
 """
 
 from __future__ import annotations

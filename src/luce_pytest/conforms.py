@@ -10,10 +10,13 @@ What is not supported is skipped, with the reason, unless it is required.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from luce.check.conformance_suite.adapters import Conformable
 
 __all__ = ["conforms", "pytest_generate_tests"]
 
@@ -31,9 +34,12 @@ def conforms(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Return :func:`luce.check.assert_conforms` for the check whose turn it is."""
     from luce.check import assert_conforms
 
-    def run(fn: Any, framework: str | None = None, **options: Any) -> None:
+    def run(
+        fn: Conformable, framework: str | None = None, *, layer: bool | None = None, required: Iterable[str] = ()
+    ) -> None:
         __tracebackhide__ = True
-        for result in assert_conforms(fn, framework, only=request.param, **options).unsupported:
+        card = assert_conforms(fn, framework, layer=layer, only=request.param, required=required)
+        for result in card.unsupported:
             pytest.skip(result.detail)
 
     return run

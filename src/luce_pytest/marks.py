@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> Check | None:
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Check | None:
     """Take a marked function for a test of itself, whatever its parameters are called."""
     marks = list(getattr(obj, "pytestmark", ()))
     if isinstance(obj, pytest.MarkDecorator) and obj.args:  # marked with options, or what can't be marked: a module
-        obj, marks = obj.args[0], [obj.mark]
+        marks, obj = [obj.mark], obj.args[0]
     for mark in marks:
         if mark.name in CHECKS and collector.funcnamefilter(name):
             item: Check = Check.from_parent(collector, name=name, fn=obj, check=CHECKS[mark.name], options=mark.kwargs)
@@ -37,8 +37,16 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
 class Check(pytest.Item):
     """One function and what has to be true of it."""
 
-    def __init__(self, *, fn: Callable[..., Any], check: str, options: dict[str, Any], **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(
+        self,
+        name: str,
+        parent: pytest.Module | pytest.Class,
+        *,
+        fn: object,
+        check: str,
+        options: Mapping[str, object],
+    ) -> None:
+        super().__init__(name, parent)
         self.fn, self.check, self.options = fn, check, options
 
     def runtest(self) -> None:
@@ -47,8 +55,8 @@ class Check(pytest.Item):
 
         getattr(luce.check, self.check)(self.fn, **self.options)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The report alone: a traceback would show the checker."""
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> Any:
+        """Return the report alone: a traceback would show the checker."""
         return str(excinfo.value).strip() if excinfo.errisinstance(AssertionError) else super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

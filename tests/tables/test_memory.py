@@ -38,14 +38,14 @@ def test_what_is_available(tmp_path):
 def test_too_little_memory_names_the_stream(luce, monkeypatch):
     rng = np.random.default_rng(0)
     pl.DataFrame({"x": rng.normal(size=2000), "y": rng.integers(0, 2, 2000)}).write_csv("t.csv")
-    monkeypatch.setattr(memory, "available_memory", lambda: 31_999)
+    monkeypatch.setattr(memory, "available_memory", lambda: 47_999)
     result = luce("fit", "t.csv", "-t", "y")
     assert result.code == 2 and not Path("t.luce").exists()
     assert result.err == (
         "luce: t.csv: 2,000 rows of 1 features take about 0 MB of memory, 0 MB are there: "
         "--stream learns batch by batch\n"
     )
-    monkeypatch.setattr(memory, "available_memory", lambda: 32_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 48_000)
     assert luce("fit", "t.csv", "-t", "y").code == 0
     monkeypatch.setattr(memory, "available_memory", lambda: 0)
     assert luce("fit", "t.csv", "-t", "y", "--stream").code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from luce.check.assertions import assert_conforms, assert_gradient
@@ -41,7 +41,7 @@ _MODULES = ("adapters", "oracle", "plugin")
 """The public modules."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _MODULES:
         return importlib.import_module(f"luce.check.{name}")
     if name not in _HOMES:

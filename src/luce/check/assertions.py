@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from luce.check.conformance_suite.adapters import original
+from luce.check.conformance_suite.adapters import Conformable, original
 from luce.check.conformance_suite.scorecard import Scorecard
 from luce.check.conformance_suite.suite import conformance
 from luce.check.doctor.check_gradient import gradient
+from luce.derivation.quantities import OptionValue
 
 __all__ = ["assert_conforms", "assert_gradient"]
 
 
-def assert_gradient(fn: Any, **options: Any) -> None:
+def assert_gradient(fn: object, **options: OptionValue) -> None:
     """Fail with the diagnosis unless :func:`gradient` finds the function right; for people's own tests.
 
     Parameters
@@ -39,7 +39,7 @@ def assert_gradient(fn: Any, **options: Any) -> None:
 
 
 def assert_conforms(
-    fn: Any,
+    fn: Conformable,
     framework: str | None = None,
     *,
     layer: bool | None = None,

@@ -14,10 +14,13 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Given", "Quantities", "Symbol", "legend", "one_hot"]
+__all__ = ["Array", "Given", "OptionValue", "Quantities", "Symbol", "legend", "one_hot"]
 
 Array: TypeAlias = NDArray[Any]
 """An array of numbers of any dtype."""
+
+OptionValue: TypeAlias = Any
+"""The value of an option of the contract: a number, a word, None, or an array of some framework."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,7 +46,7 @@ class Given:
 
     logits: Array
     target: Array
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
     layer: tuple[Array, Array, Array] | None = None
     vector: Array | None = None
     upstream: Array | float | None = None

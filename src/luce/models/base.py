@@ -1,22 +1,25 @@
-"""What every fitted linear classifier can do, however it came by its coefficients."""
+"""The base of all linear classifiers: what follows from fitted coefficients, however they were found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from os import PathLike
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from luce.models.evaluation.calibration import temperature
-from luce.models.inputs.kinds import Array, Features, Labels, Weights
+from luce.models.inputs.kinds import Array, DenseOrSparse, DType, Features, Labels, Weights
 from luce.models.inputs.labels import check_kind, plain_labels
 from luce.models.inputs.rows import checked_rows, checked_weights
-from luce.models.inputs.targets import is_table, targets
+from luce.models.inputs.targets import checked_targets, is_table
+from luce.models.linear.naming import column_names
 from luce.models.linear.scores import scores
 from luce.models.probabilities import as_logits, log_probabilities, probabilities
 from luce.models.summary import Summary
@@ -33,7 +36,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_threads: int | None
     fit_intercept: bool
     classes_: Array
-    coef_: Any
+    coef_: DenseOrSparse
     intercept_: Array
     temperature_: float
     multilabel_: bool
@@ -42,9 +45,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_iter_: Array
     loss_curve_: Array
     grad_norm_curve_: Array
+    grad_norm_: float
     gap_: float
     n_features_in_: int
     covariance_: Array
+    standard_errors_: Array
     log_likelihood_: float
     null_log_likelihood_: float
     degrees_of_freedom_: float
@@ -102,7 +107,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_kind(np.asarray(y), self.classes_)
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
         logits, _ = self._logits(X)
-        found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
+        found = checked_targets(y, None, None, loss="softmax", dtype=np.float64, classes=self.classes_)
         check_consistent_length(logits, found.target)
         codes = np.argmax(logits, axis=1)
         return float(np.average(found.target[np.arange(len(codes)), codes], weights=sample_weight))
@@ -140,7 +145,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.temperature_ = 1.0
         try:
             logits, _ = self._logits(X)
-            found = targets(
+            found = checked_targets(
                 y,
                 checked_weights(sample_weight, logits),
                 None,
@@ -154,7 +159,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.temperature_ = before
         return self
 
-    def summary(self, *, reference: Any = None, level: float = 0.95) -> Summary:
+    def summary(self, *, reference: object = None, level: float = 0.95) -> Summary:
         """Return coefficients with standard errors, z, p and confidence intervals, and measures of the fit.
 
         Parameters
@@ -163,7 +168,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A class whose coefficients are subtracted from the others', as statsmodels' ``MNLogit`` has them; None for
             coefficients that sum to 0 over the classes. With two classes the table is that of the log-odds.
         level : float
-            Of the confidence intervals.
+            Level of the confidence intervals.
 
         Returns
         -------
@@ -208,7 +213,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             coefficients, covariance = change @ coefficients, wide @ covariance @ wide.T
             named, against = labels[:at] + labels[at + 1 :], labels[at]
         errors = np.sqrt(np.maximum(np.diagonal(covariance), 0)).reshape(coefficients.shape)
-        terms = self._terms()
+        terms = column_names(self, self.n_features_in_)
         if self.fit_intercept:
             terms.append("intercept")
         else:
@@ -228,34 +233,34 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def report(
         self,
-        path: Any,
+        path: str | PathLike[str],
         X: Features,
         y: Labels,
         sample_weight: Weights = None,
         *,
-        test: Sequence[Any] | None = None,
+        test: Sequence[object] | None = None,
         folds: int = 5,
         seed: int = 0,
         title: str = "Softmax classifier",
     ) -> None:
         """Write a page about the model: one HTML file that opens offline.
 
-        It shows what the model learnt from, how it does on rows that it did not see beside the class shares alone, the
-        way to the optimum, confusions, reliability before and after calibration, the strongest coefficients (with
-        intervals, if there are standard errors), and the rows with the largest loss.
+        It shows the data that the model learnt from, its measures on held-out rows beside those of the class shares
+        alone, the objective at each iteration, confusions, reliability before and after calibration, the strongest
+        coefficients (with intervals, if there are standard errors), and the rows with the largest loss.
 
         Parameters
         ----------
         path : str or Path
             The file; it appears whole or not at all.
         X, y, sample_weight
-            What the model was fitted to.
+            The data that the model was fitted to.
         test : (X, y) or (X, y, sample_weight), optional
             Rows to judge the model on; without them copies of it are judged by cross-validation.
         folds, seed : int
-            Of the cross-validation; 0 folds to judge nothing.
+            Number of folds of the cross-validation, 0 to judge nothing, and the seed that shuffles the rows.
         title : str
-            Of the page.
+            Title of the page.
 
         Raises
         ------
@@ -289,44 +294,25 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return `coef_` as an array, also where it is sparse."""
         return np.asarray(self.coef_.toarray() if hasattr(self.coef_, "toarray") else self.coef_)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         """Say that sparse data are welcome, and tables of labels with the sigmoid loss."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = self.loss == "sigmoid"
         return tags
 
-    def _checked(
-        self, X: Features, y: Labels, sample_weight: Weights, *, reset: bool = True
-    ) -> tuple[Any, Any, Array | None]:
-        """Return the data as arrays, a frame of probabilities as it is, and the weights."""
-        if sparse.issparse(y):
-            y = y.toarray()  # type: ignore[attr-defined]
-        table = is_table(y)
-        given, y = y, y if table else plain_labels(y)
-        X, y = checked_rows(self, X, y, reset=reset, multi_output=table)
-        weights = checked_weights(sample_weight, X)
-        return X, given if hasattr(given, "columns") and table else y, weights
-
-    def _terms(self) -> list[str]:
-        """Return the names of the columns, x0, x1, … where they have none."""
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else [str(name) for name in names]
-
-    def _several_labels(self, y: Labels) -> bool:
-        """Tell whether each column of y is a label of its own."""
-        return self.loss == "sigmoid" and is_table(y)
-
     def _sigmoids(self) -> bool:
+        """Tell whether the scores go through a sigmoid each, and not through one softmax."""
         return self.loss == "sigmoid" and (self.multilabel_ or len(self.classes_) > 2)
 
-    def _scores(self, X: Features) -> tuple[Array, Any]:
+    def _scores(self, X: Features) -> tuple[Array, DType]:
         """Return the scores, (N, K) or (N, 1), as they were computed, and X's dtype, which results are to have."""
         check_is_fitted(self, "coef_")
         X = checked_rows(self, X, reset=False)
         return scores(X, self.coef_, self.intercept_, self.n_threads), X.dtype
 
-    def _logits(self, X: Features) -> tuple[Array, Any]:
+    def _logits(self, X: Features) -> tuple[Array, DType]:
+        """Return a score for each class, (N, K), divided by the temperature, and the dtype of results."""
         found, dtype = self._scores(X)
         found = as_logits(found)
         return found if self.temperature_ == 1 else found / found.dtype.type(self.temperature_), dtype

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from luce.models.base import LinearClassifier
-from luce.models.inputs.kinds import Array, Features, Labels, Weights
+from luce.models.fitting import (
+    keep,
+    keep_statistics,
+    parts_for,
+    problem_for,
+    rows_and_targets,
+    separation_of,
+    statistics_of,
+    warn_of_walk,
+)
+from luce.models.inputs.kinds import Array, ClassWeights, Features, Labels, Weights
 from luce.models.inputs.labels import plain_labels
-from luce.models.inputs.targets import Targets, is_table, targets
-from luce.models.linear.assembly import LinearProblem, Solution
-from luce.models.linear.information import Statistics, check_size, information
-from luce.models.linear.parts import Parts, parts_of
+from luce.models.inputs.targets import Targets, are_several_labels, is_table
+from luce.models.linear.information import check_size
+from luce.models.linear.naming import column_names
 from luce.models.linear.place import Place
-from luce.models.linear.stream import Stream
+from luce.models.linear.stream import Kept, Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import SortedRowsWarning, of_unbounded, of_walk
+from luce.models.remarks import SortedRowsWarning
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
 
 
-STATISTICS = (  # what only a fit with standard errors leaves
-    "covariance_",
-    "standard_errors_",
-    "log_likelihood_",
-    "null_log_likelihood_",
-    "degrees_of_freedom_",
-    "observations_",
-)
-
-
 class SoftmaxClassifier(LinearClassifier):
-    r"""Linear softmax classifier: the objective of scikit-learn's ``LogisticRegression``, minimised by its curvature.
+    r"""Linear softmax classifier with the objective of scikit-learn's ``LogisticRegression``, by second-order methods.
 
     .. math:: C \sum_i r_i\, \ell(W x_i + b, y_i) + \tfrac{1 - a}2 \lVert W \rVert^2 + a \lVert W \rVert_1,
               \qquad \ell(z, y) = \log \sum_k e^{z_k} - z_y
@@ -99,25 +96,25 @@ class SoftmaxClassifier(LinearClassifier):
     n_iter_ : (1,) int32 array
         Iterations taken (at least 1).
     loss_curve_, grad_norm_curve_ : float64 arrays
-        The mean objective (see `tol`) and the largest entry of its gradient at the start and after each iteration. On
-        many rows the start is where the minimum over a sample of them is.
+        The mean objective (see `tol`) and the largest entry of its gradient at the start and after each iteration. With
+        many rows the fit starts from the minimum over a sample of them.
     grad_norm_ : float
-        The last of them.
+        The last entry of `grad_norm_curve_`.
     gap_ : float
         Upper bound on the mean objective above its minimum (a duality gap); infinite without a penalty, and after
         `partial_fit`.
     solver_ : str
         The solver that ran.
     fit_seconds_ : float
-        Time that it took, in seconds.
+        Time that the fit took, in seconds.
     multilabel_ : bool
         Whether each class is a label of its own.
     temperature_ : float
-        What scores are divided by in probabilities: 1, until `calibrate` sets it.
+        The number by which scores are divided before they become probabilities: 1, until `calibrate` sets it.
     covariance_ : (K·(D + 1), K·(D + 1)) float64 array
         Covariance of the coefficients, each class's weights followed by its intercept. Only with `standard_errors`.
     standard_errors_ : (K, D + 1) float64 array
-        Roots of its diagonal, the intercept's last. Only with `standard_errors`.
+        Square roots of the diagonal of `covariance_`, each class's intercept last. Only with `standard_errors`.
     n_features_in_ : int
     feature_names_in_ : (D,) array of str
         Only where X had string column names.
@@ -153,7 +150,7 @@ class SoftmaxClassifier(LinearClassifier):
         C: float = 1.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: ClassWeights | str | None = None,
         label_smoothing: float = 0.0,
         loss: str = "softmax",
         standard_errors: bool = False,
@@ -184,7 +181,7 @@ class SoftmaxClassifier(LinearClassifier):
         y: Labels,
         sample_weight: Weights = None,
         *,
-        callback: Callable[[Iterate[Any]], None] | None = None,
+        callback: Callable[[Iterate[Place]], None] | None = None,
     ) -> SoftmaxClassifier:
         """Minimise the objective over (W, b).
 
@@ -219,11 +216,11 @@ class SoftmaxClassifier(LinearClassifier):
             separable and there is no penalty: then no minimum exists.
         """
         check_parameters(self)
-        X, found = self._data(X, y, sample_weight)
-        problem = self._problem(X, found, in_row_space=not self.standard_errors)
+        X, targets = rows_and_targets(self, X, y, sample_weight)
+        problem = problem_for(self, X, targets, in_row_space=not self.standard_errors)
         if self.standard_errors:
             check_size(problem.objective(self.C).size)
-        multilabel = self._several_labels(y)
+        multilabel, names = are_several_labels(y, self.loss), column_names(self, X.shape[1])
         live = LiveLine() if self.verbose else None
 
         def tell(iterate: Iterate[Place]) -> None:
@@ -237,27 +234,32 @@ class SoftmaxClassifier(LinearClassifier):
             solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
-            start=self._start(found, X.shape[1], multilabel),
+            start=self._start(targets, X.shape[1], multilabel),
             callback=tell if live is not None or callback is not None else None,
         )
         interrupted = solution.last.status == "interrupted"
-        statistics = self._statistics(problem, solution) if self.standard_errors and not interrupted else None
-        self._keep(solution, found.classes, multilabel)
+        separable = separation_of(self, problem, solution, names)
+        statistics = None
+        if self.standard_errors and not interrupted:
+            statistics = statistics_of(self, problem, solution, separable, names)
+        keep(self, solution, targets.classes, multilabel)
+        self._stream = None
         if statistics is not None:
-            self._keep_statistics(statistics)
+            keep_statistics(self, statistics)
         if interrupted and not self.verbose:
             raise KeyboardInterrupt
-        self._warn(problem, solution)
+        warn_of_walk(solution, self.tol, separable)
         return self
 
     def _without_l1(self) -> bool:
+        """Tell that there is no L1 penalty, without which there is a `partial_fit`."""
         if self.l1_ratio:
             raise AttributeError("partial_fit has no L1 penalty, set l1_ratio=0")
         return True
 
     @available_if(_without_l1)  # type: ignore[untyped-decorator]
     def partial_fit(
-        self, X: Features, y: Labels, classes: Any = None, sample_weight: Weights = None
+        self, X: Features, y: Labels, classes: Labels = None, sample_weight: Weights = None
     ) -> SoftmaxClassifier:
         """Learn from a batch of rows that is not needed again: streams larger than memory.
 
@@ -305,39 +307,20 @@ class SoftmaxClassifier(LinearClassifier):
         if self.standard_errors:
             raise ValueError("standard_errors need all rows at once: partial_fit has none, set standard_errors=False")
         known = self._known_classes(classes, y, first)
-        X, found = self._data(X, y, sample_weight, classes=known, reset=first)
-        stream = getattr(self, "_stream", None) or Stream(len(found.classes), X.shape[1])
-        kept = {"C": self.C, "loss": self.loss, "fit_intercept": self.fit_intercept}
-        solution = stream.learn(X, found, self._parts(found), kept=kept, tol=self.tol, max_iter=self.max_iter)
-        self._keep(solution, found.classes, self._several_labels(y))
+        X, targets = rows_and_targets(self, X, y, sample_weight, classes=known, reset=first)
+        stream = getattr(self, "_stream", None) or Stream(len(targets.classes), X.shape[1])
+        kept = Kept(C=self.C, loss=self.loss, fit_intercept=self.fit_intercept)
+        solution = stream.learn(X, targets, parts_for(self, targets), kept=kept, tol=self.tol, max_iter=self.max_iter)
+        keep(self, solution, targets.classes, are_several_labels(y, self.loss))
         self._stream = stream
-        self._warn(None, solution)
-        absent = stream.order.forgotten(found.target)
+        warn_of_walk(solution, self.tol)
+        absent = stream.order.forgotten(targets.target)
         if absent:
             warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
 
-    def _data(
-        self, X: Features, y: Labels, sample_weight: Weights, classes: Array | None = None, reset: bool = True
-    ) -> tuple[Any, Targets]:
-        X, y, weights = self._checked(X, y, sample_weight, reset=reset)
-        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype, classes=classes)
-        return X, found
-
-    def _parts(self, found: Targets) -> Parts:
-        return parts_of(
-            found,
-            loss=self.loss,
-            l1_ratio=self.l1_ratio,
-            fit_intercept=self.fit_intercept,
-            label_smoothing=self.label_smoothing,
-            n_threads=self.n_threads,
-        )
-
-    def _problem(self, X: Features, found: Targets, *, in_row_space: bool = True) -> LinearProblem:
-        return LinearProblem(X, found, self._parts(found), in_row_space=in_row_space)
-
-    def _known_classes(self, classes: Any, y: Labels, first: bool) -> Array | None:
+    def _known_classes(self, classes: Labels, y: Labels, first: bool) -> Array | None:
+        """Return the classes of a batch, checked against those of the first one; None where its table names them."""
         if first:
             if classes is None and not hasattr(self, "classes_") and not is_table(y):
                 raise ValueError("classes must be given at the first call of partial_fit")
@@ -351,49 +334,15 @@ class SoftmaxClassifier(LinearClassifier):
         known: Array = self.classes_
         return known
 
-    def _start(self, found: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
+    def _start(self, targets: Targets, columns: int, multilabel: bool) -> tuple[Array, Array] | None:
+        """Return the present coefficients to start from, None where they do not fit or are not wanted."""
         fits = (
             self.warm_start
             and hasattr(self, "coef_")
-            and np.array_equal(self.classes_, found.classes)
+            and np.array_equal(self.classes_, targets.classes)
             and self.multilabel_ == multilabel
             and self.coef_.shape[1] == columns
         )
         if not fits:
             return None
         return self.dense_coef(), self.intercept_
-
-    def _keep(self, solution: Solution, classes: Array, multilabel: bool) -> None:
-        for name in STATISTICS:
-            self.__dict__.pop(name, None)
-        self._stream = None
-        self.classes_ = classes
-        self.multilabel_ = multilabel
-        self.temperature_ = 1.0
-        self.coef_, self.intercept_ = solution.coef, solution.intercept
-        self.n_iter_ = np.array([max(solution.last.iteration, 1)], dtype=np.int32)
-        self.loss_curve_ = solution.loss_curve
-        self.grad_norm_curve_ = solution.grad_norm_curve
-        self.grad_norm_ = solution.last.gradient_norm
-        self.gap_ = solution.last.point.gap
-        self.solver_ = solution.solver
-        self.fit_seconds_ = solution.seconds
-
-    def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
-        if np.isinf(self.C) and (found := problem.separation(solution)):
-            raise ValueError(of_unbounded(found.said(self._terms())))
-        return information(problem.in_double(self.C, solution), problem.total, self._terms())
-
-    def _keep_statistics(self, found: Statistics) -> None:
-        rows, columns = self.coef_.shape
-        self.covariance_ = found.covariance if self.fit_intercept else found.covariance_without_intercepts(rows)
-        self.standard_errors_ = np.sqrt(np.maximum(np.diagonal(self.covariance_), 0)).reshape(rows, columns + 1)
-        self.log_likelihood_, self.null_log_likelihood_ = found.log_likelihood, found.null_log_likelihood
-        self.degrees_of_freedom_, self.observations_ = found.degrees_of_freedom, found.total
-
-    def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
-        endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
-        separable = problem.separation(solution) if problem and endless else None
-        text = of_walk(solution, self.tol, separable.said(self._terms()) if separable else None)
-        if text is not None:
-            warnings.warn(text, ConvergenceWarning, stacklevel=3)

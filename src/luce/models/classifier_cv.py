@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from sklearn.base import clone
@@ -23,11 +23,13 @@ from sklearn.utils.metadata_routing import (
 
 from luce._cross_entropy import cross_entropy
 from luce.models.base import LinearClassifier
-from luce.models.classifier import STATISTICS, SoftmaxClassifier
+from luce.models.classifier import SoftmaxClassifier
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
 from luce.models.evaluation.score import standard_error
-from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
-from luce.models.inputs.targets import is_table, targets
+from luce.models.fitting import forget_statistics, keep, problem_for
+from luce.models.inputs.data import checked_data
+from luce.models.inputs.kinds import Array, ClassWeights, Features, Labels, Vector, Weights
+from luce.models.inputs.targets import are_several_labels, checked_targets, is_table
 from luce.models.parameters import check_parameters
 from luce.models.path import strengths_of, walk
 
@@ -46,7 +48,7 @@ class SoftmaxClassifierCV(LinearClassifier):
     cv : int, splitter or iterable, default=None
         Folds; None for 5, stratified where y holds labels.
     scoring : str, callable or None, default=None
-        What to maximise, in scikit-learn's terms; None for the mean log-likelihood of the held-out rows.
+        The score to maximise, in scikit-learn's terms; None for the mean log-likelihood of the held-out rows.
     rule : {"best", "one standard error"}, default="best"
         "one standard error" takes the strongest penalty whose score is within one standard error (over folds) of the
         best (Breiman, Friedman, Olshen & Stone 1984, *Classification and Regression Trees*, section 3.4.3).
@@ -60,12 +62,13 @@ class SoftmaxClassifierCV(LinearClassifier):
     Attributes
     ----------
     C_, l1_ratio_ : float
-        What was chosen.
+        The chosen inverse strength and share of the L1 penalty.
     Cs_, l1_ratios_ : float64 arrays
-        What was tried.
+        All that were tried.
     scores_ : (n_l1_ratios, n_Cs, n_folds) float64 array
+        The score of the held-out rows of each fold.
     best_score_ : float
-        The mean over folds of what was chosen.
+        Mean score over the folds of the chosen penalty.
     coef_, intercept_, classes_, n_iter_, gap_, …
         As for `luce.SoftmaxClassifier`, of the fit to all rows.
 
@@ -87,7 +90,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         scoring: object = None,
         rule: str = "best",
         fit_intercept: bool = True,
-        class_weight: Mapping[object, float] | str | None = None,
+        class_weight: ClassWeights | str | None = None,
         label_smoothing: float = 0.0,
         loss: str = "softmax",
         standard_errors: bool = False,
@@ -115,7 +118,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         self.verbose = verbose
         self.n_threads = n_threads
 
-    def fit(self, X: Features, y: Labels, sample_weight: Weights = None, **params: Any) -> SoftmaxClassifierCV:
+    def fit(self, X: Features, y: Labels, sample_weight: Weights = None, **params: object) -> SoftmaxClassifierCV:
         """Choose the penalty and fit all rows with it.
 
         Parameters
@@ -146,9 +149,9 @@ class SoftmaxClassifierCV(LinearClassifier):
             raise ValueError(f"rule must be 'best' or 'one standard error', got {self.rule!r}")
         for ratio in ratios:
             check_parameters(self._model(1.0, float(ratio)))
-        X, y, weights = self._checked(X, y, sample_weight)
+        X, y, weights = checked_data(self, X, y, sample_weight)
         routed_split, routed_score = self._routed(weights, params)
-        found = targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
+        found = checked_targets(y, weights, self.class_weight, loss=self.loss, dtype=X.dtype)
         table = np.asarray(y) if is_table(y) else np.ravel(y)
         rows = LabelledRows(X, table, weights, found.classes)
         folds = splits(self.cv, X, table, classifier=not is_table(y), weights=weights, **routed_split)
@@ -173,8 +176,7 @@ class SoftmaxClassifierCV(LinearClassifier):
                 stacklevel=2,
             )
         model = self._model(float(strengths[at[1]]), float(ratios[at[0]])).fit(X, y, weights)
-        for name in STATISTICS:
-            self.__dict__.pop(name, None)
+        forget_statistics(self)
         self.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
         self.Cs_, self.l1_ratios_, self.scores_ = strengths, ratios, scores
         self.C_, self.l1_ratio_, self.best_score_ = model.C, model.l1_ratio, float(scores.mean(axis=2)[at])
@@ -193,6 +195,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         return router
 
     def _model(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
+        """Return the unfitted classifier with this penalty."""
         return SoftmaxClassifier(
             C=C,
             l1_ratio=l1_ratio,
@@ -208,12 +211,16 @@ class SoftmaxClassifierCV(LinearClassifier):
         )
 
     def _checked_ratios(self) -> Vector:
+        """Return `l1_ratios` as an array; ValueError for what is no share."""
         ratios = np.atleast_1d(np.asarray(self.l1_ratios, np.float64))
         if ratios.ndim != 1 or not len(ratios) or not ((ratios >= 0) & (ratios <= 1)).all():
             raise ValueError(f"l1_ratios must be numbers between 0 and 1, got {self.l1_ratios!r}")
         return ratios
 
-    def _routed(self, sample_weight: Weights, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _routed(
+        self, sample_weight: Weights, params: Mapping[str, object]
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the metadata of the splitter and those of the scorer."""
         if not _routing_enabled():
             return {}, {"sample_weight": sample_weight}
         routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
@@ -222,6 +229,7 @@ class SoftmaxClassifierCV(LinearClassifier):
         return split, score
 
     def _chosen(self, scores: Vector) -> tuple[int, int]:
+        """Return the places of the chosen l1_ratio and C, by the mean scores and the rule."""
         means = scores.mean(axis=2)
         if np.isnan(means).all():
             raise ValueError(f"scoring={self.scoring!r} gives NaN for every strength of the penalty")
@@ -235,6 +243,16 @@ class SoftmaxClassifierCV(LinearClassifier):
         return ratio, C
 
 
+class _Scorer(Protocol):
+    """What is read of one of scikit-learn's scorers."""
+
+    _response_method: str
+    _sign: int
+    _kwargs: Mapping[str, object]
+
+    def __call__(self, model: object, X: object, y: object) -> float: ...
+
+
 class _Scoring(NamedTuple):
     """The score that is maximised, in scikit-learn's terms, and the metadata that the scorer takes, row by row."""
 
@@ -243,11 +261,12 @@ class _Scoring(NamedTuple):
 
     def scorer(self, rows: Array, classes: Array | None) -> Callable[..., float]:
         """Return a function of model, X and y of some of the rows; `classes` are those of a label a row."""
-        chosen: Callable[..., float] = _log_likelihood if self.scoring is None else get_scorer(self.scoring)
-        if not (self.scoring is None or hasattr(chosen, "_score_func")):  # a plain function: it knows no weights
-            return chosen
-        if classes is not None:
-            chosen = _told_of(classes, chosen)
+        chosen: Callable[..., float] = _log_likelihood
+        if self.scoring is not None:
+            scorer: _Scorer = get_scorer(self.scoring)
+            if not hasattr(scorer, "_score_func"):  # a function of the user's own, which knows no weights
+                return scorer
+            chosen = scorer if classes is None else _told_of(classes, scorer)
         given = {name: np.asarray(values)[rows] for name, values in self.metadata.items() if values is not None}
         return partial(chosen, **given)
 
@@ -258,14 +277,14 @@ def _judge_fold(
     """Return the score of the held-out rows for each strength, and how many fits did not converge."""
     train, test = rows.take(fold.train), rows.take(fold.test)
     X, classes = train.X, rows.classes
-    found = targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
-    problem = model._problem(X, found)
-    several = model._several_labels(rows.y)
+    found = checked_targets(train.y, train.weights, model.class_weight, loss=model.loss, dtype=X.dtype, classes=classes)
+    problem = problem_for(model, X, found)
+    several = are_several_labels(rows.y, model.loss)
     score, scores, unfinished = scoring.scorer(fold.test, None if several else classes), [], 0
     fitted = clone(model)
     fitted.n_features_in_ = X.shape[1]
     for solution in walk(problem, strengths, model):
-        fitted._keep(solution, classes, several)
+        keep(fitted, solution, classes, several)
         try:
             scores.append(float(score(fitted, test.X, test.y)))
         except ValueError as error:
@@ -281,13 +300,14 @@ def _judge_fold(
     return scores, unfinished
 
 
-def _told_of(classes: Array, scorer: Any) -> Any:
+def _told_of(classes: Array, scorer: _Scorer) -> _Scorer:
     """Return a scorer of probabilities that knows which classes their columns are, whichever the rows hold."""
     judge = getattr(scorer, "_score_func", None)
     if judge is None or scorer._response_method != "predict_proba" or "labels" not in signature(judge).parameters:
         return scorer
     options = {"labels": classes, **scorer._kwargs}
-    return make_scorer(judge, response_method="predict_proba", greater_is_better=scorer._sign > 0, **options)
+    told: _Scorer = make_scorer(judge, response_method="predict_proba", greater_is_better=scorer._sign > 0, **options)
+    return told
 
 
 def _warn_of_classes_to_come(labels: Array, classes: Array, folds: Sequence[Fold]) -> None:
@@ -315,6 +335,6 @@ def _log_likelihood(model: SoftmaxClassifier, X: Features, y: Array, sample_weig
         scores = model.decision_function(X)
         each = y * logs + (1 - y) * (logs - scores)  # log(1 − p) = log p − score
         return float(np.average(each.sum(axis=1), weights=sample_weight))
-    found = targets(y, None, None, loss="softmax", dtype=logs.dtype, classes=model.classes_)
+    found = checked_targets(y, None, None, loss="softmax", dtype=logs.dtype, classes=model.classes_)
     losses = cross_entropy(logs, found.target, reduction="none")
     return -float(np.average(losses, weights=sample_weight))

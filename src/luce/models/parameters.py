@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from luce.models.inputs.kinds import ClassWeights
 from luce.models.linear.assembly import SOLVER_NAMES
 
 __all__ = ["Parameters", "check_parameters"]
@@ -18,6 +19,7 @@ class Parameters(Protocol):
     C: float
     l1_ratio: float
     fit_intercept: bool
+    class_weight: ClassWeights | str | None
     label_smoothing: float
     loss: str
     standard_errors: bool

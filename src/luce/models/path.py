@@ -12,9 +12,20 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from luce.models.classifier import SoftmaxClassifier
+from luce.models.fitting import (
+    keep,
+    keep_statistics,
+    problem_for,
+    rows_and_targets,
+    separation_of,
+    statistics_of,
+    warn_of_walk,
+)
 from luce.models.inputs.kinds import Array, Features, Labels, Vector, Weights
-from luce.models.inputs.targets import Targets
+from luce.models.inputs.targets import are_several_labels
 from luce.models.linear.assembly import LinearProblem, Solution
+from luce.models.linear.naming import column_names
+from luce.models.linear.place import Place
 from luce.models.parameters import check_parameters
 from luce.optional import needed
 
@@ -133,12 +144,20 @@ def softmax_path(
     model = SoftmaxClassifier(**parameters)
     check_parameters(model)
     strengths = strengths_of(Cs)
-    checked, found = model._data(X, y, sample_weight)
-    problem = model._problem(checked, found, in_row_space=not model.standard_errors)
+    checked, targets = rows_and_targets(model, X, y, sample_weight)
+    problem = problem_for(model, checked, targets, in_row_space=not model.standard_errors)
+    names, multilabel = column_names(model, checked.shape[1]), are_several_labels(y, model.loss)
     models = []
     for C, solution in zip(strengths, walk(problem, strengths, model), strict=True):
         fitted = clone(model).set_params(C=float(C))
-        _keep(fitted, model, problem, solution, found, y)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(model, name):
+                setattr(fitted, name, getattr(model, name))
+        keep(fitted, solution, targets.classes, multilabel)
+        separable = separation_of(fitted, problem, solution, names)
+        if model.standard_errors:
+            keep_statistics(fitted, statistics_of(fitted, problem, solution, separable, names))
+        warn_of_walk(solution, model.tol, separable)
         models.append(fitted)
     return RegularizationPath(strengths, models)
 
@@ -166,7 +185,7 @@ def strengths_of(Cs: int | Sequence[float]) -> Vector:
     return strengths
 
 
-def walk(problem: LinearProblem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution]:
+def walk(problem: LinearProblem, strengths: Vector, model: SoftmaxClassifier) -> Iterator[Solution[Place]]:
     """Yield the solution for each strength, each search starting where the one before ended."""
     start = None
     for C in strengths:
@@ -175,20 +194,3 @@ def walk(problem: LinearProblem, strengths: Vector, model: SoftmaxClassifier) ->
             raise KeyboardInterrupt
         start = solution.coef, solution.intercept
         yield solution
-
-
-def _keep(
-    fitted: SoftmaxClassifier,
-    model: SoftmaxClassifier,
-    problem: LinearProblem,
-    solution: Solution,
-    found: Targets,
-    y: Labels,
-) -> None:
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(fitted, name, getattr(model, name))
-    fitted._keep(solution, found.classes, model._several_labels(y))
-    if model.standard_errors:
-        fitted._keep_statistics(fitted._statistics(problem, solution))
-    fitted._warn(problem, solution)

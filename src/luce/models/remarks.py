@@ -1,15 +1,16 @@
-"""What a fit has to say about itself: that it did not get there, that there is no there, that rows came sorted."""
+"""The words of a fit's warnings: that it did not converge, that there is no minimum, that rows came sorted by class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from luce.models.inputs.kinds import Labels
 from luce.models.linear.assembly import Solution
+from luce.models.solvers.protocol import Place
 
 __all__ = ["SortedRowsWarning", "named", "of_unbounded", "of_walk"]
 
-MOST_NAMED = 5  # classes that a remark names
+MOST_CLASSES = 5  # classes that a remark names
 
 ADVICE = {
     "limit": "Raise max_iter, lower C (a stronger penalty is easier), or accept a larger tol.",
@@ -17,7 +18,7 @@ ADVICE = {
 }
 
 
-def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None:
+def of_walk(solution: Solution[Place], tol: float, separable: str | None) -> str | None:
     """Return why a walk ended where it did, None where it converged.
 
     Parameters
@@ -46,7 +47,7 @@ def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None
 class SortedRowsWarning(UserWarning):
     """Rows that come batch by batch seem to be sorted by class: these were frequent before and came no more."""
 
-    def __init__(self, absent: Sequence[Any]) -> None:
+    def __init__(self, absent: Labels) -> None:
         self.absent = absent
         super().__init__(
             f"partial_fit: the rows seem to be sorted by class: {named(absent)}, frequent before, came no more."
@@ -56,7 +57,7 @@ class SortedRowsWarning(UserWarning):
 
 def named(classes: Sequence[object]) -> str:
     """Return the first few classes of a list, and whether there are others."""
-    return ", ".join(map(repr, classes[:MOST_NAMED])) + (" and others" if len(classes) > MOST_NAMED else "")
+    return ", ".join(map(repr, classes[:MOST_CLASSES])) + (" and others" if len(classes) > MOST_CLASSES else "")
 
 
 def of_unbounded(separable: str) -> str:

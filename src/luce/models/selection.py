@@ -1,4 +1,4 @@
-"""Where `SoftmaxClassifierCV` and `softmax_path` were up to version 0.1, which pickles of them name."""
+"""The module of `SoftmaxClassifierCV` and `softmax_path` up to version 0.1, by which pickles of them find it."""
 
 from luce.models.classifier_cv import SoftmaxClassifierCV
 from luce.models.path import RegularizationPath as Path

@@ -32,7 +32,7 @@ class Summary:
     coefficient, standard_error, z, p, low, high : (classes, terms) float64 arrays
         z = coefficient / standard error, its two-sided p-value under the normal law, and the interval's ends.
     level : float
-        Of the intervals.
+        Level of the intervals.
     reference : str or None
         The class whose coefficients were subtracted; None where the coefficients of all classes sum to 0.
     log_likelihood, null_log_likelihood, aic, bic, mcfadden : float
@@ -107,6 +107,7 @@ class Summary:
         return "".join(f"<div>{html.escape(fact)}</div>" for fact in self._facts()) + self._table().html()
 
     def _facts(self) -> list[str]:
+        """Return the lines above the table: sizes and measures of the fit."""
         which = "of all classes, summing to 0" if self.reference is None else f"against {self.reference}"
         return [
             f"Softmax classifier: coefficients {which}",
@@ -117,6 +118,7 @@ class Summary:
         ]
 
     def _columns(self) -> dict[str, Vector]:
+        """Return the columns of the table by their headings."""
         tail = f"{(1 - self.level) / 2:.3g}"
         return {
             "coefficient": self.coefficient,

@@ -1,4 +1,4 @@
-"""From a room's template to a page: the frame around it, how text and numbers are put, and the file it becomes."""
+"""The rendering of templates as pages: the frame, the filters for text and numbers, and the file that is written."""
 
 from __future__ import annotations
 

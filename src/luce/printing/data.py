@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["plain_data"]
+__all__ = ["JSONObject", "plain_data"]
+
+JSONObject: TypeAlias = dict[str, Any]
+"""An object of JSON: numbers, text, lists and further objects by name."""
 
 
-def plain_data(value: Any, not_finite: Callable[[float], object] = lambda number: None) -> Any:
+def plain_data(value: object, not_finite: Callable[[float], object] = lambda number: None) -> object:
     """Return the value in mappings, lists, numbers and text alone.
 
     Parameters

@@ -1,1 +1,1 @@
-"""The page that a training run leaves: what was learnt from what, how well, and where it fails, in one HTML file."""
+"""The facts of a training run, and the page about them in one HTML file."""

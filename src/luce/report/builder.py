@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from luce.models.evaluation.held_out import HeldOutPredictions, calibrated, gain_over_shares
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array
 from luce.models.summary import Summary
 from luce.report.facts import Coefficients, Data, Facts, Model
 from luce.report.held_out import HeldOut
 
 __all__ = ["FittedClassifier", "class_names", "facts_of", "held_out_of"]
-
-Array = npt.NDArray[Any]
 
 
 class FittedClassifier(Protocol):

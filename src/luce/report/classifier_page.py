@@ -1,4 +1,4 @@
-"""The page about a fitted classifier, made from the data that it was fitted to: what its method `report` writes."""
+"""The page that a classifier's method `report` writes, from the data that it was fitted to."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from luce.models.evaluation.held_out import HeldOutPredictions, cross_validated
+from luce.models.inputs.kinds import Array, DenseOrSparse, Features, Labels, Weights
 from luce.models.inputs.rows import checked_weights
-from luce.models.inputs.targets import targets
+from luce.models.inputs.targets import checked_targets
 from luce.models.linear.design import as_matrix
+from luce.models.linear.naming import column_names
 from luce.report.builder import FittedClassifier, class_names, facts_of, held_out_of
 from luce.report.facts import Data, Model
 from luce.report.page import write_page
 
 __all__ = ["ReportedClassifier", "write_classifier_page"]
 
-Array = npt.NDArray[Any]
-MOST_VALUES = 2**22  # cells of the table that the page may look rows up in
+MOST_CELLS = 2**22  # cells of the table that the page may look rows up in
 CALIBRATION_FOLDS = 5  # over which the temperature of test rows is fitted
 
 
@@ -54,7 +54,7 @@ def write_classifier_page(
     path: str | PathLike[str],
     learnt: tuple[object, object, object],
     *,
-    test: Sequence[Any] | None,
+    test: Sequence[object] | None,
     folds: int,
     seed: int,
     title: str,
@@ -63,19 +63,18 @@ def write_classifier_page(
     if classifier.multilabel_:
         raise ValueError("report: the page is about one label a row; this model has several")
     X, y, weights, numbers = _counted(*learnt)
-    found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=classifier.classes_)
+    found = checked_targets(y, None, None, loss="softmax", dtype=np.float64, classes=classifier.classes_)
     if test is not None:
         predictions: HeldOutPredictions | None = _on_test_rows(classifier, found.target, weights, test, seed)
     else:
         predictions = cross_validated(clone(classifier), X, y, weights, folds, seed) if folds else None
-    numeric: Any = X if sparse.issparse(X) else np.asarray(X)
+    numeric: DenseOrSparse = X if sparse.issparse(X) else np.asarray(X)
     numeric = numeric if numeric.dtype == np.float32 else numeric.astype(np.float64, copy=False)
     even = np.full(numeric.shape[0], 1 / numeric.shape[0])
     counts = found.target.sum(0)
     if found.target.ndim == 1:
         counts = np.bincount(found.target, minlength=len(classifier.classes_))
-    names = [str(name) for name in getattr(classifier, "feature_names_in_", [])]
-    names = names or [f"x{j}" for j in range(classifier.n_features_in_)]
+    names = column_names(classifier, classifier.n_features_in_)
     held_out = None
     if predictions is not None:
         texts = _texts(X if test is None else test[0], predictions.rows, names)
@@ -93,7 +92,7 @@ def write_classifier_page(
     write_page(Path(path), facts)
 
 
-def _counted(X: Any, y: Any, sample_weight: object) -> tuple[Any, Any, Array | None, Array]:
+def _counted(X: Features, y: Labels, sample_weight: Weights) -> tuple[Features, Labels, Array | None, Array]:
     """Return the rows of positive weight, and their numbers from 1 among all rows."""
     if sparse.issparse(X):
         X = X.tocsr()  # type: ignore[attr-defined]
@@ -105,6 +104,7 @@ def _counted(X: Any, y: Any, sample_weight: object) -> tuple[Any, Any, Array | N
 
 
 def _model(classifier: ReportedClassifier) -> Model:
+    """Return the facts about the training of a classifier."""
     return Model(
         type(classifier).__name__,
         {name: value for name, value in classifier.get_params().items() if value is not None},
@@ -118,7 +118,7 @@ def _model(classifier: ReportedClassifier) -> Model:
 
 
 def _on_test_rows(
-    classifier: ReportedClassifier, learnt: Array, learnt_weights: Array | None, test: Sequence[Any], seed: int
+    classifier: ReportedClassifier, learnt: Array, learnt_weights: Array | None, test: Sequence[object], seed: int
 ) -> HeldOutPredictions:
     """Return the uncalibrated predictions of test rows, (X, y) or (X, y, weights)."""
     X, y, *rest = test
@@ -126,7 +126,7 @@ def _on_test_rows(
     uncalibrated = copy(classifier)
     uncalibrated.temperature_ = 1.0
     logs = uncalibrated.predict_log_proba(X)
-    found = targets(y, None, None, loss="softmax", dtype=np.float64, classes=classifier.classes_)
+    found = checked_targets(y, None, None, loss="softmax", dtype=np.float64, classes=classifier.classes_)
     shares = np.eye(len(classifier.classes_))[learnt] if learnt.ndim == 1 else learnt
     baseline = np.average(shares, axis=0, weights=learnt_weights)
     return HeldOutPredictions(
@@ -142,7 +142,7 @@ def _on_test_rows(
 
 def _texts(table: object, rows: Array, names: Sequence[str]) -> dict[str, list[str]] | None:
     """Return the values of some rows as text, where the table is not too large for that."""
-    if sparse.issparse(table) or len(rows) * len(names) > MOST_VALUES:
+    if sparse.issparse(table) or len(rows) * len(names) > MOST_CELLS:
         return None
     values = np.asarray(_safe_indexing(table, rows))
     return {name: [f"{value:.6g}" for value in values[:, j].astype(float)] for j, name in enumerate(names)}

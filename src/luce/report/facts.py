@@ -1,14 +1,15 @@
-"""All that is known of a training run, as plain arrays and text: whoever trained fills it in, every report reads it."""
+"""The facts of a training run as arrays and text, which every report reads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array
+from luce.printing.data import JSONObject
 from luce.report.shapes import check_shape
 
 if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what measures
@@ -16,8 +17,6 @@ if TYPE_CHECKING:  # a prediction reads columns, and is not to wait for what mea
     from luce.report.held_out import HeldOut
 
 __all__ = ["Coefficients", "Column", "Data", "Facts", "Model"]
-
-Array = npt.NDArray[Any]
 
 
 class Column(NamedTuple):
@@ -30,9 +29,9 @@ class Column(NamedTuple):
     used : bool
         Whether the model uses it.
     remarks : sequence of str
-        What a reader of the report should know about it.
-    reading : object
-        How its text was read, in JSON's own types; None where there is nothing to say.
+        Remarks on the column for readers of the report.
+    reading : dict, optional
+        How its text was read, as JSON has it; None where there is nothing to say.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Column(NamedTuple):
     done: str
     used: bool = True
     remarks: Sequence[str] = ()
-    reading: Any = None
+    reading: JSONObject | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Data:
     columns : sequence of Column, optional
         What was done with each column.
     remarks : sequence of str, optional
-        What a reader should know about the table as a whole.
+        Remarks on the table as a whole for readers of the report.
     """
 
     source: str
@@ -93,11 +92,11 @@ class Model:
     Parameters
     ----------
     name : str
-        What the model is.
+        The name of the kind of model.
     parameters : mapping
         Name and value of each, shown as they are.
     solver : str
-        The method of minimising.
+        The name of the solver that ran.
     seconds : float
         Time it took.
     n_iter : int
@@ -168,7 +167,7 @@ class Facts:
     Parameters
     ----------
     title : str
-        Its title.
+        The title of the report.
     data : Data
         The rows that were learnt from.
     model : Model

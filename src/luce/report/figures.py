@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
 
+from luce.models.inputs.kinds import Array
 from luce.pages.svg import figure, gridline, label, mark
 from luce.report.held_out import Reliability
 
 __all__ = ["descent", "interval", "reliability"]
 
-Array = npt.NDArray[Any]
 Share = TypeVar("Share", float, Array)
 
 WIDTH, LEFT, RIGHT = 420, 46, 10
@@ -25,7 +24,7 @@ HISTOGRAM_BINS = 20
 
 
 def descent(values: Array, name: str) -> Markup:
-    """Draw what a run left at each iteration on a logarithmic axis; empty where no value is positive and finite."""
+    """Draw a value per iteration on a logarithmic axis; nothing where no value is positive and finite."""
     values = np.asarray(values, np.float64)
     steps = np.flatnonzero(np.isfinite(values) & (values > 0))
     if not len(steps):
@@ -133,4 +132,5 @@ def _steps(last: int) -> Iterable[int]:
 
 
 def _minus(number: int) -> str:
+    """Return a whole number as text with a true minus sign."""
     return f"{number}".replace("-", "\N{MINUS SIGN}")

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from luce.models.evaluation import metrics
 from luce.models.evaluation.metrics import Bins, Outcomes, PerClass, Scores
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array
 from luce.report.shapes import check_range, check_shape
 
 __all__ = ["Confusion", "HeldOut", "Reliability"]
-
-Array = npt.NDArray[Any]
 
 
 class Confusion(NamedTuple):
@@ -48,19 +46,19 @@ class HeldOut:
     true : (n,) array of int, or (n, K) array
         Code of each row's class, or the share of every class in it.
     probabilities : (n, K) array
-        What the model gave each class.
+        The probabilities of the model.
     baseline : (n, K) or (K,) array
-        What the share of each class among the rows learnt from would have given.
+        The shares of the classes among the rows learnt from, as probabilities.
     row_numbers : (n,) array of int
         Where each of these rows is in the table.
     calibrated : (n, K) array, optional
         The probabilities at `temperature`.
     temperature : float, optional
-        What the logits were divided by.
+        The number by which the logits were divided.
     rows : mapping of str to (n,) sequence of str, optional
         The values of these rows as text, a column each.
     weights : (n,) array, optional
-        What each row counts for; positive.
+        Positive weights of the rows.
     gain : Score, optional
         How much lower the log loss is than the baseline's, paired by row.
 
@@ -153,10 +151,10 @@ class HeldOut:
     @cached_property
     def confusions(self) -> list[Confusion]:
         """Pairs of different classes, the most frequent first."""
-        met, wrong = self.outcomes, self.predicted != self.outcomes.true
-        pairs, at = np.unique(np.stack([met.true[wrong], self.predicted[wrong]]), axis=1, return_inverse=True)
-        mass = np.bincount(at, met.mass[wrong])
-        totals = np.bincount(met.true, met.mass)
+        truth, wrong = self.outcomes, self.predicted != self.outcomes.true
+        pairs, at = np.unique(np.stack([truth.true[wrong], self.predicted[wrong]]), axis=1, return_inverse=True)
+        mass = np.bincount(at, truth.mass[wrong])
+        totals = np.bincount(truth.true, truth.mass)
         order = np.argsort(-mass, kind="stable")
         return [
             Confusion(int(true), int(given), float(mass[i]), float(mass[i] / totals[true]))
@@ -179,7 +177,7 @@ class HeldOut:
         found = {}
         for name, p in self.stages.items():
             if name != "baseline":
-                met, given = self.outcomes, self.outcomes.of(p)
-                right, confidence = (given.argmax(axis=1) == met.true).astype(np.float64), given.max(axis=1)
-                found[name] = Reliability(right, confidence, metrics.confidence_bins(right, confidence, met.mass))
+                truth, given = self.outcomes, self.outcomes.of(p)
+                right, confidence = (given.argmax(axis=1) == truth.true).astype(np.float64), given.max(axis=1)
+                found[name] = Reliability(right, confidence, metrics.confidence_bins(right, confidence, truth.mass))
         return found

@@ -1,4 +1,4 @@
-"""From facts to the page: what is chosen, cut and put in words is done here, the template only lays it out."""
+"""The page about a training run: what it shows is chosen and put in words here, the template only lays it out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from os import PathLike
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
 
 from luce.models.evaluation.score import NORMAL_95, Score
+from luce.models.inputs.kinds import Array
 from luce.pages.shell import rendered, within, write_whole
 from luce.printing.words import number, power
 from luce.report.facts import Coefficients, Column, Data, Facts, Model
@@ -22,7 +21,6 @@ from luce.report.held_out import HeldOut
 
 __all__ = ["page", "write_page"]
 
-Array = npt.NDArray[Any]
 
 MOST_SHOWN = 12  # of what is listed beside its fellows: classes, confusions, panels of coefficients
 MOST_LISTED = 300  # of what is folded away: columns, classes
@@ -44,7 +42,7 @@ SECTIONS = {  # place on the page: heading
 }
 NOT_JUDGED = ("data", "coefficients", "training")  # the sections that need no held-out rows
 
-MEASURES = {  # name, what it says, whether it is a share
+MEASURE_WORDS = {  # name, what it says, whether it is a share
     "accuracy": ("Accuracy ↑", "rows given their own class", True),
     "log_loss": ("Log loss ↓", "mean cross-entropy of the true class, in nats", False),
     "brier": ("Brier score ↓", "squared error of the probabilities, 0 to 2", False),
@@ -110,6 +108,7 @@ def write_page(path: str | PathLike[str], facts: Facts) -> None:
 
 
 def _data(data: Data) -> dict[str, object]:
+    """Return what the template shows of the data: classes by size, columns, and how many are left out."""
     counts = np.asarray(data.class_counts)
     order = np.argsort(-counts, kind="stable") if len(counts) > MOST_SHOWN else np.arange(len(counts))
     classes = [
@@ -131,6 +130,7 @@ def _data(data: Data) -> dict[str, object]:
 
 
 def _training(model: Model) -> dict[str, object]:
+    """Return what the template shows of the training: objective and gradient per iteration, and the bound."""
     loss = np.asarray(model.loss_curve, np.float64)
     known = model.gap is not None and math.isfinite(model.gap)
     excess = loss - (loss[-1] - max(model.gap or 0.0, 0.0) if known else loss.min()) if len(loss) else loss
@@ -145,6 +145,7 @@ def _training(model: Model) -> dict[str, object]:
 
 
 def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, object]:
+    """Return what the template shows of the coefficients: the strongest of each class, on one axis."""
     scales = np.ones(len(learnt.feature_names)) if learnt.scales is None else np.asarray(learnt.scales)
     coef = np.asarray(learnt.coef, np.float64) * scales
     half = None if learnt.standard_errors is None else NORMAL_95 * np.asarray(learnt.standard_errors) * scales
@@ -173,25 +174,26 @@ def _coefficients(learnt: Coefficients, classes: Sequence[str]) -> dict[str, obj
     }
 
 
-def _held_out(judged: HeldOut, classes: Sequence[str]) -> dict[str, object]:
+def _held_out(held_out: HeldOut, classes: Sequence[str]) -> dict[str, object]:
+    """Return what the template shows of held-out rows: measures, confusions, reliability, the hardest rows."""
     headings = {"model": "model", "calibrated": "calibrated", "baseline": "class shares"}
     return {
-        "method": judged.method,
-        "n": len(judged.row_numbers),
-        "model": judged.scores["model"],
-        "baseline": judged.scores["baseline"],
-        "columns": [headings[stage] for stage in judged.scores],
+        "method": held_out.method,
+        "n": len(held_out.row_numbers),
+        "model": held_out.scores["model"],
+        "baseline": held_out.scores["baseline"],
+        "columns": [headings[stage] for stage in held_out.scores],
         "measures": [
-            (name, hint, [within(getattr(measured, key), share) for measured in judged.scores.values()])
-            for key, (name, hint, share) in MEASURES.items()
+            (name, hint, [within(getattr(scores, key), share) for scores in held_out.scores.values()])
+            for key, (name, hint, share) in MEASURE_WORDS.items()
         ],
-        "wrong": judged.wrong,
-        "total": judged.total,
-        "matrix": _matrix(judged.confusion_matrix) if len(classes) <= MATRIX_CLASSES else None,
-        "confusions": judged.confusions[:MOST_SHOWN],
-        "reliabilities": _reliabilities(judged),
-        "by_class": _by_class(judged),
-        "hardest": list(_hardest(judged)),
+        "wrong": held_out.wrong,
+        "total": held_out.total,
+        "matrix": _matrix(held_out.confusion_matrix) if len(classes) <= MATRIX_CLASSES else None,
+        "confusions": held_out.confusions[:MOST_SHOWN],
+        "reliabilities": _reliabilities(held_out),
+        "by_class": _by_class(held_out),
+        "hardest": list(_hardest(held_out)),
         "classes": classes,
     }
 
@@ -203,23 +205,23 @@ def _matrix(counts: Array) -> list[list[tuple[float, float]]]:
     return [list(zip(*row, strict=True)) for row in zip(counts.tolist(), shares.tolist(), strict=True)]
 
 
-def _reliabilities(judged: HeldOut) -> list[tuple[str, Score, Markup]]:
+def _reliabilities(held_out: HeldOut) -> list[tuple[str, Score, Markup]]:
     """Return the name, the calibration error and the diagram of each stage, all on the same axes."""
-    names = {"model": "as trained", "calibrated": f"calibrated, temperature {number(judged.temperature)}"}
-    lowest = min(float(min(found.bins.low.min(), found.confidence.min())) for found in judged.reliability.values())
+    names = {"model": "as trained", "calibrated": f"calibrated, temperature {number(held_out.temperature)}"}
+    lowest = min(float(min(found.bins.low.min(), found.confidence.min())) for found in held_out.reliability.values())
     return [
         (
             names[stage],
-            judged.scores[stage].calibration_error,
+            held_out.scores[stage].calibration_error,
             reliability(found, lowest, f"reliability diagram, {names[stage]}"),
         )
-        for stage, found in judged.reliability.items()
+        for stage, found in held_out.reliability.items()
     ]
 
 
-def _by_class(judged: HeldOut) -> dict[str, object]:
+def _by_class(held_out: HeldOut) -> dict[str, object]:
     """Return the classes in their order where they are few, else the weakest first and the others folded away."""
-    table = judged.by_class
+    table = held_out.by_class
     K = len(table.f1)
     order = np.arange(K) if K <= MATRIX_CLASSES else np.argsort(table.f1, kind="stable")  # NaN comes last
     rows = [(k, *(column[k] for column in table)) for k in order]
@@ -232,20 +234,20 @@ def _by_class(judged: HeldOut) -> dict[str, object]:
     }
 
 
-def _hardest(judged: HeldOut) -> Iterator[dict[str, object]]:
+def _hardest(held_out: HeldOut) -> Iterator[dict[str, object]]:
     """Yield the rows of the largest loss; of soft labels the largest share is shown as a row's own class."""
-    true, given = np.asarray(judged.true), judged.stages["model"]
+    true, given = np.asarray(held_out.true), held_out.stages["model"]
     own = true.argmax(axis=1) if true.ndim == 2 else true
-    for i in judged.hardest[:HARDEST].tolist():
+    for i in held_out.hardest[:HARDEST].tolist():
         likeliest = np.argsort(-given[i], kind="stable")[:LIKELIEST].tolist()
         if own[i] not in likeliest:
             likeliest[-1] = int(own[i])
         yield {
-            "number": judged.row_numbers[i],
+            "number": held_out.row_numbers[i],
             "true": int(own[i]),
             "predicted": int(given[i].argmax()),
-            "loss": judged.losses[i],
+            "loss": held_out.losses[i],
             "classes": [(k, given[i, k]) for k in likeliest],
-            "values": [(name, values[i]) for name, values in islice((judged.rows or {}).items(), MOST_VALUES)],
-            "left": max(len(judged.rows or {}) - MOST_VALUES, 0),
+            "values": [(name, values[i]) for name, values in islice((held_out.rows or {}).items(), MOST_VALUES)],
+            "left": max(len(held_out.rows or {}) - MOST_VALUES, 0),
         }

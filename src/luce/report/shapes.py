@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from luce.models.inputs.kinds import Array
+
 __all__ = ["check_range", "check_shape"]
 
 
-def check_shape(name: str, values: Sequence[object] | npt.NDArray[Any], wanted: tuple[int, ...]) -> None:
+def check_shape(name: str, values: Sequence[object] | Array, wanted: tuple[int, ...]) -> None:
     """Raise ValueError for an array or sequence that has not the wanted shape."""
     got = values.shape if isinstance(values, np.ndarray) else (len(values),)
     if got != wanted:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.models.probabilities import as_logits, probabilities
 from luce.report.facts import Column
 from luce.tables.labels import Labels
@@ -18,7 +17,6 @@ from luce.tables.preparation import Preparation
 
 __all__ = ["Model"]
 
-Array = npt.NDArray[Any]
 
 CELLS = 2_000_000  # of the features that are held at a time
 

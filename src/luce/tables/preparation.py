@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+
+from luce.models.inputs.kinds import Array
 
 __all__ = ["Levels", "Number", "Preparation", "learn_preparation", "rare"]
 
-Array = npt.NDArray[Any]
 
 MOST_LEVELS = 256  # features that one column of text may become
 SMALL = 2**20  # numbers up to which features are never sparse: 8 MiB

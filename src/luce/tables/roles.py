@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.models.inputs.targets import TOLERANCE
 from luce.tables.conversion import kind_of, listed, present, shortened
 from luce.tables.failure import Failure
@@ -17,8 +18,6 @@ from luce.tables.labels import Labels, check_classes, counted, spelled
 from luce.tables.names import nearest, plain
 
 __all__ = ["Roles", "roles"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

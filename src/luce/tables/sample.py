@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Sample", "draws"]
+from luce.models.inputs.kinds import Array
 
-Array = npt.NDArray[Any]
+__all__ = ["Sample", "draws"]
 
 
 def draws(numbers: Array, seed: int) -> Array:

@@ -5,12 +5,12 @@ import pandas
 import polars
 import pytest
 
-from luce.models.inputs.targets import is_table, targets
+from luce.models.inputs.targets import checked_targets, is_table
 
 
 def found(y, weight=None, class_weight=None, *, loss="softmax", dtype=np.float64, classes=None):
     weight = None if weight is None else np.asarray(weight, float)
-    return targets(y, weight, class_weight, loss=loss, dtype=dtype, classes=classes)
+    return checked_targets(y, weight, class_weight, loss=loss, dtype=dtype, classes=classes)
 
 
 SOFT = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.0, 0.0, 1.0]])

@@ -137,10 +137,10 @@ def test_products_are_those_of_the_standardised_table(form, fit_intercept, seed)
     assert design.standardised(picked, np.float32).dtype == np.float32
 
     A = rng.normal(size=(3, inner.shape[1]))
-    coef, intercept = design.outer(A)
+    coef, intercept = design.to_user(A)
     np.testing.assert_allclose(design.scores(everything, coef, intercept), inner @ A.T, atol=1e-11)
     np.testing.assert_allclose(design.scores(slice(5, 9), coef, intercept), (inner @ A.T)[5:9], atol=1e-11)
-    np.testing.assert_allclose(design.inner(coef, intercept), A, atol=1e-11)
+    np.testing.assert_allclose(design.to_standardised(coef, intercept), A, atol=1e-11)
 
     G = rng.normal(size=(40, 3))
     parts = [slice(0, 13), slice(13, 40)]
@@ -167,7 +167,7 @@ def test_weights_of_a_constant_column_are_lost_and_its_part_of_the_intercept_is_
     X = np.column_stack([table()[:, 0], np.full(60, 5.0)])
     design = Design(as_matrix(X), None, True)
     coef, intercept = np.array([[2.0, 3.0]]), np.array([1.0])
-    there, free = design.outer(design.inner(coef, intercept))
+    there, free = design.to_user(design.to_standardised(coef, intercept))
     np.testing.assert_allclose(there, [[2.0, 0.0]])
     np.testing.assert_allclose(X @ there.T + free, X @ coef.T + intercept)
 

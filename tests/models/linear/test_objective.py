@@ -11,7 +11,7 @@ from luce.models.linear.coordinates import SumZero
 from luce.models.linear.design import Design, as_matrix
 from luce.models.linear.losses import SoftmaxLoss
 from luce.models.linear.objective import LinearObjective
-from luce.models.linear.preconditioner import _chosen
+from luce.models.linear.preconditioner import _sample_by_weight
 from objectives import PAIRS, TARGETS
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(2, 7))
@@ -257,11 +257,11 @@ def test_samples_are_stratified_weighted_and_in_the_same_coordinates():
 @pytest.mark.parametrize("most", [50, 300, 3000])
 def test_chosen_rows_stand_for_all_of_them(most):
     weights = np.random.default_rng(0).lognormal(sigma=2, size=2000)
-    rows, factors = _chosen(weights, most)
+    rows, factors = _sample_by_weight(weights, most)
     assert len(rows) == len(np.unique(rows)) <= most + 1
     assert factors @ weights[rows] == pytest.approx(weights.sum(), rel=3 / np.sqrt(most))
     assert (factors >= 1).all()
     certain = np.flatnonzero(weights * most >= weights.sum())
     assert np.isin(certain, rows).all() and (factors[np.isin(rows, certain)] == 1).all()
-    nothing, ones = _chosen(np.array([0.0, 1.0, 0.0, 2.0]), most)
+    nothing, ones = _sample_by_weight(np.array([0.0, 1.0, 0.0, 2.0]), most)
     assert nothing.tolist() == [1, 3] and ones.tolist() == [1, 1]

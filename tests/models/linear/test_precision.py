@@ -61,7 +61,7 @@ def test_every_solver_far_from_the_origin(offset, classes, options):
 @pytest.mark.parametrize("offset", [1e6, 1e7])
 def test_every_form_of_the_data(form, offset, monkeypatch):
     X, y = far(offset)
-    monkeypatch.setattr(scores_module, "BLOCK_ENTRIES", 100)
+    monkeypatch.setattr(scores_module, "SCORED_ENTRIES", 100)
     single, double = pair(X, y, FORMS[form])
     expected = double.predict_proba(X.astype(np.float64))
     np.testing.assert_allclose(single.predict_proba(FORMS[form](X)), expected, **CLOSE)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import luce
-from luce.models.inputs.targets import targets
+from luce.models.inputs.targets import checked_targets
 from luce.models.linear.assembly import LinearProblem
 from luce.models.linear.parts import parts_of
 from luce.models.linear.row_space import RowSpace, pays
@@ -31,7 +31,7 @@ KINDS = ["full", "low rank", "duplicate rows", "constant columns"]
 @pytest.mark.parametrize(("loss", "classes"), [("softmax", 3), ("softmax", 2), ("sigmoid", 3)])
 def test_it_is_the_same_minimum(kind, fit_intercept, weighted, loss, classes):
     X, y, weight = drawn(kind)
-    found = targets(y % classes, weight if weighted else None, None, loss=loss, dtype=X.dtype)
+    found = checked_targets(y % classes, weight if weighted else None, None, loss=loss, dtype=X.dtype)
     parts = parts_of(found, loss=loss, fit_intercept=fit_intercept)
     small, large = (LinearProblem(X, found, parts, in_row_space=there) for there in (True, False))
     assert small.design.n_features <= 30 < large.design.n_features
@@ -69,7 +69,7 @@ def test_into_and_back(kind, centred):
 def test_blocks_of_columns_add_up(monkeypatch):
     X, _, weight = drawn("full")
     whole = RowSpace(X, weight, True).rows
-    monkeypatch.setattr("luce.models.linear.row_space.COLUMNS", 7)
+    monkeypatch.setattr("luce.models.linear.row_space.COLUMNS_AT_A_TIME", 7)
     np.testing.assert_allclose(RowSpace(X, weight, True).rows, whole, atol=1e-9)
 
 
@@ -88,7 +88,7 @@ def test_where_it_pays():
 
 def test_the_penalty_that_is_no_norm_and_sparse_rows_stay_where_they_are():
     X, y, _ = drawn("full")
-    found = targets(y, None, None, loss="softmax", dtype=X.dtype)
+    found = checked_targets(y, None, None, loss="softmax", dtype=X.dtype)
     assert LinearProblem(X, found, parts_of(found, l1_ratio=0.5)).design.n_features == 100
     assert LinearProblem(X, found, parts_of(found)).design.n_features < 31
 

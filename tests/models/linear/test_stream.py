@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.linear.class_order import ClassOrder
 
-FORMS = {"whole": {}, "blocks": {"WHOLE": 0}, "diagonal": {"WHOLE": 0, "BLOCKS": 0}}
+FORMS = {"whole": {}, "blocks": {"WHOLE_PARAMETERS": 0}, "diagonal": {"WHOLE_PARAMETERS": 0, "BLOCK_NUMBERS": 0}}
 
 
 @pytest.fixture(params=FORMS)

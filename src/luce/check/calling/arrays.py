@@ -108,8 +108,7 @@ def in_64_bits(framework: str) -> AbstractContextManager[None]:
         return nullcontext()
     import jax
 
-    jax_: Any = jax
-    context: AbstractContextManager[None] = (
-        jax_.enable_x64(True) if hasattr(jax_, "enable_x64") else jax_.experimental.enable_x64()
+    switch: Callable[[bool], AbstractContextManager[None]] = (
+        jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
     )
-    return context
+    return switch(True)

@@ -48,7 +48,7 @@ class Call:
     signature, fixed : mapping
         All of its parameters, and keyword arguments that are passed in every call.
     dtype : str
-        Of the floats that it is given.
+        The dtype of the floats that it is given.
     derives : bool
         Whether tensors ask for their gradient.
     naming : Naming
@@ -121,6 +121,7 @@ class Call:
 {', one row at a time' * self.rowwise}"
 
     def _once(self, probe: Probe) -> Returned:
+        """Call the function once, with a probe that fits in one call, and note whether its input has changed."""
         with in_64_bits(self.framework), np.errstate(all="ignore"):
             given = {role: self._native(self._value(role, probe)) for role in self.roles}
             before = {role: to_numpy(value)[0].copy() for role, value in given.items()}

@@ -28,7 +28,7 @@ class Callee(NamedTuple):
     framework: str | None = None
 
 
-def as_callable(fn: Any) -> Callee:
+def as_callable(fn: object) -> Callee:
     """Return how to call an object that somebody passes for a function.
 
     Parameters
@@ -45,7 +45,7 @@ def as_callable(fn: Any) -> Callee:
     NotRunnable
         For what can't be called.
     """
-    torch: Any = sys.modules.get("torch")
+    torch = sys.modules.get("torch")
     if torch is not None:
         if isinstance(fn, type) and issubclass(fn, torch.nn.Module):
             fn = fn()
@@ -75,17 +75,17 @@ def _applied(kind: Any) -> UserFunction:
     return applied
 
 
-def _of_layer(kind: Any, forward: str, backward: str) -> UserFunction:
+def _of_layer(kind: object, forward: str, backward: str) -> UserFunction:
     """Return what a layer computes: loss and gradient, or a product where it is a softmax.
 
     ``backward`` may take the target again, and leave its result in an attribute.
     """
-    made: Callable[[], Any] = kind if isinstance(kind, type) else lambda: kind
+    made: Callable[[], object] = kind if isinstance(kind, type) else lambda: kind
     skipped = int(isinstance(kind, type))
     takes = list(parameters_of(getattr(kind, forward)).values())[skipped:]
     needs = [p.name for p in list(parameters_of(getattr(kind, backward)).values())[skipped:] if p.default is p.empty]
 
-    def back(layer: Any, given: Sequence[Native], above: Native) -> Native:
+    def back(layer: object, given: Sequence[Native], above: Native) -> Native:
         def value(name: str) -> Native:
             if name in TARGET and len(given) > 1:
                 return next((g for g, p in zip(given, takes, strict=False) if p.name == name), given[1])

@@ -1,4 +1,4 @@
-"""A process of its own for somebody's code: what crashes, exits, hangs or prints is reported, not suffered."""
+"""A process of its own for somebody's code, which may crash, exit, hang or print there; the parent reports it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
 
-__all__ = ["Ended", "Job", "isolated", "serve"]
+from luce.printing.data import JSONObject
 
-Job: TypeAlias = Mapping[str, Any]
-"""Plain data that JSON can hold: what is to be done, or what came of it."""
+__all__ = ["Ended", "isolated", "serve"]
 
 
 class Ended(Exception):
     """The process ended without an answer; the message says why."""
 
 
-def isolated(worker: str, job: Job, *, timeout: float) -> dict[str, Any]:
+def isolated(worker: str, job: JSONObject, *, timeout: float) -> JSONObject:
     """Let a worker do its job in a process of its own, and return its answer.
 
     Parameters
     ----------
     worker : str
         The name of a module that calls :func:`serve` when it is run.
-    job : mapping
+    job : dict
         What :func:`serve` hands to the worker's function.
     timeout : float
         Seconds after which the process is stopped.
@@ -71,7 +69,7 @@ def isolated(worker: str, job: Job, *, timeout: float) -> dict[str, Any]:
     raise Ended(_why(process.returncode, errors))
 
 
-def serve(work: Callable[[Job], Job]) -> None:
+def serve(work: Callable[[JSONObject], JSONObject]) -> None:
     """Be the worker: read the job, do it, and write the answer whole.
 
     The files to read and to write are the process's arguments. What the work prints is not seen.

@@ -111,6 +111,7 @@ class Naming:
         return Returned(outputs, coarsest, derived, whole=tuple(whole))
 
     def _by_key(self, result: Mapping[str, Native]) -> dict[str, Native]:
+        """Return the results of a dictionary by the names that its keys stand for."""
         found = {}
         for key, value in result.items():
             name = key if key in KEYS.values() else KEYS.get(str(key))

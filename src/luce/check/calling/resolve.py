@@ -95,7 +95,7 @@ def load_file(file: Path) -> types.ModuleType:
     return module
 
 
-def member(owner: Any, names: str) -> Any:
+def member(owner: object, names: str) -> Any:
     """Return a member by its dotted name; a method is that of an object of its class.
 
     Raises
@@ -122,16 +122,19 @@ def _others(module: types.ModuleType, name: str, in_file: bool) -> str:
     return f"; it has {', '.join(name for name in own if callable(getattr(module, name))) or 'no function'}"
 
 
-def _instance(owner: Any, name: str) -> Any:
+def _instance(owner: object, name: str) -> object:
     """Return an object of the class that has a method of this name, made without arguments or without constructor."""
     method = inspect.getattr_static(owner, name, None)
-    plain = isinstance(owner, type) and inspect.isfunction(method)
-    if not plain or next(iter(inspect.signature(method).parameters), "") != "self":
+    if (
+        not (isinstance(owner, type) and inspect.isfunction(method))
+        or next(iter(inspect.signature(method).parameters), "") != "self"
+    ):
         return owner
     try:
         return owner()
     except TypeError:
-        return owner.__new__(owner)
+        kind: type[object] = owner
+        return kind.__new__(kind)
 
 
 def _line_of(error: BaseException, file: Path) -> tuple[Path, int | None]:

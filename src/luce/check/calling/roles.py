@@ -108,7 +108,7 @@ def orders_of_roles(names: Sequence[str], task: str) -> list[tuple[str, ...]]:
     Parameters
     ----------
     names : sequence of str
-        Of the parameters that a call must give.
+        The names of the parameters that a call must give.
     task : str
         One of :data:`TASKS`.
 
@@ -147,10 +147,12 @@ def _without_numbers(names: Sequence[str]) -> list[str]:
 
 
 def _of_softmax(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the orders of a softmax, of logits or of probabilities."""
     return [("logits",), ("softmax",)]
 
 
 def _of_product(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the orders of a product with the Jacobian, by which of the two names is the vector's."""
     orders: list[tuple[str, ...]] = []
     first = 0 if not names or names[0] in VECTOR else 1
     other = names[1 - first] if len(names) > 1 else ""
@@ -161,6 +163,7 @@ def _of_product(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _of_layer(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the order of a layer's parts: by their names, then in the usual order."""
     wanted = ["x", "W", "b", "target"] if len(names) >= 4 else ["x", "W", "target"]
     roles: list[str | None] = [None] * len(wanted)
     for role, spellings in {"W": ROLES["W"], "b": ROLES["b"], "target": TARGET, "x": ROLES["x"] | LOGITS}.items():
@@ -172,6 +175,7 @@ def _of_layer(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _of_loss(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the orders of a loss: one where the names tell, else both, and then with probabilities for logits."""
     order: tuple[str, ...] = ("logits", "target")
     swapped = len(names) > 1 and names[0] in TARGET and names[1] not in TARGET - {"y"}
     orders = [order[::-1], order] if swapped else [order, order[::-1]]

@@ -45,7 +45,7 @@ def ways_of_calling(
     target : {"index", "one-hot", "column"}, optional
     layout : {"rows", "columns"}, optional
     dtype : str
-        Of the floats that are passed.
+        The dtype of the floats that are passed.
     fixed : mapping, optional
         Keyword arguments passed in every call.
 

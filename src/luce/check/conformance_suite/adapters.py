@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from luce.check.calling.detection import likeliest_framework
 from luce.check.calling.errors import Unsupported
 from luce.check.calling.frameworks import FRAMEWORKS
 from luce.check.calling.resolve import resolve
+from luce.derivation.quantities import OptionValue
 
-__all__ = ["ADAPTERS", "Implementation", "implementation", "original"]
+__all__ = ["ADAPTERS", "Conformable", "Implementation", "implementation", "original"]
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,12 @@ class Implementation:
         return {package: importlib.metadata.version(package) for package in self.packages}
 
 
+Conformable: TypeAlias = Implementation | str | UserFunction
+"""What :func:`implementation` takes: an implementation, a name, a function or a class."""
+
+
 def implementation(
-    fn: Any, framework: str | None = None, *, layer: bool | None = None, name: str | None = None
+    fn: Conformable, framework: str | None = None, *, layer: bool | None = None, name: str | None = None
 ) -> Implementation:
     """Return an implementation as it is, by its name, or from a function.
 
@@ -105,16 +110,17 @@ def implementation(
     if isinstance(fn, str):
         if fn in ADAPTERS:
             return ADAPTERS[fn](fn)
-        name, fn = name or fn, resolve(fn)
+        name = name or fn
+    given: UserFunction = resolve(fn) if isinstance(fn, str) else fn
     for key, adapter in ADAPTERS.items():
         module, _, attribute = key.partition(":")
-        if module in sys.modules and getattr(sys.modules[module], attribute, None) is fn:
+        if module in sys.modules and getattr(sys.modules[module], attribute, None) is given:
             return adapter(name or key)
-    framework = framework or likeliest_framework(fn)
+    framework = framework or likeliest_framework(given)
     if framework not in FRAMEWORKS:
         raise ValueError(f"framework: expected {', '.join(FRAMEWORKS)}, got {framework!r}")
-    name = name or f"{getattr(fn, '__module__', '')}:{getattr(fn, '__qualname__', repr(fn))}"
-    function = _called_with_options(fn) if inspect.isclass(fn) else fn
+    name = name or f"{getattr(given, '__module__', '')}:{getattr(given, '__qualname__', repr(given))}"
+    function = _called_with_options(given) if inspect.isclass(given) else given
     layer = "linear_weight" in inspect.signature(function).parameters if layer is None else layer
     packages = tuple(filter(_is_installed, dict.fromkeys([name.split(".")[0].split(":")[0], framework])))
     if framework == "numpy":
@@ -124,23 +130,27 @@ def implementation(
     return Implementation(name, framework, function, layer, packages=packages)
 
 
-def original(fn: Any) -> Native:
+def original(fn: Conformable) -> UserFunction:
     """Return the function itself, of anything that :func:`implementation` takes."""
     if isinstance(fn, Implementation):
         return fn.function
     if isinstance(fn, str):
-        return ADAPTERS[fn](fn).function if fn in ADAPTERS else resolve(fn)
+        found: UserFunction = ADAPTERS[fn](fn).function if fn in ADAPTERS else resolve(fn)
+        return found
     return fn
 
 
 def _is_installed(package: str) -> bool:
+    """Return whether a package is installed."""
     try:
         return bool(importlib.metadata.version(package))
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return False
 
 
-def _called_with_options(cls: Any) -> UserFunction:
+def _called_with_options(cls: type) -> UserFunction:
+    """Return a class whose constructor takes the options as a function of logits, target and options."""
+
     def function(logits: Native, target: Native, **options: Native) -> Native:
         return cls(**options)(logits, target)
 
@@ -168,6 +178,7 @@ def _part(function: UserFunction, place: int) -> UserFunction:
 
 @contextmanager
 def _threads_of_luce(n: int) -> Iterator[None]:
+    """Let Luce compute with n threads."""
     import luce
 
     before = luce.show_config()["n_threads"]
@@ -179,6 +190,8 @@ def _threads_of_luce(n: int) -> Iterator[None]:
 
 
 def _luce(loss: str) -> Callable[[str], Implementation]:
+    """Return the adapter of a loss of Luce's own, with its gradient and its product."""
+
     def adapter(name: str) -> Implementation:
         import luce
 
@@ -204,7 +217,13 @@ def _luce(loss: str) -> Callable[[str], Implementation]:
 
 
 def _renamed(
-    framework: str, packages: Sequence[str], target: str, names: Mapping[str, str], *, layer: bool, **settings: Any
+    framework: str,
+    packages: Sequence[str],
+    target: str,
+    names: Mapping[str, str],
+    *,
+    layer: bool,
+    **settings: OptionValue,
 ) -> Callable[[str], Implementation]:
     """Adapt a function that has other names for the contract's options, of which its version may lack some."""
 
@@ -228,7 +247,9 @@ def _same_names(*options: str) -> dict[str, str]:
     return {option: option for option in options}
 
 
-def _torch_layer(**settings: Any) -> Callable[[str], Implementation]:
+def _torch_layer(**settings: OptionValue) -> Callable[[str], Implementation]:
+    """Return the adapter of PyTorch's layer with these options."""
+
     def adapter(name: str) -> Implementation:
         from torch import nn
 
@@ -240,6 +261,8 @@ def _torch_layer(**settings: Any) -> Callable[[str], Implementation]:
 
 
 def _jitted(package: str, target: str | UserFunction, *, layer: bool = False) -> Callable[[str], Implementation]:
+    """Return the adapter of a function of JAX's, compiled."""
+
     def adapter(name: str) -> Implementation:
         import jax
 
@@ -256,6 +279,7 @@ def _log_softmax_of_jax(logits: Native, target: Native) -> Native:
 
 
 def _scipy(name: str) -> Implementation:
+    """Adapt SciPy's log-softmax, with the textbook gradient."""
     from scipy import special
 
     def function(logits: Native, target: Native) -> Native:
@@ -277,6 +301,7 @@ def _labels(target: Native) -> Native:
 
 
 def _log_loss(name: str) -> Implementation:
+    """Adapt scikit-learn's metric, which takes probabilities."""
     from scipy import special
     from sklearn.metrics import log_loss
 
@@ -291,6 +316,7 @@ def _log_loss(name: str) -> Implementation:
 
 
 def _half_multinomial(name: str) -> Implementation:
+    """Adapt the loss of scikit-learn's linear models."""
     from sklearn._loss import HalfMultinomialLoss
 
     def both(logits: Native, target: Native, *, sample_weight: Native = None) -> Native:
@@ -301,6 +327,7 @@ def _half_multinomial(name: str) -> Implementation:
 
 
 def _tokamax(name: str) -> Implementation:
+    """Adapt Tokamax's layer, which takes the weight transposed."""
     import tokamax
 
     def function(input: Native, linear_weight: Native, target: Native, *, reduction: str = "sum") -> Native:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from luce.check.calling.isolation import Ended, Job, isolated, serve
+from luce.check.calling.isolation import Ended, isolated, serve
 from luce.check.conformance_suite.scorecard import Scorecard
 from luce.check.conformance_suite.suite import conformance
+from luce.printing.data import JSONObject
 
 __all__ = ["CannotConform", "conformance_by_name"]
 
@@ -51,7 +51,7 @@ def conformance_by_name(
     return Scorecard.from_dict(answer)
 
 
-def _conform(job: Job) -> dict[str, Any]:
+def _conform(job: JSONObject) -> JSONObject:
     """Load the implementation and try it: the other process."""
     place = job["target"].rpartition(":")[0]
     if place.endswith(".py"):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from luce.printing.data import JSONObject
+
 __all__ = ["Comparison", "Result", "Scorecard"]
 
-SIGNS = {"passed": "✓", "failed": "✗", "unsupported": "–"}
-COLOURS = {"passed": "green", "failed": "bold red", "unsupported": "dim"}
+STATUS_SIGNS = {"passed": "✓", "failed": "✗", "unsupported": "–"}
+STATUS_COLOURS = {"passed": "green", "failed": "bold red", "unsupported": "dim"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Result:
         >>> Result("loss", "passed", worst=1.25).cell
         '✓ 1.2'
         """
-        return SIGNS[self.status] + ("" if self.worst is None else f" {_short(self.worst)}")
+        return STATUS_SIGNS[self.status] + ("" if self.worst is None else f" {_short(self.worst)}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Scorecard:
     @property
     def summary(self) -> str:
         """The numbers of checks that passed, failed and were not tried, and the versions."""
-        counts = {status: sum(result.status == status for result in self.results) for status in SIGNS}
+        counts = {status: sum(result.status == status for result in self.results) for status in STATUS_SIGNS}
         versions = ", ".join(f"{package} {version}" for package, version in self.versions.items())
         return (
             f"{counts['passed']} passed, {counts['failed']} failed, {counts['unsupported']} not supported ({versions})"
@@ -115,7 +117,7 @@ class Scorecard:
         """Return the result of a check."""
         return next(result for result in self.results if result.check == check)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSONObject:
         """Return the card as plain data; an infinite error is the text "inf"."""
         results = [asdict(result) for result in self.results]
         for result in results:
@@ -124,7 +126,7 @@ class Scorecard:
         return {"name": self.name, "versions": self.versions, "passed": self.passed, "results": results}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Scorecard:
+    def from_dict(cls, data: JSONObject) -> Scorecard:
         """Make the card again of what :meth:`to_dict` gave.
 
         Examples
@@ -154,15 +156,15 @@ class Scorecard:
         table.add_column("")
         reasons: dict[str, list[str]] = {}
         for result in self.results:
-            style = COLOURS[result.status]
+            style = STATUS_COLOURS[result.status]
             if result.status == "unsupported":
                 reason = "no such option" if result.detail == f"takes no {result.check}" else result.detail
                 reasons.setdefault(reason, []).append(result.check)
                 continue
             worst = "" if result.worst is None else _short(result.worst)
-            table.add_row(Text(SIGNS[result.status], style), result.check, worst, Text(result.detail, style))
+            table.add_row(Text(STATUS_SIGNS[result.status], style), result.check, worst, Text(result.detail, style))
         absent = [
-            Text(f"{SIGNS['unsupported']}  {', '.join(checks)}: {reason}", COLOURS["unsupported"])
+            Text(f"{STATUS_SIGNS['unsupported']}  {', '.join(checks)}: {reason}", STATUS_COLOURS["unsupported"])
             for reason, checks in reasons.items()
         ]
         return Group(Text(self.name, "bold"), table, *absent, Text(self.summary))
@@ -198,10 +200,10 @@ class Comparison:
         for head in self._heads:
             table.add_column(head)
         for check, found in self._rows:
-            table.add_row(check, *(Text(r.cell, COLOURS[r.status]) if r else Text("") for r in found))
+            table.add_row(check, *(Text(r.cell, STATUS_COLOURS[r.status]) if r else Text("") for r in found))
         words = [Text(f"{head}: {card.name}: {card.summary}") for head, card in self._legend]
         for check, what, details in self._failures:
-            words.append(Text.assemble((f"✗ {check}", COLOURS["failed"]), f": {what}" if what else ""))
+            words.append(Text.assemble((f"✗ {check}", STATUS_COLOURS["failed"]), f": {what}" if what else ""))
             words += [Text(f"  {', '.join(heads)}: {detail}") for detail, heads in details.items()]
         return Group(table, *words)
 

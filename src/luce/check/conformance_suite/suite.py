@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from luce.check.calling.errors import Unsupported
-from luce.check.conformance_suite.adapters import implementation
+from luce.check.conformance_suite.adapters import Conformable, implementation
 from luce.check.conformance_suite.checks import CHECKS, Check
 from luce.check.conformance_suite.scorecard import Result, Scorecard
 from luce.check.conformance_suite.trial import Trial
@@ -16,7 +15,7 @@ __all__ = ["CHECKS", "conformance"]
 
 
 def conformance(
-    fn: Any,
+    fn: Conformable,
     framework: str | None = None,
     *,
     layer: bool | None = None,

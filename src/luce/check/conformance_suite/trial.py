@@ -13,7 +13,6 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from mpmath import mp
@@ -26,17 +25,17 @@ from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.oracle import Exact, to_exact
 from luce.check.truth.tolerance import Wrong, deviation, errors, levelled
 from luce.contract.options import Options
-from luce.derivation.quantities import Array
+from luce.derivation.quantities import Array, OptionValue
 
 __all__ = ["DEFAULTS", "Trial", "along", "gradient_of", "problem", "with_target"]
 
-DEFAULTS: dict[str, Any] = Options._field_defaults
+DEFAULTS: dict[str, OptionValue] = Options._field_defaults
 WIDEST_IDENTITY = 300
 """A layer for one row of more classes has the logits as its weights: an identity would be too large."""
 
 
 @functools.cache
-def problem(**description: Any) -> DrawnProblem:
+def problem(**description: OptionValue) -> DrawnProblem:
     """Build a problem once for all implementations."""
     return DrawnProblem(**description)
 
@@ -108,7 +107,7 @@ class Trial:
 
     # problems and calls
 
-    def problem(self, **description: Any) -> DrawnProblem:
+    def problem(self, **description: OptionValue) -> DrawnProblem:
         """Build a problem in the base dtype, with a reduction that the implementation has."""
         return problem(**{"dtype": self.dtype, "reduction": self.reductions[0], "n_rows": 7, **description})
 
@@ -160,7 +159,7 @@ class Trial:
         )
         return call, [z]
 
-    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, Any]]:
+    def arguments(self, problem: DrawnProblem) -> tuple[Native, dict[str, OptionValue]]:
         """Return target and options as the implementation takes them, without options at their defaults."""
         array, target = self.framework.array, problem.target
         hard = isinstance(target, np.ndarray) and target.dtype.kind == "i"
@@ -266,12 +265,12 @@ class Trial:
     # what the implementation has
 
     def require(self, option: str) -> None:
-        """Refuse for it where it does not take an option."""
+        """Raise Unsupported where the implementation does not take an option."""
         if not self.it.takes(option):
             raise Unsupported(f"takes no {option}")
 
     def require_dtype(self, dtype: str) -> None:
-        """Refuse for it where it does not compute in a dtype."""
+        """Raise Unsupported where the implementation does not compute in a dtype."""
         if not self.computes_in(dtype):
             raise Unsupported(f"does not compute in {dtype}")
 
@@ -286,6 +285,7 @@ class Trial:
         return {name: self._status(name) for name in ("gradient", "product", "forward")}
 
     def _status(self, name: str) -> str:
+        """Return how an ordinary problem goes, and leave what the running check has found as it is."""
         mine = self.failures, self.refusals, self.tried, self.worst
         self.start()
         getattr(self, name)(self.problem())
@@ -306,7 +306,7 @@ class Trial:
         return found.dtype == np.float64 and not 2.0**-40 < away < 2.0**-16
 
     def _reductions(self) -> list[str]:
-        """Return the reductions that work; where there is no such option, the one whose value comes out.
+        """Return the reductions that work; without such an option, the one that the function computes.
 
         A function that takes no class indices is given them as one-hot rows.
         """
@@ -331,7 +331,7 @@ class Trial:
 
 
 def refused(run: Callable[[], Native]) -> Native:
-    """Run somebody else's code: its exceptions are refusals, its warnings nobody's business."""
+    """Run somebody else's code: its exceptions become refusals, its warnings are ignored."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -1,27 +1,28 @@
-"""The gradient doctor's door: a function is examined in the ways in which it may be called, and reported on."""
+"""The gradient doctor: a function is examined in the ways in which it may be called, and reported on."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from luce.check.calling.roles import TARGETS, TASKS
 from luce.check.doctor.report import Report
-from luce.check.doctor.search import Search
+from luce.check.doctor.search import Search, Ways
 from luce.check.doctor.verdict import report_on
+from luce.derivation.quantities import OptionValue
 
-__all__ = ["assert_gradient", "gradient"]
+__all__ = ["gradient"]
 
-BUILT_IN = ("label_smoothing", "temperature", "reduction", "ignore_index", "weight", "sample_weight")
+TOLD_OPTIONS = ("label_smoothing", "temperature", "reduction", "ignore_index", "weight", "sample_weight")
 """Options that can be said of a function that has them built in."""
 
 
 def gradient(
-    fn: Any,
+    fn: object,
     *,
     task: Literal["loss", "layer", "softmax", "vjp"] | None = None,
     framework: Literal["numpy", "torch", "jax", "list"] | None = None,
@@ -30,7 +31,7 @@ def gradient(
     classes: int | None = None,
     dtype: str = "float64",
     descent: bool = False,
-    **options: Any,
+    **options: OptionValue,
 ) -> Report:
     """Say whether a softmax cross-entropy, its gradient or both are right, and if not, which known mistake was made.
 
@@ -45,12 +46,12 @@ def gradient(
         NumPy arrays, PyTorch tensors, JAX arrays or lists. Also a ``torch.nn.Module``, a ``torch.autograd.Function``,
         or a class with ``forward`` and ``backward``. What a loss returns alone is differentiated by its framework.
     task, framework, target : str, optional
-        What would be found out otherwise: what it computes, what it takes, the form of the target, where "column" is
-        labels of shape (N, 1).
+        What the function computes, which arrays it takes, and the form of the target, where "column" is labels of shape
+        (N, 1); by default all three are found out.
     layout : {"rows", "columns"}, optional
-        Whether an example is a row of the logits or a column, likewise.
+        Whether an example is a row of the logits or a column; by default it is found out.
     classes : int, optional
-        The number of classes that it has built in, likewise.
+        The number of classes that it has built in; by default it is found out.
     dtype : str, default "float64"
         The dtype of the floats that it is given.
     descent : bool, default False
@@ -96,9 +97,9 @@ def gradient(
     if classes is not None and not (isinstance(classes, int) and classes >= 2):
         raise ValueError(f"classes must be an integer of at least 2, got {classes!r}")
     name = getattr(fn, "__name__", type(fn).__name__)
-    told = {key: value for key, value in options.items() if key in BUILT_IN}
-    fixed = {key: value for key, value in options.items() if key not in BUILT_IN}
-    ways = {"task": task, "framework": framework, "target": target, "layout": layout, "dtype": dtype, "fixed": fixed}
+    told = {key: value for key, value in options.items() if key in TOLD_OPTIONS}
+    fixed = {key: value for key, value in options.items() if key not in TOLD_OPTIONS}
+    ways = Ways(task=task, framework=framework, target=target, layout=layout, dtype=dtype, fixed=fixed)
     rows = _length(told, "sample_weight", None)
     classes = _length(told, "weight", classes)
     with _one_thread():
@@ -121,7 +122,7 @@ def _check_choices(**given: str | None) -> None:
             raise ValueError(f"{argument} must be one of {', '.join(choices[argument])}, got {value!r}")
 
 
-def _length(told: Mapping[str, Any], option: str, number: int | None) -> int | None:
+def _length(told: Mapping[str, OptionValue], option: str, number: int | None) -> int | None:
     """Return how many weights were said; they must be as many as there are."""
     if told.get(option) is None:
         return number
@@ -131,35 +132,10 @@ def _length(told: Mapping[str, Any], option: str, number: int | None) -> int | N
     return len(told[option])
 
 
-def assert_gradient(fn: Any, **options: Any) -> None:
-    """Fail with the diagnosis unless :func:`gradient` finds the function right; for people's own tests.
-
-    Parameters
-    ----------
-    fn : callable
-    **options
-        As for :func:`gradient`.
-
-    Raises
-    ------
-    AssertionError
-        When it is wrong or can't be run; the message is the report.
-
-    Examples
-    --------
-    >>> import luce, luce.check
-    >>> luce.check.assert_gradient(luce.cross_entropy_and_grad)
-    """
-    __tracebackhide__ = True  # pytest then shows the caller's line and the report
-    report = gradient(fn, **options)
-    if not report.correct:
-        raise AssertionError(f"\n{report}")
-
-
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let PyTorch compute with one thread: probes are small, and threads would wait for each other."""
-    torch: Any = sys.modules.get("torch")
+    torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 1
     if torch:
         torch.set_num_threads(1)

@@ -12,12 +12,12 @@ from luce.check.inputs.probes import Probe
 from luce.check.truth.oracle import to_float
 from luce.derivation.quantities import Array
 
-__all__ = ["RIGHT", "SAME", "Case", "agrees", "digits", "distance", "error_of", "is_right", "truth_of"]
+__all__ = ["RIGHT_WITHIN", "SAME_WITHIN", "Case", "agrees", "digits", "distance", "error_of", "is_right", "truth_of"]
 
-SAME = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
+SAME_WITHIN = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 """The error, relative to the largest entry, up to which numbers are the same numbers: some thousands of roundings."""
 
-RIGHT = {"float64": 1e-5, "float32": 2e-4, "float16": 2e-2, "bfloat16": 1e-1}
+RIGHT_WITHIN = {"float64": 1e-5, "float32": 2e-4, "float16": 2e-2, "bfloat16": 1e-1}
 """Up to which a function is called right, to the digits that it has; in float64, the error of float32 arithmetic."""
 
 
@@ -46,7 +46,7 @@ def agrees(predicted: Array, value: Array, tolerance: float = 1e-10, least: floa
 
 def is_right(case: Case) -> bool:
     """Return whether all outputs are right, to the digits of their dtype."""
-    return error_of(case) <= RIGHT[case.returned.dtype]
+    return error_of(case) <= RIGHT_WITHIN[case.returned.dtype]
 
 
 def error_of(case: Case) -> float:

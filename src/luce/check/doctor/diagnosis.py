@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from luce.check.calling.outputs import Returned
-from luce.check.doctor.closeness import SAME, Case, agrees
+from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
@@ -131,6 +131,7 @@ class _Sides:
         self.alone = {side: [m for m in self.visible[side] if _explains((m,), cases, side)] for side, _ in self.sides}
 
     def _within(self, mistake: Mistake, side: str, other: str) -> Mistake:
+        """Return the mistake as one of this side only, where it would show on the other side too."""
         return mistake.within(side) if mistake in self.visible[other] else mistake
 
     def reach(self, mistake: Mistake) -> int:
@@ -138,11 +139,13 @@ class _Sides:
         return sum(mistake in visible for visible in self.visible.values())
 
     def singles(self) -> Iterator[tuple[Mistake, ...]]:
+        """Yield the mistakes that explain one side where the other side is right."""
         for side, other in self.sides:
             if self.right[other]:
                 yield from ((self._within(mistake, side, other),) for mistake in self.alone[side])
 
     def pairs(self) -> Iterator[tuple[Mistake, ...]]:
+        """Yield two mistakes that explain both sides: one on each, one on both and one on one, or two on one."""
         for first, second in itertools.product(self.alone.get("loss", ()), self.alone.get("gradient", ())):
             yield self._within(first, "loss", "gradient"), self._within(second, "gradient", "loss")
         for side, other in self.sides:
@@ -156,6 +159,7 @@ class _Sides:
 
 
 def _explains(mistakes: tuple[Mistake, ...], cases: Sequence[Case], side: str = "") -> bool:
+    """Return whether the mistakes reproduce all cases."""
     return all(_explains_case(mistakes, probe, returned, side) for probe, returned in cases)
 
 
@@ -165,8 +169,9 @@ def _on(side: str, names: Iterable[str]) -> list[str]:
 
 
 def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned, side: str = "") -> bool:
+    """Return whether the mistakes reproduce the results of one case."""
     predicted = walk(probe, mistakes, returned.outputs)
-    tolerance = SAME[returned.dtype]
+    tolerance = SAME_WITHIN[returned.dtype]
     if returned.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if returned.arithmetic == "OverflowError" else any(broken)
@@ -186,14 +191,17 @@ def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Re
     if not np.isfinite(returned.outputs["loss"]).all():
         return True
     if "gradient" not in returned.outputs:
-        return not agrees(walk(probe)["loss"], returned.outputs["loss"], SAME[returned.dtype])
+        return not agrees(walk(probe)["loss"], returned.outputs["loss"], SAME_WITHIN[returned.dtype])
     gradient, h = returned.outputs["gradient"], 1e-5
     above = 1.0 if probe.upstream is None else probe.upstream
     for direction in np.random.default_rng(0).normal(size=(3, *gradient.shape)):
         ends = (replace(probe, logits=probe.logits + step * direction) for step in (h, -h))
         up, down = (np.sum(above * walk(end, mistakes, ("loss",))["loss"]) for end in ends)
         size = float(np.abs(gradient).max() * np.abs(direction).sum())
-        if not abs((up - down) / (2 * h) - (gradient * direction).sum()) <= max(1e-6, SAME[returned.dtype]) * size:
+        if (
+            not abs((up - down) / (2 * h) - (gradient * direction).sum())
+            <= max(1e-6, SAME_WITHIN[returned.dtype]) * size
+        ):
             return False
     return True
 
@@ -205,6 +213,6 @@ def _changes(mistake: Mistake, cases: Sequence[Case], side: str = "") -> bool:
             continue
         names = _on(side, tuple(returned.outputs) or ("loss", "gradient"))
         right, wrong = walk(probe, (), names), walk(probe, (mistake,), names)
-        if any(name in right and not agrees(right[name], wrong[name], SAME[returned.dtype]) for name in names):
+        if any(name in right and not agrees(right[name], wrong[name], SAME_WITHIN[returned.dtype]) for name in names):
             return True
     return False

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from luce.check.calling.call import Call
 from luce.check.calling.errors import NotRunnable, place_of
-from luce.check.doctor.closeness import RIGHT, SAME, Case, agrees, error_of, is_right
+from luce.check.doctor.closeness import RIGHT_WITHIN, SAME_WITHIN, Case, agrees, error_of, is_right
 from luce.check.doctor.diagnosis import Diagnosis, diagnose
 from luce.check.doctor.mistakes import behaviours
 from luce.check.doctor.mistakes.entry import Finding
 from luce.check.inputs import probes
 from luce.check.inputs.probes import Probe
+from luce.derivation.quantities import OptionValue
 
 __all__ = ["Examination", "Sizes"]
 
@@ -61,7 +61,7 @@ class Examination:
         When it can't be called in this way; its own exceptions for the first probe come through.
     """
 
-    def __init__(self, call: Call, told: Mapping[str, Any], sizes: Sizes, descent: bool) -> None:
+    def __init__(self, call: Call, told: Mapping[str, OptionValue], sizes: Sizes, descent: bool) -> None:
         self.call, self.descent, self.sizes, self.told = call, descent, sizes, told
         self.said = {**call.defaults, **told}
         self.behaviours: list[Finding] = []
@@ -135,12 +135,13 @@ class Examination:
         return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
 
     def _search(self, most: int, coarse: bool) -> Diagnosis:
+        """Search the cases for at most so many mistakes; what is only as good as its dtype is judged in that dtype."""
         cases = [*self.cases, *self.extremes]
         if coarse:
             cases = [_in_dtype(case, "float32") if case.returned.dtype == "float64" else case for case in cases]
-        if self.right and not all(error_of(case) <= SAME[case.returned.dtype] for case in self.cases):
+        if self.right and not all(error_of(case) <= SAME_WITHIN[case.returned.dtype] for case in self.cases):
             worst = max(map(error_of, self.cases))
-            narrow = "float32" if worst < SAME["float32"] else self.cases[0].returned.dtype
+            narrow = "float32" if worst < SAME_WITHIN["float32"] else self.cases[0].returned.dtype
             cases = [_in_dtype(case, narrow) for case in cases]
         found = diagnose(cases, most=most)
         took_no_logits = "softmax" in self.call.roles and "softmax applied twice" in found.names
@@ -169,8 +170,8 @@ class Examination:
         """Return whether a second call with the same input gives something else, which is noted."""
         dtype, second = case.returned.dtype, self.case_of(case.probe).returned.outputs
         for name, value in case.returned.outputs.items():
-            if name in second and not agrees(value, second[name], SAME[dtype]):
-                twice = agrees(2 * value, second[name], SAME[dtype])
+            if name in second and not agrees(value, second[name], SAME_WITHIN[dtype]):
+                twice = agrees(2 * value, second[name], SAME_WITHIN[dtype])
                 self.behaviours.append(behaviours.ACCUMULATED if twice else behaviours.SECOND_CALL_DIFFERS)
                 return True
         return False
@@ -224,7 +225,7 @@ class Examination:
         dtype = self.cases[0].returned.dtype
         worst = max(min(error_of(case), 1.0) for case in self.cases if case.probe.name != probes.SMALL.name)
         known = behaviours.HALF_PRECISION in self.behaviours
-        return dtype in ("float64", "float32") and RIGHT[dtype] < worst < RIGHT["float16"] and not known
+        return dtype in ("float64", "float32") and RIGHT_WITHIN[dtype] < worst < RIGHT_WITHIN["float16"] and not known
 
 
 def _in_dtype(case: Case, dtype: str) -> Case:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from luce.check.calling.isolation import Ended, Job, isolated, serve
+from luce.check.calling.isolation import Ended, isolated, serve
 from luce.check.calling.resolve import FileError, resolve
 from luce.check.doctor.check_gradient import gradient
 from luce.check.doctor.report import Report
+from luce.derivation.quantities import OptionValue
+from luce.printing.data import JSONObject
 
 __all__ = ["check_by_name"]
 
 
-def check_by_name(target: str, *, timeout: float = 60.0, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def check_by_name(
+    target: str, *, timeout: float = 60.0, options: Mapping[str, OptionValue] | None = None
+) -> JSONObject:
     """Run :func:`luce.check.gradient` on a function by its name, in a fresh process.
 
     Parameters
@@ -47,7 +50,7 @@ def check_by_name(target: str, *, timeout: float = 60.0, options: Mapping[str, A
     return answer
 
 
-def _check(job: Job) -> dict[str, Any]:
+def _check(job: JSONObject) -> JSONObject:
     """Load the function and check it: the other process."""
     place, _, name = job["target"].rpartition(":")
     if place.endswith(".py"):
@@ -72,7 +75,7 @@ def _not_runnable(target: str, reason: str) -> Report:
     return Report(target.rpartition(":")[2], "not runnable", reason=reason)
 
 
-def _all_forms(report: Report) -> dict[str, Any]:
+def _all_forms(report: Report) -> JSONObject:
     return {**report.to_dict(), "exit_code": report.exit_code, "html": report.to_html(), "text": report.to_ansi()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from luce.check.calling.outputs import Returned
-from luce.check.doctor.closeness import SAME, agrees
+from luce.check.doctor.closeness import SAME_WITHIN, agrees
 from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import Probe
 from luce.derivation.quantities import Array
@@ -16,7 +16,7 @@ __all__ = ["wrong_part"]
 def wrong_part(probe: Probe, returned: Returned) -> str:
     """Return in words where the numbers differ from the truth, when no known mistake gives them."""
     right = walk(probe, (), returned.outputs)
-    tolerance = SAME[returned.dtype]
+    tolerance = SAME_WITHIN[returned.dtype]
     wrong = [name for name in returned.outputs if not agrees(right[name], returned.outputs[name], tolerance)]
     said = []
     kept = [name for name in returned.outputs if name not in wrong]
@@ -28,6 +28,7 @@ def wrong_part(probe: Probe, returned: Returned) -> str:
 
 
 def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float) -> str:
+    """Return in words where one output differs from the right one."""
     if value.shape != right.shape:
         return f"shape {value.shape}, expected {right.shape}"
     if not np.isfinite(value).all():

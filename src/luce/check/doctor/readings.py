@@ -103,6 +103,7 @@ def _smoothing(cases: Sequence[Case]) -> Iterator[Mistake]:
 
 
 def _smooth(q: Quantities, epsilon: float) -> None:
+    """Smooth by ε, which is built in."""
     q.epsilon = epsilon
 
 
@@ -131,6 +132,7 @@ def _temperature_of(value: float) -> Mistake:
 
 
 def _warm(q: Quantities, temperature: float) -> None:
+    """Divide the logits by a temperature that is built in."""
     q.temperature, q.u, q.du_dz = temperature, q.z / temperature, 1 / temperature
 
 
@@ -162,6 +164,7 @@ def _rounded(values: Sequence[float]) -> list[float]:
 def _built_in(
     what: str, option: str, value: float, computed: str, right: str, change: Callable[[Quantities, float], None]
 ) -> Mistake:
+    """Return the mistake of an option's value that is built in and was not said."""
     return Mistake(
         name=f"{what} of {value:g}",
         said=f"A {what} of {value:g} is built in, which was not said.",
@@ -175,14 +178,17 @@ def _built_in(
 
 
 def _pieces(size: int) -> Cut:
+    """Return the cut into pieces of a size, the last one perhaps smaller."""
     return lambda n: [size] * (n // size) + [n % size] * (n % size > 0)
 
 
 def _parts(count: int) -> Cut:
+    """Return the cut into a number of parts as even as can be."""
     return lambda n: [len(part) for part in np.array_split(np.arange(n), count) if len(part)]
 
 
 def _chunk(count: int) -> Cut:
+    """Return the cut into at most a number of parts, all but the last of one size."""
     return lambda n: _pieces(-(-n // count))(n)
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luce.check.doctor.mistakes.entry import Finding
-from luce.printing.data import plain_data
+from luce.derivation.quantities import Array
+from luce.printing.data import JSONObject, plain_data
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 __all__ = ["Example", "Report"]
-
-Array = NDArray[Any]
 
 CLASSES_SHOWN = 6
 """Classes that a row of cells shows."""
@@ -32,7 +30,7 @@ class Example:
 
     probe: str
     logits: Array
-    target: Any
+    target: Array
     output: str
     expected: Array | None
     actual: Array | None
@@ -108,7 +106,7 @@ class Report:
             return f"{self.function}: wrong: {what}"
         return f"{self.function}: not runnable: {self.reason}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSONObject:
         """Return the report as plain data, without arrays."""
 
         def words_of(mistake: Finding) -> dict[str, str]:
@@ -162,12 +160,13 @@ class Report:
         return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
     def _parts(self) -> list[RenderableType]:
+        """Return what Rich prints, from the headline to the notes."""
         from rich.padding import Padding
         from rich.text import Text
 
         style = {"correct": "bold green", "wrong": "bold red", "not runnable": "bold yellow"}[self.verdict]
         sign = {"correct": "✓", "wrong": "✗", "not runnable": "!"}[self.verdict]
-        parts: list[Any] = [Text(f"{sign} {self.headline}", style=style)]
+        parts: list[RenderableType] = [Text(f"{sign} {self.headline}", style=style)]
 
         def line(label: str, words: str, style: str = "") -> None:
             parts.append(Padding(Text.assemble((f"{label}  ", "dim"), (words, style)), (0, 0, 0, 2), expand=False))

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from luce.check.calling.errors import NotRunnable, place_of
 from luce.check.calling.ways import ways_of_calling
 from luce.check.doctor.examination import Examination, Sizes
+from luce.derivation.quantities import OptionValue
 
-__all__ = ["Search"]
+__all__ = ["Search", "Ways"]
 
-SIZES: tuple[Sizes, ...] = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
+SIZES_TO_TRY: tuple[Sizes, ...] = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
 """Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
 
 LIKELIEST_WAYS = 3
 """Ways of calling in which two mistakes are looked for."""
+
+
+class Ways(TypedDict):
+    """What is said of how a function is called, as :func:`luce.check.calling.ways.ways_of_calling` takes it."""
+
+    task: str | None
+    framework: str | None
+    target: str | None
+    layout: str | None
+    dtype: str
+    fixed: Mapping[str, OptionValue]
 
 
 class Search:
@@ -25,15 +37,14 @@ class Search:
     Parameters
     ----------
     fn : callable
-    ways : mapping
-        What is said of how it is called, as :func:`luce.check.calling.ways.ways_of_calling` takes it.
+    ways : Ways
     told : mapping
         Options that it is said to have built in.
     descent : bool
         Whether it returns minus the gradient on purpose.
     """
 
-    def __init__(self, fn: Any, ways: Mapping[str, Any], told: Mapping[str, Any], descent: bool) -> None:
+    def __init__(self, fn: object, ways: Ways, told: Mapping[str, OptionValue], descent: bool) -> None:
         self.fn, self.ways, self.told, self.descent = fn, ways, told, descent
 
     def outcome(self, rows: int | None, classes: int | None) -> Examination | str:
@@ -41,7 +52,7 @@ class Search:
         said = bool(rows or classes)
         failure = ""
         ran: list[Examination] = []
-        for sizes in [(rows, classes)] if said else SIZES:
+        for sizes in [(rows, classes)] if said else SIZES_TO_TRY:
             examinations, why = self._examinations(sizes)
             failure = failure or why
             ran = ran or examinations

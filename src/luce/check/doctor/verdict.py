@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from luce.check.doctor.closeness import RIGHT, Case, digits, distance, error_of, is_right, truth_of
+from luce.check.doctor.closeness import RIGHT_WITHIN, Case, digits, distance, error_of, is_right, truth_of
 from luce.check.doctor.examination import Examination
 from luce.check.doctor.mistakes.entry import Finding, Mistake
 from luce.check.doctor.mistakes.gradient import gradient_at_the_probabilities, gradient_zero
@@ -102,7 +102,7 @@ def _example(examination: Examination, broken: Sequence[Case]) -> Example | None
     if not returned.outputs:
         return Example(probe.name, probe.logits[0], probe.target[0], "", None, None, 0)
     names = list(returned.outputs)[::-1]
-    name = max(names, key=lambda n: distance(probe, n, returned.outputs[n]) > RIGHT[returned.dtype])
+    name = max(names, key=lambda n: distance(probe, n, returned.outputs[n]) > RIGHT_WITHIN[returned.dtype])
     right, value = truth_of(probe, name), returned.outputs[name]
     row = 0
     if right.shape == value.shape and value.ndim and len(value) == len(probe.logits):

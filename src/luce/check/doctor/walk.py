@@ -1,6 +1,6 @@
 """The steps of the derivation taken with mistakes: each changes what a step has left behind.
 
-Any number of mistakes combine as they would in somebody's code. Without a mistake the result is the contract's.
+Several mistakes combine as they would in somebody's code. Without a mistake the result is the contract's.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from luce.derivation import OUTPUTS, STEPS, Given, Quantities, Step, derive, outputs
 from luce.derivation.quantities import Array
 
-__all__ = ["Change", "walk"]
+__all__ = ["ChangedStep", "walk"]
 
 
-class Change(Protocol):
-    """A mistake as far as the walk knows it: the step whose result it changes, and in which output only, if so."""
+class ChangedStep(Protocol):
+    """A mistake as far as the walk knows it: a change of what one step leaves, perhaps in one output only."""
 
     @property
     def step(self) -> Step: ...  # noqa: D102
@@ -35,7 +35,7 @@ _AFTER_THE_LAYER = 1 + [step.name for step in STEPS].index("layer")
 _OF_THE_SOFTMAX = {"softmax", "jacobian", "vjp"}
 
 
-def walk(given: Given, mistakes: Iterable[Change] = (), wanted: Collection[str] = OUTPUTS) -> dict[str, Array]:
+def walk(given: Given, mistakes: Iterable[ChangedStep] = (), wanted: Collection[str] = OUTPUTS) -> dict[str, Array]:
     """Compute everything that a function could return, with the mistakes made on the way.
 
     A mistake that is made in the loss only, or in the gradient only, leaves the other as it is.
@@ -69,11 +69,12 @@ def walk(given: Given, mistakes: Iterable[Change] = (), wanted: Collection[str] 
 
 @lru_cache(maxsize=256)
 def _without(given: Given) -> dict[str, Array]:
+    """Return what the walk without mistakes gives."""
     return _walk(given, (), OUTPUTS)
 
 
-def _walk(given: Given, mistakes: Sequence[Change], wanted: Collection[str]) -> dict[str, Array]:
-    """Begin where the first mistake is made, and end where nothing more is wanted."""
+def _walk(given: Given, mistakes: Sequence[ChangedStep], wanted: Collection[str]) -> dict[str, Array]:
+    """Take the steps from the first one with a mistake to the last one that is wanted."""
     first = min((_PLACES[mistake.step] for mistake in mistakes), default=len(STEPS) - 1)
     last = len(STEPS) if _OF_THE_SOFTMAX & set(wanted) else max(_AFTER_THE_LAYER, first + 1)
     q = copy(_right(given)[first])

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["LOGITS", "TARGETS", "LogitsCase", "TargetCase", "logits", "target"]
+from luce.derivation.quantities import Array
 
-Floats = NDArray[np.floating[Any]]
+__all__ = ["LOGITS", "TARGETS", "LogitsCase", "Target", "TargetCase", "logits", "target"]
+
+Target: TypeAlias = Any
+"""Class indices (N,), distributions (N, V), or a pair of indices and probabilities (N, k)."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,10 @@ class TargetCase:
 
     name: str
     reason: str
-    build: Callable[[np.random.Generator, int, int], Any]
+    build: Callable[[np.random.Generator, int, int], Target]
 
 
-def logits(name: str, rng: np.random.Generator, n_rows: int, n_classes: int, dtype: DTypeLike = np.float64) -> Floats:
+def logits(name: str, rng: np.random.Generator, n_rows: int, n_classes: int, dtype: DTypeLike = np.float64) -> Array:
     """Build the named case of :data:`LOGITS`, rounded to ``dtype``.
 
     Parameters
@@ -70,7 +73,7 @@ def logits(name: str, rng: np.random.Generator, n_rows: int, n_classes: int, dty
     return LOGITS[name].build(rng, n_rows, n_classes).astype(dtype)
 
 
-def target(name: str, rng: np.random.Generator, n_rows: int, n_classes: int, dtype: DTypeLike = np.float64) -> Any:
+def target(name: str, rng: np.random.Generator, n_rows: int, n_classes: int, dtype: DTypeLike = np.float64) -> Target:
     """Build the named case of :data:`TARGETS`; its floats are rounded to ``dtype``.
 
     Parameters

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import TypeVar
 
 __all__ = ["all_pairs"]
+
+Value = TypeVar("Value")
 
 Place = tuple[str, int]
 """A factor and the place of one of its values."""
 
 
-def all_pairs(factors: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def all_pairs(factors: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
     """Choose rows greedily until each pair of values of two factors occurs in one of them.
 
     Examples

@@ -8,13 +8,13 @@ every floating-point format, so that each dtype is judged by the same truth.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from luce.check.truth.oracle import CrossEntropy, Exact, LinearCrossEntropy, softmax_jvp, to_exact
 from luce.check.truth.oracle import softmax as exact_softmax
-from luce.derivation.quantities import Array, Given
+from luce.derivation.quantities import Array, Given, OptionValue
 
 __all__ = [
     *("EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD"),
@@ -53,10 +53,10 @@ class Probe(Given):
         return Exact(exact.gradient().value * above, exact.gradient().scale * abs(above))
 
 
-def _probe(name: str, seed: int, n: int, v: int, labels: Array, **more: Any) -> Probe:
+def _probe(name: str, seed: int, n: int, v: int, labels: Array) -> Probe:
     rng = np.random.default_rng(seed)
     z = rng.integers(-48, 49, (n, v)) / 16
-    return Probe(name=name, logits=z, target=labels, vector=rng.integers(-32, 33, (n, v)) / 16, **more)
+    return Probe(name=name, logits=z, target=labels, vector=rng.integers(-32, 33, (n, v)) / 16)
 
 
 _A = _probe("7 rows, 5 classes", 1, 7, 5, np.array([1, 3, 2, 3, 1, 3, 2]))
@@ -76,7 +76,7 @@ SMALL = replace(
 )
 
 
-def _moved(name: str, offsets: Any) -> Probe:
+def _moved(name: str, offsets: ArrayLike) -> Probe:
     return replace(_A, name=name, logits=_A.logits + np.asarray(offsets, np.float64), ordinary=False)
 
 
@@ -132,7 +132,7 @@ LAYERS = (
 """The first tells the axes apart by their lengths; in the second a transposed matrix goes unnoticed."""
 
 
-_GIVEN: dict[str, Any] = {
+_GIVEN: dict[str, OptionValue] = {
     "weight": np.array([0.5, 2.0, 1.25, 0.75, 3.0]),
     "sample_weight": np.array([1.0, 0.5, 2.0, 1.5, 0.25, 3.0, 0.75]),
     "ignore_index": -100,
@@ -143,7 +143,7 @@ _GIVEN: dict[str, Any] = {
 }
 
 
-def with_options(*names: str, **values: Any) -> Probe:
+def with_options(*names: str, **values: OptionValue) -> Probe:
     """Return the first ordinary probe with options in use, at values of their own where none are said."""
     options = {name: _GIVEN[name] for name in names} | values
     said = ", ".join(f"{name}={value}" if np.ndim(value) == 0 else name for name, value in options.items())
@@ -172,7 +172,7 @@ def resized(probe: Probe, rows: int | None, classes: int | None) -> Probe:
     def spread(values: Array) -> Array:
         return np.asarray(values[row[:, None], (column + again[:, None]) % v_had] - k // v_had * 0.3125)
 
-    more: dict[str, Any] = {"logits": spread(probe.logits)}
+    more: dict[str, OptionValue] = {"logits": spread(probe.logits)}
     if probe.vector is not None:
         more["vector"] = spread(probe.vector)
     if probe.layer is not None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from luce.check.inputs import cases
 from luce.check.truth.oracle import CrossEntropy
-from luce.derivation.quantities import Array
+from luce.derivation.quantities import Array, OptionValue
 
 __all__ = ["FACTORS", "ROWS", "SIZES", "DrawnProblem", "rounded"]
 
 SIZES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 129, 255, 257, 1000]
 ROWS = [0, 1, 2, 15, 16, 17, 33]
-FACTORS: dict[str, list[Any]] = {
+FACTORS: dict[str, list[OptionValue]] = {
     "case": list(cases.LOGITS),
     "target": list(cases.TARGETS),
     "n_classes": [1, 2, 3, 10, 17, 64, 129],
@@ -55,16 +54,16 @@ class DrawnProblem:
     Parameters
     ----------
     seed : int
-        Of everything that is drawn.
+        The seed of everything that is drawn.
     case, target : str
         Keys of :data:`luce.check.inputs.cases.LOGITS` and :data:`luce.check.inputs.cases.TARGETS`.
     n_rows, n_classes : int
         The shape of the logits.
     dtype : str
-        Of the logits. 16-bit logits go with options and targets in float32.
+        The dtype of the logits. 16-bit logits go with options and targets in float32.
     **options
-        Of the public functions; "some" for ``weight`` and ``sample_weight`` stands for drawn weights. Options that do
-        not go with the target or the reduction are left out.
+        Options of the public functions; "some" for ``weight`` and ``sample_weight`` stands for drawn weights. Options
+        that do not go with the target or the reduction are left out.
 
     Examples
     --------
@@ -82,7 +81,7 @@ class DrawnProblem:
         n_rows: int = 5,
         n_classes: int = 9,
         dtype: str = "float64",
-        **options: Any,
+        **options: OptionValue,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.dtype = dtype if dtype == "bfloat16" else np.dtype(dtype)
@@ -111,6 +110,6 @@ class DrawnProblem:
         return CrossEntropy(self.logits, self.target, **self.options)
 
     @property
-    def arguments(self) -> tuple[Array, Any]:
+    def arguments(self) -> tuple[Array, cases.Target]:
         """Logits and target."""
         return self.logits, self.target

@@ -1,8 +1,8 @@
 """The loss contract in many digits: every value and derivative, and the sizes against which rounding errors are judged.
 
-Nothing here is fast and nothing here is clever: each quantity is written as the contract writes it and evaluated by
-mpmath on exactly the floating-point numbers that it is given, with so many digits that no cancellation reaches the ones
-that are compared.
+Nothing here is fast, and no trick is used: each quantity is written as the contract writes it and evaluated by mpmath
+on exactly the floating-point numbers that it is given, with so many digits that no cancellation reaches the ones that
+are compared.
 
 Notation (rows ``N``, classes ``V``, logits ``z``)::
 
@@ -28,7 +28,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,12 @@ __all__ = [
     "to_exact",
     "to_float",
 ]
+
+Number: TypeAlias = Any
+"""An ``mpmath.mpf``: mpmath brings no types."""
+
+Target: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike]
+"""Class indices, distributions, or a pair of indices and probabilities."""
 
 Multiprecision = NDArray[np.object_]
 """An array whose elements are ``mpmath.mpf``: NumPy's broadcasting with mpmath's digits."""
@@ -171,7 +177,7 @@ class CrossEntropy:
     weight, sample_weight, ignore_index, label_smoothing, z_loss, softcap, temperature, tail, reduction, normalizer
         The options of the public functions, under their names and defaults.
     on_empty : {"nan", "zero", "raise"}
-        The same.
+        As in the public functions.
 
     Attributes
     ----------
@@ -202,7 +208,7 @@ class CrossEntropy:
     def __init__(
         self,
         logits: ArrayLike,
-        target: Any,
+        target: Target,
         *,
         weight: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
@@ -234,7 +240,7 @@ class CrossEntropy:
             )
             if not z_loss:
                 self._target.drop_weightless()
-            row_weight: Any = np.where(self._target.ignored, mp.zero, given)
+            row_weight = np.where(self._target.ignored, mp.zero, given)
             self._zeta = mp.mpf(z_loss)
             denominator = mp.one
             if reduction == "mean":
@@ -243,22 +249,15 @@ class CrossEntropy:
             self._row_factor = (row_weight / denominator if denominator else row_weight * 0).reshape(-1, 1)
             self._reduce(row_weight, reduction, denominator, on_empty)
 
-    def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Any, on_empty: str) -> None:
+    def _reduce(self, row_weight: Multiprecision, reduction: str, denominator: Number, on_empty: str) -> None:
+        """Set the losses of the rows and the reduced value."""
         rows, t, zeta = self._rows, self._target.t, self._zeta
         surprise = _total(_times(t, rows.surprise))  # α·lse − ⟨t, u⟩
         loss = rows.nan_where_broken(surprise + zeta * rows.lse**2)[:, 0]
         scale = rows.nan_where_broken(surprise + zeta * abs(rows.lse) * rows.lse_scale)[:, 0]
         loss, scale = (np.where(self._target.ignored, mp.zero, _times(row_weight, x)) for x in (loss, scale))
         self.losses = Exact(loss.reshape(self._leading), scale.reshape(self._leading))
-        if reduction == "none":
-            self.value = self.losses
-        elif denominator == 0:
-            if on_empty == "raise":
-                raise ValueError("nothing is left to average")
-            empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
-            self.value = Exact(empty, empty)
-        else:
-            self.value = Exact(np.asarray(loss.sum() / denominator), np.asarray(scale.sum() / denominator))
+        self.value = self.losses if reduction == "none" else _reduced(loss, scale, denominator, on_empty)
 
     @property
     def logsumexp(self) -> Exact:
@@ -320,8 +319,11 @@ class CrossEntropy:
         rows, t = self._rows, self._target.t
         a, a_scale = self._pull()
         scale = a_scale * rows.p + t
-        others = (_total(t) - t) + 2 * self._zeta * rows.lse_scale + a_scale * rows.q
-        return Exact(a * rows.p - t, np.where(rows.unique_maximum, np.minimum(scale, others), scale))
+        beside = _total(t) - t
+        others = beside + 2 * self._zeta * rows.lse_scale + a_scale * rows.q
+        own = rows.unique_maximum & (others < scale).astype(bool)
+        value = np.where(own, beside + 2 * self._zeta * rows.lse - a * rows.q, a * rows.p - t)
+        return Exact(value, np.where(own, others, scale))
 
     def _finished(self, value: Multiprecision, scale: Multiprecision) -> Exact:
         """Return a derivative times ``r_i / D``; 0 for impossible classes and weightless rows, NaN for broken ones."""
@@ -364,7 +366,7 @@ class LinearCrossEntropy:
         self,
         input: ArrayLike,
         linear_weight: ArrayLike,
-        target: Any,
+        target: Target,
         *,
         linear_bias: ArrayLike | None = None,
         **options: Any,
@@ -475,16 +477,7 @@ class SigmoidCrossEntropy:
             if reduction == "mean":
                 denominator = row_weight.sum() + mp.zero if normalizer is None else mp.mpf(normalizer)
             self.losses = Exact(loss, loss)
-            if reduction == "none":
-                self.value = self.losses
-            elif denominator == 0:
-                if on_empty == "raise":
-                    raise ValueError("nothing is left to average")
-                empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
-                self.value = Exact(empty, empty)
-            else:
-                total = np.asarray(loss.sum() / denominator)
-                self.value = Exact(total, total)
+            self.value = self.losses if reduction == "none" else _reduced(loss, loss, denominator, on_empty)
             factor = factor / denominator if denominator else factor * 0
             up, down = factor * negative * sigmoid(z), factor * positive * sigmoid(-z)
             self._gradient = Exact(up - down, up + down)
@@ -497,7 +490,7 @@ class SigmoidCrossEntropy:
 class _Rows:
     """Quantities that depend on the logits alone, of shapes (..., V) and (..., 1)."""
 
-    def __init__(self, logits: Any, softcap: float | None = None, temperature: float = 1.0) -> None:
+    def __init__(self, logits: ArrayLike, softcap: float | None = None, temperature: float = 1.0) -> None:
         z = to_exact(logits)
         finite = _elementwise(mp.isfinite)(z).astype(bool)
         bad = _elementwise(lambda x: mp.isnan(x) or x == mp.inf)(z).astype(bool)
@@ -533,7 +526,7 @@ class _Target:
 
     def __init__(
         self,
-        target: Any,
+        target: Target,
         n_classes: int,
         *,
         weight: ArrayLike,
@@ -590,6 +583,16 @@ class _Target:
         return picked - taken, picked + taken
 
 
+def _reduced(loss: Multiprecision, scale: Multiprecision, denominator: Number, on_empty: str) -> Exact:
+    """Return the sum of the losses over the denominator; where that is 0, what `on_empty` says."""
+    if denominator == 0:
+        if on_empty == "raise":
+            raise ValueError("nothing is left to average")
+        empty = np.asarray(mp.nan if on_empty == "nan" else mp.zero)
+        return Exact(empty, empty)
+    return Exact(np.asarray(loss.sum() / denominator), np.asarray(scale.sum() / denominator))
+
+
 def _scattered(indices: NDArray[np.int64], values: Multiprecision, n_classes: int) -> Multiprecision:
     """Return rows of ``n_classes`` zeros to which ``values`` are added at ``indices``; duplicates add up."""
     dense = np.full((len(indices), n_classes), mp.zero, dtype=object)
@@ -599,10 +602,10 @@ def _scattered(indices: NDArray[np.int64], values: Multiprecision, n_classes: in
     return dense
 
 
-def _elementwise(function: Callable[[Any], Any]) -> Callable[[Any], Multiprecision]:
+def _elementwise(function: Callable[[Number], Number]) -> Callable[[ArrayLike], Multiprecision]:
     ufunc = np.frompyfunc(function, 1, 1)
 
-    def apply(values: Any) -> Multiprecision:
+    def apply(values: ArrayLike) -> Multiprecision:
         with np.errstate(all="ignore"):  # the processor's flags mean nothing here
             return np.asarray(ufunc(values), dtype=object)
 
@@ -624,7 +627,7 @@ def _times(mass: Multiprecision, loss: Multiprecision) -> Multiprecision:
     return np.asarray(np.where((mass == 0) & (loss == mp.inf), mp.zero, mass * loss))
 
 
-def _last(values: ArrayLike, axis: int) -> Any:
+def _last(values: ArrayLike, axis: int) -> ArrayLike:
     return np.moveaxis(np.asarray(values), axis, -1)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from luce.check.truth.oracle import CrossEntropy, Exact, to_exact
+from luce.check.truth.oracle import CrossEntropy, Exact, Number, to_exact
 
 __all__ = [
     "GRADIENT_EPS",
@@ -98,10 +98,10 @@ def errors(
         eps, normal = mp.mpf(kind.computed), mp.mpf(kind.smallest_normal)
         grid, tiny = (16 * normal, 16 * normal) if flushed else (4 * mp.mpf(kind.smallest_subnormal), 2 * normal)
 
-        def rounding(value: Any) -> Any:
+        def rounding(value: Number) -> Number:
             return max(abs(value) * kind.eps, kind.smallest_subnormal) / 2 if kind.rounded_once else 0
 
-        def one(x: Any, value: Any, scale: Any) -> float:
+        def one(x: Number, value: Number, scale: Number) -> float:
             if not (mp.isfinite(x) and mp.isfinite(value)):
                 return float("nan")
             size = max(scale, abs(value))
@@ -197,7 +197,7 @@ def deviation(
     what: str,
     got: NDArray[Any],
     exact: Exact,
-    dtype: Any,
+    dtype: object,
     *,
     limit: float | None = None,
     unit: float = 0.0,
@@ -246,7 +246,7 @@ def levelled(exact: Exact, unit: float) -> Exact:
     return Exact(exact.value, np.full(np.shape(exact.value), level, dtype=object))
 
 
-def _told_apart(got: Any, want: Any) -> str:
+def _told_apart(got: Number, want: Number) -> str:
     """Return a number that is off and the right one, in as many digits as it takes to see the difference."""
     texts = [(f"{float(got):.{digits}g}", f"{float(want):.{digits}g}") for digits in range(3, 18)]
     differ = [mine != theirs for mine, theirs in texts]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -17,6 +15,7 @@ from luce import __version__
 from luce.cli.reports.curve import curve
 from luce.models.evaluation.metrics import Scores
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array
 from luce.models.summary import Summary
 from luce.printing.words import count, cut, many
 from luce.report.facts import Column, Facts
@@ -26,7 +25,6 @@ from luce.tables.training.record import Training
 
 __all__ = ["print_report"]
 
-Array = npt.NDArray[Any]
 
 WIDTH = 80
 INDENT = (0, 0, 0, 2)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy.typing as npt
 from sklearn.linear_model import RidgeClassifier
 from sklearn.svm import LinearSVC
 
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.comparison import margin_losses
 from luce.models.comparison.margin_losses import Curve
+from luce.models.inputs.kinds import Array
 
 __all__ = ["BUILT_IN", "BuiltIn"]
 
@@ -34,7 +34,7 @@ class BuiltIn(NamedTuple):
     """
 
     build: Callable[[float, object], object]
-    curve: Callable[[npt.NDArray[Any]], Curve]
+    curve: Callable[[Array], Curve]
     formula: str
     line: str
 

@@ -8,10 +8,9 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -25,12 +24,20 @@ from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.result import Comparison
 from luce.models.evaluation import metrics
 from luce.models.evaluation.cross_validation import Fold, LabelledRows, judge_folds, splits
+from luce.models.inputs.kinds import Array, Features
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.rows import checked_weights, placed
 
 __all__ = ["compare"]
 
-Array = npt.NDArray[Any]
+
+class _Classifier(Protocol):
+    """The methods of a fitted classifier that are called; it has scores or probabilities, or both."""
+
+    def predict(self, X: Features) -> Array: ...
+    def decision_function(self, X: Features) -> Array: ...
+    def predict_proba(self, X: Features) -> Array: ...
+    def predict_log_proba(self, X: Features) -> Array: ...
 
 
 def compare(
@@ -246,7 +253,7 @@ def _judge_fold(
     return np.array(found), np.array(unconverged)
 
 
-def _timed_fit(estimator: object, train: LabelledRows) -> tuple[Any, float, bool]:
+def _timed_fit(estimator: object, train: LabelledRows) -> tuple[_Classifier, float, bool]:
     """Return a fitted copy, the seconds it took, and whether it converged; other warnings pass."""
     model = clone(estimator)
     given = {} if train.weights is None else {"sample_weight": train.weights}
@@ -261,10 +268,10 @@ def _timed_fit(estimator: object, train: LabelledRows) -> tuple[Any, float, bool
     return model, seconds, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
 
-def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
+def _measures(name: str, model: _Classifier, test: LabelledRows) -> list[float]:
     """Return the measures of a fitted model but for its time, in the order of `MEASURES`."""
     classes = test.classes
-    met = metrics.outcomes(np.searchsorted(classes, test.y), test.weights)
+    truth = metrics.outcomes(np.searchsorted(classes, test.y), test.weights)
     scores = np.asarray(
         (model.decision_function if hasattr(model, "decision_function") else model.predict_proba)(test.X)
     )
@@ -277,25 +284,25 @@ def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
     predicted = model.predict(test.X)
     labels = np.unique(np.concatenate([classes, predicted]))  # a model may say what is no class
     codes = np.searchsorted(labels, predicted)
-    labelled = met._replace(true=np.searchsorted(labels, test.y))
+    labelled = truth._replace(true=np.searchsorted(labels, test.y))
     return [
         metrics.accuracy(codes, labelled).value,
-        _log_loss(model, test.X, met),
-        metrics.reciprocal_rank(scores, met).value,
-        metrics.macro_auc(_margins(scores), met).value,
+        _log_loss(model, test.X, truth),
+        metrics.reciprocal_rank(scores, truth).value,
+        metrics.macro_auc(_margins(scores), truth).value,
         metrics.macro_f1(codes, labelled, len(labels)).value,
     ]
 
 
-def _log_loss(model: Any, X: object, met: metrics.Outcomes) -> float:
+def _log_loss(model: _Classifier, X: Features, truth: metrics.Outcomes) -> float:
     """Return the log loss, NaN for a model without probabilities; infinite where what happened has probability 0."""
-    at = np.arange(len(met.true)), met.true
+    at = np.arange(len(truth.true)), truth.true
     if hasattr(model, "predict_log_proba"):
-        return metrics.log_loss(model.predict_log_proba(X)[at], met).value
+        return metrics.log_loss(model.predict_log_proba(X)[at], truth).value
     if not hasattr(model, "predict_proba"):
         return np.nan
     with np.errstate(divide="ignore"):
-        return metrics.log_loss(np.log(model.predict_proba(X)[at]), met).value
+        return metrics.log_loss(np.log(model.predict_proba(X)[at]), truth).value
 
 
 def _margins(scores: Array) -> Array:

@@ -6,17 +6,15 @@ each loss depends on m alone.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from luce._cross_entropy import cross_entropy_and_grad
 from luce._sigmoid import sigmoid_cross_entropy_and_grad
+from luce.models.inputs.kinds import Array
 
 __all__ = ["Curve", "hinge", "sigmoid", "softmax", "squared_error", "squared_hinge"]
-
-Array = npt.NDArray[Any]
 
 
 class Curve(NamedTuple):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from luce.models.comparison.built_in import BUILT_IN
 from luce.models.comparison.margin_losses import Curve
 from luce.models.comparison.measures import MEASURES, Row
+from luce.models.inputs.kinds import Array
 from luce.optional import needed
 
 if TYPE_CHECKING:
@@ -20,10 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-Array = npt.NDArray[Any]
 
 # of the built-in models in their order, then of the user's own
-COLOURS = ("#c2410c", "#2563a8", "#334155", "#3f7f73", "#b9892b", "#8b5cf6", "#be185d", "#4d7c0f", "#0891b2", "#78716c")
+MODEL_COLOURS = (
+    "#c2410c",
+    "#2563a8",
+    "#334155",
+    "#3f7f73",
+    "#b9892b",
+    "#8b5cf6",
+    "#be185d",
+    "#4d7c0f",
+    "#0891b2",
+    "#78716c",
+)
 GREY = "#64748b"
 
 
@@ -40,7 +51,7 @@ def draw(rows: Sequence[Row], losses: Callable[[Array], Mapping[str, Curve]], ca
     pyplot = needed("matplotlib.pyplot", "Comparison.plot")
     figure, place = _place_in(pyplot, ax)
     own = [row.model for row in rows if row.model not in BUILT_IN]
-    colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate([*BUILT_IN, *own])}
+    colours = {name: MODEL_COLOURS[index % len(MODEL_COLOURS)] for index, name in enumerate([*BUILT_IN, *own])}
     m = np.linspace(-3, 4, 701)
     curves = losses(m)
     halves = place.subgridspec(1, 2 if curves else 1, width_ratios=(1.7, 1) if curves else None)
@@ -50,7 +61,7 @@ def draw(rows: Sequence[Row], losses: Callable[[Array], Mapping[str, Curve]], ca
     return figure
 
 
-def _place_in(pyplot: Any, ax: Axes | None) -> tuple[Figure, SubplotSpec]:
+def _place_in(pyplot: ModuleType, ax: Axes | None) -> tuple[Figure, SubplotSpec]:
     """Return the figure and the place of `ax`, which gives way; of a new figure where there is none."""
     if ax is None:
         figure: Figure = pyplot.figure(figsize=(11, 4.8), layout="constrained")
@@ -65,6 +76,7 @@ def _place_in(pyplot: Any, ax: Axes | None) -> tuple[Figure, SubplotSpec]:
 def _draw_measures(
     figure: Figure, grid: GridSpecFromSubplotSpec, rows: Sequence[Row], colours: Mapping[str, str], caption: str
 ) -> None:
+    """Draw one panel for each measure: a dot for each model, with its error."""
     first, names = None, [row.model for row in rows]
     for index, (field, measure) in enumerate(MEASURES.items()):
         panel = first = figure.add_subplot(grid[divmod(index, 3)], sharey=first)
@@ -91,6 +103,7 @@ def _draw_measures(
 def _draw_curves(
     figure: Figure, grid: GridSpecFromSubplotSpec, m: Array, curves: Mapping[str, Curve], colours: Mapping[str, str]
 ) -> None:
+    """Draw the losses and their derivatives against the margin."""
     above = figure.add_subplot(grid[0])
     below = figure.add_subplot(grid[1], sharex=above)
     for name, curve in curves.items():

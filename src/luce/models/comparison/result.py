@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from luce.models.comparison.margin_losses import Curve
 from luce.models.comparison.measures import MEASURES, Row
 from luce.models.comparison.plot import draw
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array
 from luce.optional import needed
 from luce.printing.table import Cell, TextTable
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["Comparison"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,15 @@
-"""The temperature that makes probabilities honest on rows that were not trained on."""
+"""The temperature that calibrates probabilities, fitted on rows that were not trained on."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from luce._cross_entropy import cross_entropy_and_grad, cross_entropy_hvp
+from luce.models.inputs.kinds import Array
 
 __all__ = ["temperature"]
 
-Array = npt.NDArray[Any]
-RANGE = 1e-3, 1e3  # of the inverse temperature
+BETA_RANGE = 1e-3, 1e3  # of the inverse temperature
 
 
 def temperature(logits: Array, target: Array, weights: Array | None) -> float:
@@ -41,7 +38,7 @@ def temperature(logits: Array, target: Array, weights: Array | None) -> float:
     >>> round(temperature(logits, np.array([0] * 7 + [1] * 3), None), 4)  # log(9) / log(7/3): right for 7 in 10
     2.5932
     """
-    low, high = RANGE
+    low, high = BETA_RANGE
     z = logits.astype(np.float64)
     beta, moved = 1.0, np.inf
     for _ in range(100):

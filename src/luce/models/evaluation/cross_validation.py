@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.parallel import Parallel, delayed
 
+from luce.models.inputs.kinds import Array, Features
+
 __all__ = ["Fold", "LabelledRows", "judge_folds", "splits", "stratified_folds"]
 
-Array = npt.NDArray[Any]
 Result = TypeVar("Result")
 
 
@@ -29,7 +29,7 @@ class Fold(NamedTuple):
 class LabelledRows(NamedTuple):
     """Rows with their labels, and with weights if there are any; `classes` are all that occur, also in other rows."""
 
-    X: Any
+    X: Features
     y: Array
     weights: Array | None
     classes: Array
@@ -128,8 +128,10 @@ def judge_folds(
 
 
 def _where(counted: Array, rows: Array) -> Array:
+    """Return those of the rows that count."""
     return rows[counted[rows]]
 
 
 def _numbered(pairs: Sequence[tuple[Array, Array]]) -> list[Fold]:
+    """Return folds with their numbers."""
     return [Fold(number, len(pairs), train, test) for number, (train, test) in enumerate(pairs, 1)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
@@ -17,12 +16,11 @@ from luce._softmax import softmax
 from luce.models.evaluation.calibration import temperature
 from luce.models.evaluation.cross_validation import Fold, judge_folds, stratified_folds
 from luce.models.evaluation.score import Score
+from luce.models.inputs.kinds import Array, Labels
 from luce.models.inputs.labels import plain_labels
 from luce.models.inputs.targets import is_table
 
 __all__ = ["HeldOutPredictions", "calibrated", "cross_validated", "gain_over_shares"]
-
-Array = npt.NDArray[Any]
 
 
 class HeldOutPredictions(NamedTuple):
@@ -35,11 +33,11 @@ class HeldOutPredictions(NamedTuple):
     rows : (n,) array of int
         Their places in the table.
     fold : (n,) array of int
-        Which of the folds each was in; the temperature of a fold's rows is fitted to the others.
+        Number of the fold of each; the temperature of a fold's rows is fitted to the other folds.
     true : (n,) array of int or (n, K) array
         Codes of the classes, or the share of each class.
     weights : (n,) array or None
-        What each row counts for.
+        Weights of the rows.
     log_probabilities : (n, K) array
         Logarithms of the probabilities that the model gave.
     baseline : (n, K) array
@@ -56,9 +54,9 @@ class HeldOutPredictions(NamedTuple):
 
 
 def cross_validated(
-    estimator: Any,
+    estimator: object,
     X: object,
-    y: Any,
+    y: Labels,
     weights: Array | None,
     folds: int,
     seed: int,
@@ -85,7 +83,7 @@ def cross_validated(
     each : callable, optional
         Called with the number of finished folds and of all folds.
     weights_name : str
-        What the estimator's `fit` calls the weights.
+        Name of the weights among the arguments of the estimator's `fit`.
     """
     soft = np.asarray(y, float) if is_table(y) else None
     labels = plain_labels(y) if soft is None else soft.argmax(axis=1)
@@ -142,7 +140,7 @@ def gain_over_shares(predictions: HeldOutPredictions) -> Score:
 
 
 def _log_probabilities(
-    estimator: Any, X: object, y: object, weights: Array | None, weights_name: str, fold: Fold
+    estimator: object, X: object, y: object, weights: Array | None, weights_name: str, fold: Fold
 ) -> Array:
     """Return what a copy of the estimator, fitted to the other rows, says of the fold's."""
     options = {} if weights is None else {weights_name: weights[fold.train]}
@@ -163,6 +161,7 @@ def _method(folds: int, alone: int) -> str:
 
 
 def _temperature(predictions: HeldOutPredictions, rows: Array) -> float:
+    """Return the temperature of some rows, 1 where every row is right, so that the loss has no minimum in it."""
     logs, true = predictions.log_probabilities[rows], predictions.true[rows]
     of_true = (logs * true).sum(axis=1) if true.ndim == 2 else logs[np.arange(len(logs)), true]
     if (of_true >= logs.max(axis=1, initial=-np.inf)).all():

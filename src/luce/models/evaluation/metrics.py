@@ -1,17 +1,17 @@
-"""Every measure of predictions once, each with its standard error: of all rows, of each class, of bins of confidence.
+"""The measures of predictions, each with its standard error: of all rows, of each class, of bins of confidence.
 
-A function takes first what was predicted, an array with an entry for each outcome, then the `Outcomes` themselves.
+A function takes the predictions first, an array with an entry for each outcome, then the `Outcomes`.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import xlogy
 
 from luce.models.evaluation.score import NORMAL_95, Score
+from luce.models.inputs.kinds import Array
 
 __all__ = [
     "Bins",
@@ -34,7 +34,6 @@ __all__ = [
     "scores",
 ]
 
-Array = npt.NDArray[Any]
 
 MOST_BINS = 10
 ROWS_PER_BIN = 20  # at least: with fewer, an interval spans most of the axis
@@ -130,7 +129,7 @@ def outcomes(true: Array, weights: Array | None = None) -> Outcomes:
 
 
 def scores(true: Array, probabilities: Array, weights: Array | None = None) -> Scores:
-    r"""Measure probabilities by what happened.
+    r"""Measure probabilities against the true classes.
 
     Each measure θ is to first order a mean over rows,
     :math:`\hat\theta - \theta \approx \sum_i w_i \psi_i / \sum_i w_i`, and its standard error is the root of
@@ -172,81 +171,83 @@ def scores(true: Array, probabilities: Array, weights: Array | None = None) -> S
     >>> round(result.reciprocal_rank.value, 4), round(result.auc.value, 4)
     (0.875, 1.0)
     """
-    met = outcomes(true, weights)
-    p = met.of(np.asarray(probabilities, np.float64))
+    truth = outcomes(true, weights)
+    p = truth.of(np.asarray(probabilities, np.float64))
     predicted = p.argmax(axis=1)
     with np.errstate(divide="ignore"):
-        logs = np.log(_of_true(p, met))
+        logs = np.log(_of_true(p, truth))
     return Scores(
-        accuracy(predicted, met),
-        log_loss(logs, met),
-        brier(p, met),
-        reciprocal_rank(p, met),
-        macro_f1(predicted, met, p.shape[1]),
-        macro_auc(p, met),
-        calibration_error(p, met),
+        accuracy(predicted, truth),
+        log_loss(logs, truth),
+        brier(p, truth),
+        reciprocal_rank(p, truth),
+        macro_f1(predicted, truth, p.shape[1]),
+        macro_auc(p, truth),
+        calibration_error(p, truth),
     )
 
 
-def accuracy(predicted: Array, met: Outcomes) -> Score:
+def accuracy(predicted: Array, truth: Outcomes) -> Score:
     """Return how often the predicted code (m,) is the true one."""
-    return _mean((predicted == met.true).astype(np.float64), met)
+    return _mean((predicted == truth.true).astype(np.float64), truth)
 
 
-def log_loss(log_probabilities: Array, met: Outcomes) -> Score:
+def log_loss(log_probabilities: Array, truth: Outcomes) -> Score:
     """Return the mean of minus the logarithms (m,) of the true classes' probabilities."""
-    return _mean(-log_probabilities, met)
+    return _mean(-log_probabilities, truth)
 
 
-def brier(probabilities: Array, met: Outcomes) -> Score:
+def brier(probabilities: Array, truth: Outcomes) -> Score:
     """Return the mean squared distance of probabilities (m, K) from the true class, summed over classes: 0 to 2."""
-    missed = probabilities - (np.arange(probabilities.shape[1]) == met.true[:, None])
-    return _mean((missed**2).sum(axis=1), met)
+    missed = probabilities - (np.arange(probabilities.shape[1]) == truth.true[:, None])
+    return _mean((missed**2).sum(axis=1), truth)
 
 
-def reciprocal_rank(scores: Array, met: Outcomes) -> Score:
+def reciprocal_rank(scores: Array, truth: Outcomes) -> Score:
     """Return the mean of 1 over the true class's rank by scores (m, K), the worst rank among ties."""
-    return _mean(1 / (scores >= _of_true(scores, met)[:, None]).sum(axis=1), met)
+    return _mean(1 / (scores >= _of_true(scores, truth)[:, None]).sum(axis=1), truth)
 
 
-def f1_by_class(predicted: Array, met: Outcomes, n_classes: int) -> Array:
+def f1_by_class(predicted: Array, truth: Outcomes, n_classes: int) -> Array:
     """Return Dice's coefficient of the outcomes of each class and those predicted as it; NaN where there are neither.
 
     It is 2·[true = predicted = k] over [true = k] + [predicted = k], each summed over outcomes.
     """
-    right, support, given = _counts(predicted, met, n_classes)
+    right, support, given = _counts(predicted, truth, n_classes)
     with np.errstate(invalid="ignore"):
         return np.asarray(2 * right / (support + given))
 
 
-def macro_f1(predicted: Array, met: Outcomes, n_classes: int) -> Score:
+def macro_f1(predicted: Array, truth: Outcomes, n_classes: int) -> Score:
     """Return the mean of F1, which is Dice's coefficient, over the classes that occur or are predicted."""
-    _, support, given = _counts(predicted, met, n_classes)
-    f1 = np.nan_to_num(f1_by_class(predicted, met, n_classes))
+    _, support, given = _counts(predicted, truth, n_classes)
+    f1 = np.nan_to_num(f1_by_class(predicted, truth, n_classes))
     total = np.where(support + given > 0, support + given, 1)
-    right, occur = predicted == met.true, (support + given > 0).sum()
-    psi = met.mass.sum() / occur * ((2 * right - f1[met.true]) / total[met.true] - f1[predicted] / total[predicted])
-    return _score(f1.sum() / occur, psi, met)
+    right, occur = predicted == truth.true, (support + given > 0).sum()
+    psi = (
+        truth.mass.sum() / occur * ((2 * right - f1[truth.true]) / total[truth.true] - f1[predicted] / total[predicted])
+    )
+    return _score(f1.sum() / occur, psi, truth)
 
 
-def macro_auc(scores: Array, met: Outcomes) -> Score:
+def macro_auc(scores: Array, truth: Outcomes) -> Score:
     """Return the area under the ROC curve of each class against the rest by scores (m, K), mean over the classes."""
-    psi, values = np.zeros(len(met.true)), []
+    psi, values = np.zeros(len(truth.true)), []
     for k in range(scores.shape[1]):
-        value, deviations = _auc(scores[:, k], met.true == k, met.mass)
+        value, deviations = _auc(scores[:, k], truth.true == k, truth.mass)
         if np.isfinite(value):
             values.append(value)
             psi += deviations
-    return _score(float(np.mean(values)), psi / len(values), met) if values else Score(np.nan, np.nan)
+    return _score(float(np.mean(values)), psi / len(values), truth) if values else Score(np.nan, np.nan)
 
 
-def calibration_error(probabilities: Array, met: Outcomes) -> Score:
+def calibration_error(probabilities: Array, truth: Outcomes) -> Score:
     """Return the mean distance of confidence from accuracy over the bins of `confidence_bins`."""
     confidence = probabilities.max(axis=1)
     bins = _binned(confidence)
-    excess = (probabilities.argmax(axis=1) == met.true).astype(np.float64) - confidence
-    signed = np.sign(np.bincount(bins, met.mass * excess))[bins] * excess
-    return _mean(signed, met)
+    excess = (probabilities.argmax(axis=1) == truth.true).astype(np.float64) - confidence
+    signed = np.sign(np.bincount(bins, truth.mass * excess))[bins] * excess
+    return _mean(signed, truth)
 
 
 def per_class(true: Array, probabilities: Array, weights: Array | None = None) -> PerClass:
@@ -274,19 +275,19 @@ def per_class(true: Array, probabilities: Array, weights: Array | None = None) -
     >>> result.precision.tolist(), result.support.tolist()
     ([0.5, 1.0, nan], [1.0, 2.0, 0.0])
     """
-    met = outcomes(true, weights)
-    p = met.of(np.asarray(probabilities, np.float64))
+    truth = outcomes(true, weights)
+    p = truth.of(np.asarray(probabilities, np.float64))
     predicted, n_classes = p.argmax(axis=1), p.shape[1]
-    right, support, given = _counts(predicted, met, n_classes)
-    auc = np.array([_auc(p[:, k], met.true == k, met.mass)[0] for k in range(n_classes)])
+    right, support, given = _counts(predicted, truth, n_classes)
+    auc = np.array([_auc(p[:, k], truth.true == k, truth.mass)[0] for k in range(n_classes)])
     with np.errstate(invalid="ignore"):
-        return PerClass(right / given, right / support, f1_by_class(predicted, met, n_classes), auc, support)
+        return PerClass(right / given, right / support, f1_by_class(predicted, truth, n_classes), auc, support)
 
 
-def confusion_matrix(predicted: Array, met: Outcomes, n_classes: int) -> Array:
+def confusion_matrix(predicted: Array, truth: Outcomes, n_classes: int) -> Array:
     """Return the mass of each true class (rows) that was given each class (columns), (K, K)."""
     matrix = np.zeros((n_classes, n_classes))
-    np.add.at(matrix, (met.true, predicted), met.mass)
+    np.add.at(matrix, (truth.true, predicted), truth.mass)
     return matrix
 
 
@@ -330,25 +331,27 @@ def confidence_bins(right: Array, confidence: Array, mass: Array | None = None) 
     return Bins(np.bincount(bins, mass * confidence) / total, accuracy, middle - half, middle + half, np.bincount(bins))
 
 
-def _of_true(values: Array, met: Outcomes) -> Array:
+def _of_true(values: Array, truth: Outcomes) -> Array:
     """Return the true class's entry of each outcome."""
-    return np.take_along_axis(values, met.true[:, None], 1)[:, 0]
+    return np.take_along_axis(values, truth.true[:, None], 1)[:, 0]
 
 
-def _counts(predicted: Array, met: Outcomes, n_classes: int) -> tuple[Array, Array, Array]:
+def _counts(predicted: Array, truth: Outcomes, n_classes: int) -> tuple[Array, Array, Array]:
     """Return the mass of each class that was predicted rightly, that occurred and that was predicted."""
-    right = np.bincount(met.true, met.mass * (predicted == met.true), minlength=n_classes)
-    support = np.bincount(met.true, met.mass, minlength=n_classes)
-    return right, support, np.bincount(predicted, met.mass, minlength=n_classes)
+    right = np.bincount(truth.true, truth.mass * (predicted == truth.true), minlength=n_classes)
+    support = np.bincount(truth.true, truth.mass, minlength=n_classes)
+    return right, support, np.bincount(predicted, truth.mass, minlength=n_classes)
 
 
-def _mean(values: Array, met: Outcomes) -> Score:
-    value = np.average(values, weights=met.mass)
-    return _score(value, values - value, met) if np.isfinite(value) else Score(float(value), np.nan)
+def _mean(values: Array, truth: Outcomes) -> Score:
+    """Return the weighted mean of a value for each outcome, with its error."""
+    value = np.average(values, weights=truth.mass)
+    return _score(value, values - value, truth) if np.isfinite(value) else Score(float(value), np.nan)
 
 
-def _score(value: float, psi: Array, met: Outcomes) -> Score:
-    return Score.linearised(value, met.by_row(met.mass * psi), float(met.mass.sum()))
+def _score(value: float, psi: Array, truth: Outcomes) -> Score:
+    """Return a measure with the error that its ψ for each outcome gives."""
+    return Score.linearised(value, truth.by_row(truth.mass * psi), float(truth.mass.sum()))
 
 
 def _auc(score: Array, positive: Array, mass: Array) -> tuple[float, Array]:

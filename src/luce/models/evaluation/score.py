@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from luce.models.inputs.kinds import Array
 
 __all__ = ["NORMAL_95", "Score", "standard_error"]
 
-Array = npt.NDArray[Any]
 
 NORMAL_95 = 1.959963984540054  # a normal number is within so many standard deviations of its mean in 95 % of cases
 

@@ -1,1 +1,1 @@
-"""What a classifier is given, checked once: rows, weights, labels and soft labels."""
+"""The data that a classifier is given, checked once: rows, weights, labels and soft labels."""

@@ -1,9 +1,8 @@
-"""Labels as people have them, from any library, as one plain array; what is no label is an error with its place."""
+"""Labels from any library as an array of NumPy's own types; what is no label is an error with its place."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from luce.models.inputs.kinds import Array, Labels
 __all__ = ["as_objects", "check_kind", "plain_labels"]
 
 
-KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
+LABEL_KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
     ("booleans", (bool, np.bool_)),
     ("numbers", (int, float, np.integer, np.floating, Decimal)),
     ("text", (str,)),
@@ -21,7 +20,7 @@ KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Pytho
 MISSING = ("NAType", "NaTType")  # pandas' own, which need not be installed
 
 
-def plain_labels(y: Labels) -> Any:
+def plain_labels(y: Labels) -> Labels:
     """Return labels as an array of NumPy's own types.
 
     Parameters
@@ -88,6 +87,7 @@ def check_kind(labels: Array, classes: Array) -> None:
 
 
 def _kind_of(values: Array) -> str:
+    """Return the kind of an array of labels."""
     names = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text"}
     if values.dtype == object and values.size:
         return _kind(values.flat[0])
@@ -126,13 +126,15 @@ def as_objects(y: Labels) -> Array:
     )
 
 
-def _column(values: list[Any]) -> Array:
+def _column(values: list[object]) -> Array:
+    """Return a list as an array of objects, (N,), whatever they are."""
     found = np.empty(len(values), object)
     found[:] = values
     return found
 
 
 def _types(values: Array) -> set[type]:
+    """Return the types that occur among objects."""
     return set(map(type, values.tolist()))
 
 
@@ -147,7 +149,8 @@ def _missing(values: Array) -> Array:
     return np.array([_is_missing(value) for value in values], bool)
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
+    """Tell whether one label is missing."""
     if value is None or type(value).__name__ in MISSING:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
@@ -155,8 +158,9 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, (float, np.floating, Decimal)) and bool(value != value)
 
 
-def _kind(value: Any) -> str:
-    return next((name for name, types in KINDS if isinstance(value, types)), type(value).__name__)
+def _kind(value: object) -> str:
+    """Return the kind of one label."""
+    return next((name for name, types in LABEL_KINDS if isinstance(value, types)), type(value).__name__)
 
 
 def _of_one_kind(values: Array) -> Array:

@@ -1,11 +1,11 @@
-"""Rows and their weights as a classifier takes them: what scikit-learn's validation refuses is said with its place."""
+"""Rows and their weights, checked by scikit-learn; what it refuses is said with its place."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +19,7 @@ __all__ = ["checked_rows", "checked_weights", "placed"]
 FLOATS = [np.float64, np.float32]
 
 
-def checked_rows(estimator: Any, X: Features, *y: Labels, reset: bool, **options: Any) -> Any:
+def checked_rows(estimator: object, X: Features, *y: Labels, reset: bool, **options: object) -> Any:
     """Return what scikit-learn's `validate_data` makes of X, or of X and y.
 
     Raises
@@ -87,7 +87,8 @@ def checked_weights(sample_weight: Weights, X: Features) -> Array | None:
     return weights
 
 
-def _refuse_masked(name: str, values: Any) -> None:
+def _refuse_masked(name: str, values: object) -> None:
+    """Raise ValueError for masked values, with the first place."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         first = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
         count = int(np.ma.getmaskarray(values).sum())
@@ -97,7 +98,7 @@ def _refuse_masked(name: str, values: Any) -> None:
         )
 
 
-def _refuse_nat(X: Features, names: list[Any]) -> None:
+def _refuse_nat(X: Features, names: Sequence[object]) -> None:
     """Refuse times without a value, which would become the number −2⁶³."""
     columns = [X[name] for name in names] if names and hasattr(X, "iloc") and len(set(names)) == len(names) else [X]
     for column, values in enumerate(columns):
@@ -111,12 +112,13 @@ def _refuse_nat(X: Features, names: list[Any]) -> None:
                 )
 
 
-def _names(X: Features) -> list[Any]:
+def _names(X: Features) -> list[object]:
+    """Return the names of the columns of a frame, none of anything else."""
     names = getattr(X, "columns", None)
     return [] if names is None or callable(names) else list(names)
 
 
-def _place(X: Features, names: list[Any], text: str) -> str | None:
+def _place(X: Features, names: Sequence[object], text: str) -> str | None:
     """Return a sentence about the first value that is not finite, or text, where that is what was refused."""
     if not ("could not convert string" in text or "X contains" in text):
         return None
@@ -144,7 +146,8 @@ def _place(X: Features, names: list[Any], text: str) -> str | None:
     return _not_finite(table[bad], np.argwhere(bad), names)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: SupportsFloat | str | None) -> float | None:
+    """Return a value as a number: NaN for a missing one, None for text, 0 for what else is no number."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return float("nan")
     try:
@@ -153,7 +156,8 @@ def _number(value: Any) -> float | None:
         return None if isinstance(value, str) else 0.0
 
 
-def _not_finite(values: Array, places: Array, names: list[Any]) -> str | None:
+def _not_finite(values: Array, places: Array, names: Sequence[object]) -> str | None:
+    """Return a sentence about the first of the values that are not finite, None where there are none."""
     if not len(values):
         return None
     missing = bool(np.isnan(values[0]))
@@ -164,5 +168,6 @@ def _not_finite(values: Array, places: Array, names: list[Any]) -> str | None:
     return f"X: {_column(column, names)} holds {what} in row {row}{more}: {remedy}"
 
 
-def _column(column: int, names: list[Any]) -> str:
+def _column(column: int, names: Sequence[object]) -> str:
+    """Return what a column is called in an error."""
     return f"column {names[column]!r}" if names else f"column {column}"

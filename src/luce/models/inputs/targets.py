@@ -1,27 +1,27 @@
-"""What a classifier learns to predict: labels of any kind, distributions over the classes, or several labels a row."""
+"""The targets of a classifier: labels of any kind, distributions over the classes, or several labels a row."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from luce.models.inputs.kinds import Array, Indices, Labels
+from luce.models.inputs.kinds import Array, ClassWeights, Indices, Labels
 from luce.models.inputs.labels import as_objects, check_kind, plain_labels
 
-__all__ = ["Targets", "is_table", "targets"]
+__all__ = ["Targets", "are_several_labels", "checked_targets", "is_table"]
 
 TOLERANCE = 1e-5  # by which probabilities may miss a sum of 1
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of the rows that count.
+    """The checked targets of the rows that count.
 
     Attributes
     ----------
@@ -52,13 +52,18 @@ def is_table(y: Labels) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def targets(
+def are_several_labels(y: Labels, loss: str) -> bool:
+    """Tell whether each column of y is a label of its own."""
+    return loss == "sigmoid" and is_table(y)
+
+
+def checked_targets(
     y: Labels,
     sample_weight: Array | None,
-    class_weight: Mapping[Any, float] | str | None,
+    class_weight: ClassWeights | str | None,
     *,
     loss: str,
-    dtype: Any,
+    dtype: npt.DTypeLike,
     classes: Array | None = None,
 ) -> Targets:
     """Check y and return its `Targets`; rows of weight 0 are left out.
@@ -100,12 +105,13 @@ def _of_table(
     y: Labels,
     rows: Indices | None,
     weights: Array | None,
-    class_weight: Mapping[Any, float] | str | None,
+    class_weight: ClassWeights | str | None,
     *,
     loss: str,
-    dtype: Any,
+    dtype: npt.DTypeLike,
     classes: Array | None,
 ) -> Targets:
+    """Return the targets of a table; a frame's columns are brought to the order of the classes."""
     names = getattr(y, "columns", None)
     table = _probabilities(y, dtype, distributions=loss == "softmax")
     if classes is None:
@@ -126,12 +132,13 @@ def _of_labels(
     y: Labels,
     rows: Indices | None,
     weights: Array | None,
-    class_weight: Mapping[Any, float] | str | None,
+    class_weight: ClassWeights | str | None,
     *,
     loss: str,
-    dtype: Any,
+    dtype: npt.DTypeLike,
     classes: Array | None,
 ) -> Targets:
+    """Return the targets of labels, as numbers of their classes."""
     y = plain_labels(y)
     check_classification_targets(y)
     labels = column_or_1d(y, warn=True)
@@ -152,7 +159,7 @@ def _of_labels(
     return Targets(classes, codes, weights, rows)
 
 
-def _order(names: list[Any], classes: Array) -> list[int]:
+def _order(names: Sequence[object], classes: Array) -> list[int]:
     """Return where each class is among the columns of a frame."""
     known = classes.tolist()
     if sorted(map(str, names)) != sorted(map(str, known)):
@@ -161,7 +168,8 @@ def _order(names: list[Any], classes: Array) -> list[int]:
     return [places[str(label)] for label in known]
 
 
-def _probabilities(y: Labels, dtype: Any, *, distributions: bool) -> Array:
+def _probabilities(y: Labels, dtype: npt.DTypeLike, *, distributions: bool) -> Array:
+    """Return a table as probabilities of a dtype; distributions are divided by their sums, which are close to 1."""
     try:
         table = np.asarray(y, dtype=dtype)
     except (TypeError, ValueError) as error:
@@ -184,8 +192,9 @@ def _probabilities(y: Labels, dtype: Any, *, distributions: bool) -> Array:
 
 
 def _weighted(
-    table: Array, weights: Array | None, class_weight: Mapping[Any, float] | str, classes: Array
+    table: Array, weights: Array | None, class_weight: ClassWeights | str, classes: Array
 ) -> tuple[Array, Array]:
+    """Return distributions and weights of rows in which each class counts by its weight."""
     weights = np.ones(len(table)) if weights is None else weights
     masses = weights @ table
     if isinstance(class_weight, str):
@@ -197,14 +206,16 @@ def _weighted(
     return (weighted / sums[:, None]).astype(table.dtype), weights * sums
 
 
-def _class_weights(class_weight: Any, classes: Array, codes: Array, weights: Array) -> Array:
+def _class_weights(class_weight: ClassWeights | str, classes: Array, codes: Array, weights: Array) -> Array:
+    """Return the weight of each class, (K,), where targets are class numbers."""
     if isinstance(class_weight, str):
         masses = np.bincount(codes, weights=weights, minlength=len(classes))
         return np.asarray(np.divide(weights.sum() / len(classes), masses, out=np.ones(len(classes)), where=masses > 0))
     return _given(class_weight, classes)
 
 
-def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
+def _given(class_weight: ClassWeights, classes: Array) -> Array:
+    """Return the weights of the classes that a mapping gives, 1 for those that it leaves out."""
     labels = classes.tolist()
     strangers = [name for name in class_weight if name not in labels]
     if strangers and any(label not in class_weight for label in labels):

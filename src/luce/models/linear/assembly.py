@@ -1,4 +1,4 @@
-"""From rows and parts to the minimum: which space, precision and solver, put together in one place."""
+"""The minimisation of a linear objective: the choice of its space, its precision and its solver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -14,7 +14,7 @@ from scipy import sparse
 from luce.blas import blas_threads
 from luce.models.inputs.kinds import Features, Vector
 from luce.models.inputs.targets import Targets
-from luce.models.linear.dense_matrix import NARROW
+from luce.models.linear.dense_matrix import NARROW_CLASSES
 from luce.models.linear.design import Design, as_matrix
 from luce.models.linear.objective import LinearObjective
 from luce.models.linear.parts import Parts
@@ -23,6 +23,7 @@ from luce.models.linear.record import Record, suits_single
 from luce.models.linear.row_space import RowSpace, pays
 from luce.models.linear.separation import Separation, separation
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
+from luce.models.solvers.protocol import Place as AnyPlace
 
 __all__ = ["SOLVER_NAMES", "LinearProblem", "Solution"]
 
@@ -35,13 +36,16 @@ SINGLE_ITERATIONS = 30  # of a walk in single precision; a longer one goes on in
 SERIAL_WORK = 1.5e7  # multiplications in a product with X below which threads of the BLAS wait more than they work
 
 
+There = TypeVar("There", bound=AnyPlace, covariant=True)
+
+
 @dataclass(frozen=True)
-class Solution:
+class Solution(Generic[There]):
     """Where a minimisation ended: W (K, D) and b (K,), or (1, D) and (1,) for two classes, and how it went."""
 
     coef: Vector
     intercept: Vector
-    last: Iterate[Place]
+    last: Iterate[There]
     loss_curve: Vector
     grad_norm_curve: Vector
     solver: str
@@ -54,38 +58,38 @@ class LinearProblem:
     Parameters
     ----------
     X : (N, D) array, csr or csc matrix of float32 or float64
-    found : Targets
+    targets : Targets
         Which rows count, and their weights.
     parts : Parts
         Loss, free weights and penalty.
     in_row_space : bool
         Whether fewer rows than features may be solved in the space of the rows.
     scaling : (μ, σ) or None
-        Of the columns, where it is given beforehand.
+        Means and deviations of the columns, where they are given beforehand.
     """
 
     def __init__(
         self,
         X: Features,
-        found: Targets,
+        targets: Targets,
         parts: Parts,
         *,
         in_row_space: bool = True,
         scaling: tuple[Vector, Vector] | None = None,
     ) -> None:
-        if found.rows is not None:
-            X = X[found.rows]
-        self.parts, self.total = parts, found.total
+        if targets.rows is not None:
+            X = X[targets.rows]
+        self.parts, self.total = parts, targets.total
         self._row_space = None
         smooth = not parts.penalty.l1_ratio
-        if in_row_space and smooth and not sparse.issparse(X) and pays(X, found.weights, parts.fit_intercept):
-            self._row_space = RowSpace(X, found.weights, parts.fit_intercept)
+        if in_row_space and smooth and not sparse.issparse(X) and pays(X, targets.weights, parts.fit_intercept):
+            self._row_space = RowSpace(X, targets.weights, parts.fit_intercept)
             X = self._row_space.rows
         # the compiled products bring their own threads along
-        compiled = parts.loss.n_scores <= NARROW and (sparse.issparse(X) or X.flags.c_contiguous)
+        compiled = parts.loss.n_scores <= NARROW_CLASSES and (sparse.issparse(X) or X.flags.c_contiguous)
         self._serial = compiled or _entries(X) * parts.loss.n_scores < SERIAL_WORK
         with self._threads():
-            self.design = Design(as_matrix(X, parts.n_threads), found.weights, parts.fit_intercept, scaling)
+            self.design = Design(as_matrix(X, parts.n_threads), targets.weights, parts.fit_intercept, scaling)
 
     def objective(self, C: float) -> LinearObjective:
         """Return the mean objective, C Σ r ℓ + penalty divided by C Σ r."""
@@ -101,15 +105,15 @@ class LinearProblem:
         max_iter: int = 100,
         start: tuple[Vector, Vector] | None = None,
         callback: Callable[[Iterate[Place]], None] | None = None,
-    ) -> Solution:
-        """Minimise.
+    ) -> Solution[Place]:
+        """Minimise the objective for one strength of the penalty.
 
         Parameters
         ----------
         C, solver, tol, max_iter : float, str, float, int
             As for `luce.SoftmaxClassifier`.
         start : (W, b) or None
-            As a `Solution` holds them; None for zeros.
+            Where to start, as a `Solution` holds it; None for zeros.
         callback : callable, optional
             Called with each `Iterate`.
 
@@ -120,7 +124,7 @@ class LinearProblem:
         """
         begin = time.perf_counter()
         objective = self.objective(C)
-        name = self._chosen(objective) if solver == "auto" else solver
+        name = self._solver_name(objective) if solver == "auto" else solver
         single = self.design.matrix.dtype == np.float32
         most = min(max_iter, SINGLE_ITERATIONS) if single else max_iter
         record = Record(callback, lambda iterate: not single or suits_single(iterate, max_iter))
@@ -137,16 +141,16 @@ class LinearProblem:
                     raise
                 record.last = replace(record.last, status="interrupted")
             assert record.last is not None
-            coef, intercept = self.coefficients(objective, record.last)
+            coef, intercept = self.coefficients(objective, record.last.point.parameters)
         curve, norms = np.array(record.values).T
         return Solution(coef, intercept, record.last, curve, norms, name, time.perf_counter() - begin)
 
-    def coefficients(self, objective: LinearObjective, last: Iterate[Place]) -> tuple[Vector, Vector]:
-        """Return (W, b) in the space of the data."""
-        coef, intercept = self.parts.coordinates.shown(*objective.coefficients(last.point.parameters))
+    def coefficients(self, objective: LinearObjective, parameters: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) in the space of the data for an objective's parameters."""
+        coef, intercept = self.parts.coordinates.shown(*objective.coefficients(parameters))
         return (coef, intercept) if self._row_space is None else self._row_space.back(coef, intercept)
 
-    def in_double(self, C: float, solution: Solution) -> Place:
+    def in_double(self, C: float, solution: Solution[Place]) -> Place:
         """Return where a walk ended, evaluated in float64 also where float32 was enough for the walk."""
         place = solution.last.point
         if self.design.matrix.dtype != np.float64:
@@ -155,7 +159,7 @@ class LinearProblem:
             place = self.objective(C).at(place.parameters)
         return place
 
-    def separation(self, solution: Solution) -> Separation | None:
+    def separation(self, solution: Solution[Place]) -> Separation | None:
         """Say whether the classes are separable at the end of a walk."""
         found = separation(solution.last.point)
         if found is None or self._row_space is None:
@@ -163,12 +167,14 @@ class LinearProblem:
         return found._replace(columns=found.columns[:0])  # those of the row space have no names
 
     def _start(self, objective: LinearObjective, start: tuple[Vector, Vector] | None) -> Vector:
+        """Return the parameters to start from."""
         if start is None:
             return objective.start()
         shown = start if self._row_space is None else self._row_space.into(*start)
         return objective.start(*self.parts.coordinates.taken(*shown))
 
-    def _chosen(self, objective: LinearObjective) -> str:
+    def _solver_name(self, objective: LinearObjective) -> str:
+        """Return the solver that suits the size of an objective."""
         if self.parts.penalty.l1_ratio:
             return ProximalNewton.name
         if objective.size <= FULL_HESSIAN and self.design.n_rows * float(objective.size) ** 2 <= HESSIAN_WORK:
@@ -176,17 +182,20 @@ class LinearProblem:
         many_rows = self.design.n_rows >= ROWS_PER_PARAMETER * objective.size
         return "quasi-newton" if many_rows or self.parts.loss.n_scores >= KEPT_CLASSES else "newton-cg"
 
-    def _threads(self) -> AbstractContextManager[Any]:
+    def _threads(self) -> AbstractContextManager[None]:
+        """Return a context in which products have the threads that suit their size."""
         return blas_threads(1 if self._serial else self.parts.n_threads)
 
 
-def _minimise(name: str, objective: LinearObjective, start: Vector, cold: bool, **options: Any) -> Iterate[Place]:
+def _minimise(
+    name: str, objective: LinearObjective, start: Vector, cold: bool, *, tol: float, max_iter: int, callback: Record
+) -> Iterate[Place]:
     """Walk down by the solver of this name; a cold walk of a smooth objective begins on samples of the rows."""
     if name == ProximalNewton.name:
-        return minimise(ProximalNewton(), objective, start, **options)
+        return minimise(ProximalNewton(), objective, start, tol=tol, max_iter=max_iter, callback=callback)
     method = SOLVERS[name]()
     place = start_from_samples(method, objective, start) if cold else start
-    return minimise(method, objective, place, **options)
+    return minimise(method, objective, place, tol=tol, max_iter=max_iter, callback=callback)
 
 
 def _entries(X: Features) -> float:

@@ -1,4 +1,4 @@
-"""Whether the batches of a stream come in an order that lets a model forget: rows sorted by their class."""
+"""The test whether the rows of a stream come sorted by class, an order in which a model forgets classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["ClassOrder"]
 
 Array = npt.NDArray[np.float64]
 
-UNLIKELY = 16.0  # an event of probability e^−16
+LARGEST_SURPRISE = 16.0  # an event of probability e^−16
 
 
 class ClassOrder:
@@ -48,6 +48,6 @@ class ClassOrder:
         if self._told:
             return []
         surprise = self._seen * np.log(self._rows / np.maximum(self._until, 1.0))
-        absent: list[int] = np.flatnonzero(surprise > UNLIKELY).tolist()
+        absent: list[int] = np.flatnonzero(surprise > LARGEST_SURPRISE).tolist()
         self._told = bool(absent)
         return absent

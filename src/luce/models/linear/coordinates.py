@@ -1,4 +1,4 @@
-"""Which K rows of weights a solver's parameters stand for.
+"""The coordinates of a solver: the rows of weights that its parameters stand for.
 
 Adding one vector to the weights of all classes changes no softmax: the Hessian is singular along it. `SumZero` singles
 out the weights that sum to 0 over the classes by writing them as A = Q Φ, Q ∈ R^(K×(K−1)) an orthonormal basis of the
@@ -38,7 +38,7 @@ class Coordinates(Protocol):
 
 
 class SumZero:
-    """Rows that sum to 0."""
+    """Coordinates of rows that sum to 0."""
 
     def __init__(self, n_scores: int) -> None:
         self.n_rows, self.n_scores = n_scores - 1, n_scores
@@ -61,7 +61,7 @@ class SumZero:
 
 
 class Whole:
-    """All rows as they are.
+    """Coordinates that are the rows themselves.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Whole:
 
 
 class LogOdds:
-    """The second of two rows, the first being 0."""
+    """Coordinates of the second of two rows, the first being 0."""
 
     n_rows, n_scores = 1, 2
 

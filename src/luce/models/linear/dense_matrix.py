@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
 from luce.matrices import narrow_pull_back, narrow_scores
 from luce.models.inputs.kinds import Array, Indices, Vector
 from luce.models.linear.matrix import LARGEST_DEVIATION
 
-__all__ = ["NARROW", "DenseMatrix"]
+__all__ = ["NARROW_CLASSES", "DenseMatrix"]
 
-NARROW = 256  # classes up to which the compiled products are faster than a BLAS
+NARROW_CLASSES = 256  # classes up to which the compiled products are faster than a BLAS
 MOMENT_ENTRIES = 2**16  # numbers in the blocks whose moments are taken, which are written: 512 KiB
 
 
@@ -23,7 +22,7 @@ class DenseMatrix:
     matrices, takes two to three times as long.
     """
 
-    def __init__(self, X: Array, n_threads: int | None = None, dtype: Any = None) -> None:
+    def __init__(self, X: Array, n_threads: int | None = None, dtype: npt.DTypeLike | None = None) -> None:
         self.X, self.n_threads = X, n_threads
         self.shape: tuple[int, int] = X.shape
         self.dtype = np.dtype(X.dtype if dtype is None else dtype)
@@ -40,12 +39,13 @@ class DenseMatrix:
         return DenseMatrix(self.X.astype(np.float32, copy=False), self.n_threads)
 
     def _block(self, rows: slice | Indices) -> Array:
+        """Return a block of rows in the dtype of the products."""
         return self.X[rows].astype(self.dtype, order="C") if self.converts else self.X[rows]
 
     def scores(self, rows: slice, coef: Array, intercept: Array, out: Array | None = None) -> Array:
         """Return X coefᵀ + intercept for a block of rows."""
         X = self._block(rows)
-        if not self._by_rows or len(coef) > NARROW:
+        if not self._by_rows or len(coef) > NARROW_CLASSES:
             scores = np.asarray(np.matmul(X, coef.T, out=out))
             scores += intercept
             return scores
@@ -58,7 +58,7 @@ class DenseMatrix:
     def pull_back(self, rows: slice, piece: Array) -> Array:
         """Return pieceᵀ X for a block of rows."""
         X = self._block(rows)
-        if not self._by_rows or piece.shape[1] > NARROW:
+        if not self._by_rows or piece.shape[1] > NARROW_CLASSES:
             return np.asarray(piece.T @ X)
         total = np.empty((piece.shape[1], X.shape[1]))
         narrow_pull_back(X, np.ascontiguousarray(piece, self.dtype), total, self.n_threads)
@@ -95,6 +95,7 @@ class DenseMatrix:
         return guess + first if centred else guess, scale
 
     def _sums(self, guess: Vector, share: Array) -> tuple[Vector, Vector]:
+        """Return the weighted sums of the deviations from a guess of the means, and of their squares."""
         first, second = np.zeros_like(guess), np.zeros_like(guess)
         step = max(1, MOMENT_ENTRIES // max(1, len(guess)))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):

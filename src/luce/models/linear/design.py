@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from luce.blas import shared_out
@@ -121,14 +121,14 @@ class Design:
             step = max(128, min(step, WRITTEN_ENTRIES * self.n_rows // max(1, self.matrix.n_stored)))
         return steps(self.n_rows, step)
 
-    def outer(self, inner: Vector) -> tuple[Vector, Vector]:
-        """Return (W, b) for A (K, n_columns)."""
-        coef = inner[:, : self.n_features] * self.unit
-        intercept = inner[:, -1] - coef @ self.centre if self.fit_intercept else np.zeros(len(inner))
+    def to_user(self, standardised: Vector) -> tuple[Vector, Vector]:
+        """Return (W, b) of the columns as they are for A (K, n_columns)."""
+        coef = standardised[:, : self.n_features] * self.unit
+        intercept = standardised[:, -1] - coef @ self.centre if self.fit_intercept else np.zeros(len(standardised))
         return coef, intercept
 
-    def inner(self, coef: Array, intercept: Array | None) -> Vector:
-        """Return A (K, n_columns) for (W, b); weights of constant columns are lost."""
+    def to_standardised(self, coef: Array, intercept: Array | None) -> Vector:
+        """Return A (K, n_columns) of the standardised columns for (W, b); weights of constant columns are lost."""
         inner: Vector = np.zeros((len(coef), self.n_columns))
         inner[:, : self.n_features] = coef * self.scale
         if self.fit_intercept:
@@ -176,7 +176,9 @@ class Design:
             total[:, -1:] = counts
         return total
 
-    def standardised(self, rows: slice | Indices, dtype: Any = None, columns: Indices | None = None) -> Array:
+    def standardised(
+        self, rows: slice | Indices, dtype: npt.DTypeLike | None = None, columns: Indices | None = None
+    ) -> Array:
         """Return rows x̃' as a dense array, in the products' dtype by default; all columns, or some, ascending."""
         if columns is None:
             width, features, centre, unit = self.n_columns, None, self.centre, self.unit

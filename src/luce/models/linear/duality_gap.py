@@ -1,4 +1,4 @@
-r"""How far above its minimum an objective is at most, from what is known at one point: a duality gap in closed form.
+r"""An upper bound on an objective above its minimum, from one point alone: a duality gap in closed form.
 
 For any rows q_i in the simplex with Σ r_i q_i = Σ r_i t_i (so that the unpenalised intercepts drop out), Fenchel
 duality gives a lower bound on the minimum of F (Rockafellar 1970, *Convex Analysis*, section 31). With h the entropy,

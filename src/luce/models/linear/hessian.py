@@ -74,6 +74,7 @@ def in_coordinates(hessian: Vector, objective: Terms) -> Vector:
 
 
 def _among_dense(place: Scored, classes: Array, features: Array, parts: list[slice]) -> Vector:
+    """Add up the products of the chosen columns of dense rows, a block of rows at a time."""
     objective, size = place.objective, len(classes)
     hessian: Vector = np.zeros((size, size))
     used, places = np.unique(features, return_inverse=True)

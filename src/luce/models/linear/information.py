@@ -1,4 +1,4 @@
-r"""The statistics that follow from the curvature at the minimum: their covariance, degrees of freedom, likelihood.
+r"""The statistics that follow from the curvature at the minimum: covariance, degrees of freedom, likelihoods.
 
 With H = Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ, the Fisher information of the rows (exact: for the softmax the
 observed and the expected information are the same), the covariance is H⁻¹. With an L2 penalty it is (H + 1/C)⁻¹, the
@@ -24,7 +24,7 @@ __all__ = ["Statistics", "check_size", "information"]
 
 
 MOST_PARAMETERS = 6000  # whose covariance is formed (288 MB)
-SINGULAR = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
+SMALLEST_PIVOT = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Statistics:
     Attributes
     ----------
     covariance : (P, P) float64 array
-        Of the K·(D + 1) coefficients, each class's weights followed by its intercept.
+        Covariance of the K·(D + 1) coefficients, each class's weights followed by its intercept.
     log_likelihood, null_log_likelihood : float
-        Of the model, and of intercepts alone, which are the class shares; weighted.
+        Weighted log-likelihood of the model, and of intercepts alone, which give the class shares.
     degrees_of_freedom : float
         Trace of (H + penalty)⁻¹ H: the number of free parameters where there is no penalty.
     total : float
@@ -76,7 +76,7 @@ def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
     total : float
         Sum of the row weights.
     names : sequence of str
-        Of the columns, for errors.
+        Names of the columns, for errors.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
         worst = np.abs(np.diagonal(factor[0])).min() ** 2
     except linalg.LinAlgError:
         worst = 0.0
-    if worst < SINGULAR:
+    if worst < SMALLEST_PIVOT:
         raise ValueError(_said_of_collinear(design, names))
     inner = linalg.cho_solve(factor, np.eye(objective.size)) * root * root[:, None]
     inner[~free] = inner[:, ~free] = 0
@@ -125,6 +125,7 @@ def information(place: Place, total: float, names: Sequence[str]) -> Statistics:
 
 
 def _said_of_constant(columns: Indices, names: Sequence[str], fit_intercept: bool) -> str:
+    """Return the error about columns that are constant."""
     which = "column" if len(columns) == 1 else "columns"
     what = "constant, as the intercept is" if fit_intercept else "0 in every row"
     return (
@@ -140,7 +141,7 @@ def _said_of_collinear(design: Design, names: Sequence[str]) -> str:
     for rows in design.blocks(1):
         block = design.standardised(rows)[:, : design.n_features] * np.sqrt(design.share[rows])[:, None]
         gram += block.T @ block
-    factor, pivots, rank, _ = linalg.lapack.dpstrf(gram, tol=np.sqrt(SINGULAR), lower=True)
+    factor, pivots, rank, _ = linalg.lapack.dpstrf(gram, tol=np.sqrt(SMALLEST_PIVOT), lower=True)
     order = pivots - 1
     if rank == design.n_features:
         return (

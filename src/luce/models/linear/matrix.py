@@ -1,12 +1,10 @@
-"""The data as the design sees them: rows times few columns, the transpose of that, and the moments of the columns."""
+"""The protocol of the data: rows times few columns, the transpose of that, and the moments of the columns."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from luce.models.inputs.kinds import Array, Indices, Vector
+from luce.models.inputs.kinds import Array, DType, Indices, Vector
 
 __all__ = ["LARGEST_DEVIATION", "WRITTEN_ENTRIES", "Matrix"]
 
@@ -16,10 +14,10 @@ LARGEST_DEVIATION = 1e150  # beyond, and below its inverse, squares leave the ra
 
 
 class Matrix(Protocol):
-    """What the design asks of the data; rows come as slices (no copy) or as indices (a copy of those rows)."""
+    """The operations on the data; rows are slices, which copy nothing, or indices, which copy those rows."""
 
     shape: tuple[int, int]
-    dtype: np.dtype[Any]  # of the products
+    dtype: DType  # of the products
     n_stored: int  # numbers that the data hold
     converts: bool  # whether that is another than the data's, so that blocks are converted as they are read
     n_threads: int | None

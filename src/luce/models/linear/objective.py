@@ -4,7 +4,7 @@ With rows x_i ∈ R^D, row weights r_i that sum to S, weights W ∈ R^(K×D), in
 
     F(W, b) = (1/S) Σ_i r_i ℓ(W x_i + b, t_i) + ½ λ₂ ‖W‖²       (+ λ₁ ‖W‖₁, which the solver adds)
 
-and with p_i the probabilities, x̃ = (x, 1), by the chain rule from CONTRACT.md's ∂ℓ/∂z = p − t and H = diag p − p pᵀ,
+and with p_i the probabilities, x̃ = (x, 1), by the chain rule from the contract's ∂ℓ/∂z = p − t and H = diag p − p pᵀ,
 
     ∇F = (1/S) Σ_i r_i (p_i − t_i) x̃_iᵀ + λ₂ (W, 0)
     H  = (1/S) Σ_i r_i (diag p_i − p_i p_iᵀ) ⊗ x̃_i x̃_iᵀ + λ₂ I_W
@@ -92,6 +92,7 @@ class LinearObjective(Terms):
             yield sample
 
     def _sample_sizes(self) -> list[int]:
+        """Return the sizes of the samples, the largest first."""
         needed = max(SMALLEST_SAMPLE, 10 * self.design.n_columns, 50 * self.loss.n_scores)
         sizes, count = [], self.design.n_rows // SAMPLE_STEP
         while count >= needed:

@@ -1,4 +1,4 @@
-"""Which loss, weights and penalty a model's options stand for: the one place that knows them by name."""
+"""The loss, weights and penalty that a model's options stand for; no other file knows the options by name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Parts", "parts_of"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a linear problem is put together from, beside its rows.
+    """The parts that a linear problem is put together from, beside its rows.
 
     Attributes
     ----------
     loss : Loss
-        With the targets of the rows.
+        The loss, which holds the targets of the rows.
     coordinates : Coordinates
         The rows of weights that are free.
     penalty : ElasticNet
@@ -35,7 +35,7 @@ class Parts:
 
 
 def parts_of(
-    found: Targets,
+    targets: Targets,
     *,
     loss: str = "softmax",
     l1_ratio: float = 0.0,
@@ -48,8 +48,8 @@ def parts_of(
     Labels of two classes have one score, whichever the loss: the log-odds. The softmax's weights sum to 0 over the
     classes, unless an L1 penalty, which is a sum over entries, counts each of them.
     """
-    classes = len(found.classes)
-    binary = classes == 2 and not (found.target.ndim == 2 and loss == "sigmoid")
+    classes = len(targets.classes)
+    binary = classes == 2 and not (targets.target.ndim == 2 and loss == "sigmoid")
     softmax = loss == "softmax" or binary
     coordinates: Coordinates
     if binary:
@@ -60,7 +60,7 @@ def parts_of(
         coordinates = Whole(classes, shift_free=softmax)
     kind = SoftmaxLoss if softmax else SigmoidLoss
     return Parts(
-        kind(found.target, classes, label_smoothing=label_smoothing, n_threads=n_threads),
+        kind(targets.target, classes, label_smoothing=label_smoothing, n_threads=n_threads),
         coordinates,
         ElasticNet(float(l1_ratio)),
         fit_intercept,

@@ -21,7 +21,7 @@ __all__ = ["Place"]
 
 KEPT_CLASSES = 1000  # scores are kept at a place below that many classes; from there on products compute them again
 KEPT_SCORES = 2**25  # and up to that many (256 MiB in float64)
-CANCELLED = 1e3  # digits that offset columns may cost, as a factor, for products in single precision
+MOST_CANCELLED = 1e3  # digits that offset columns may cost, as a factor, for products in single precision
 
 
 class Place:
@@ -99,13 +99,14 @@ class Place:
 
     @property
     def _product_design(self) -> Design:
+        """Return the design that products use: in single precision where classes are many and the columns allow it."""
         design = self.objective.design
         wide = (
             self.objective.loss.n_scores >= KEPT_CLASSES
             and isinstance(design.matrix, DenseMatrix)
             and design.matrix.dtype == np.float64
         )
-        if not wide or design.resolution > CANCELLED * np.finfo(np.float64).eps:
+        if not wide or design.resolution > MOST_CANCELLED * np.finfo(np.float64).eps:
             return design
         scales = design.scale[design.scale > 0]
         inside = len(scales) and scales.min() > 1e-30 and scales.max() < 1e30  # the range of single precision
@@ -145,15 +146,18 @@ class Place:
         return strong_cost(self)
 
     def _in_dtype(self, parameters: Vector) -> tuple[Array, Array]:
+        """Return (W, b) for parameters in the dtype of the products."""
         coef, intercept = self.objective.coefficients(parameters)
         dtype = self.objective.design.matrix.dtype
         return coef.astype(dtype, copy=False), intercept.astype(dtype, copy=False)
 
     def _pulled_back(self, pieces: Iterator[tuple[slice, Array]], design: Design | None = None) -> Vector:
+        """Return the derivative in the parameters for the derivatives in the scores."""
         objective = self.objective
         full = (design or objective.design).pull_back(pieces, objective.loss.n_scores)
         return objective.coordinates.gather(full).ravel()
 
     def _decay(self, vector: Vector) -> Vector:
+        """Return the ridge times a vector: the gradient of the penalty."""
         decay: Vector = vector * np.tile(self.objective.ridge, self.objective.coordinates.n_rows)
         return decay

@@ -1,4 +1,4 @@
-"""Whether single precision is enough for the scores of float32 data, or their values must be taken to double first.
+"""The tests whether single precision is enough for the scores of float32 data, or double is needed.
 
 A score Σ_j x_j w_j + b of magnitude 1 keeps its digits in float32 if no part of it is much larger: parts that cancel
 leave their rounding errors behind. So columns that lie far from 0 for their width, or whose width leaves the range of
@@ -15,7 +15,7 @@ from luce.models.inputs.kinds import Features, Vector
 __all__ = ["coefficients_suit_single", "columns_suit_single", "numbers_suit_single", "rows_suit_single"]
 
 
-FAR = 32.0  # distance of a column from 0, in deviations
+LARGEST_OFFSET = 32.0  # distance of a column from 0, in deviations
 LARGEST_PART = 128.0  # root of the sum of a score's squared parts: its errors stay near 1e-5
 SMALLEST_WIDTH, LARGEST_WIDTH = 1e-30, 1e30  # of a column: coefficients of its inverse, and products, stay in range
 LARGEST_COEFFICIENT = 1e38  # that float32 holds
@@ -24,7 +24,7 @@ LARGEST_COEFFICIENT = 1e38  # that float32 holds
 def columns_suit_single(centre: Vector, scale: Vector) -> bool:
     """Tell whether standardised columns with these means and deviations can be had in float32."""
     far = np.abs(centre)
-    inside = (scale >= SMALLEST_WIDTH) & (scale <= LARGEST_WIDTH) & (far <= FAR * scale)
+    inside = (scale >= SMALLEST_WIDTH) & (scale <= LARGEST_WIDTH) & (far <= LARGEST_OFFSET * scale)
     return bool(np.where(scale > 0, inside, far <= LARGEST_WIDTH).all())
 
 

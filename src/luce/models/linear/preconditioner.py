@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -37,20 +36,20 @@ WHOLE_HESSIAN = 1200  # most parameters whose Hessian is factored as a precondit
 WHOLE_COST = 10.0  # Hessian-vector products that building it may cost; blocks of classes are cheaper
 CURVATURES = 2**26  # most curvatures p(1 − p) that are held to choose a class's rows by
 BLOCK_NUMBERS = 2**24  # most numbers that blocks of classes may hold
-FASTER = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
+WIDE_SPEED_UP = 4.0  # at how many times the speed of a narrow product a wide one in single precision runs
 ROWS_PER_UNKNOWN = 30  # in the sample on which the whole Hessian is built, at least
 CLASS_ROWS = 10  # and on which the block of a class is built, whose weight is in fewer rows
-CARRIED = 5.0  # rows of a class's block, as a multiple of those that carry its weight
+ROWS_PER_CARRIER = 5.0  # rows of a class's block, as a multiple of those that carry its weight
 
 
 def preconditioner(place: Scored, strength: Strength) -> Precondition:
     """Return a map close to H⁻¹ at a point, symmetric and positive definite."""
     if strength == "weak":
-        return _average(place)
+        return _mean_curvature(place)
     design = place.objective.design
     if design.n_columns > GRAM_COLUMNS:
         return _diagonals(place)
-    return _whole(place) if _whole_cost(place) <= WHOLE_COST else _class_blocks(place)
+    return _whole_hessian(place) if _whole_cost(place) <= WHOLE_COST else _class_blocks(place)
 
 
 def strong_cost(place: Scored) -> float:
@@ -65,7 +64,7 @@ def strong_cost(place: Scored) -> float:
     if classes * columns**2 > BLOCK_NUMBERS or objective.design.n_rows * classes > CURVATURES:
         return float("inf")
     rows = min(objective.design.n_rows, CLASS_ROWS * columns)
-    return 1 + classes * columns**2 * float(rows + columns) / (FASTER * _product(place))
+    return 1 + classes * columns**2 * float(rows + columns) / (WIDE_SPEED_UP * _hvp_operations(place))
 
 
 def _whole_cost(place: Scored) -> float:
@@ -73,10 +72,10 @@ def _whole_cost(place: Scored) -> float:
     size = float(place.objective.size)
     if size > WHOLE_HESSIAN:
         return float("inf")
-    return (_sample_rows(place) * size**2 + size**3 / 3) / (FASTER * _product(place))
+    return (_sample_rows(place) * size**2 + size**3 / 3) / (WIDE_SPEED_UP * _hvp_operations(place))
 
 
-def _product(place: Scored) -> float:
+def _hvp_operations(place: Scored) -> float:
     """Return the operations of a Hessian-vector product."""
     design = place.objective.design
     return 4.0 * design.n_rows * place.objective.loss.n_scores * design.n_columns
@@ -84,11 +83,12 @@ def _product(place: Scored) -> float:
 
 def _sample_rows(place: Scored) -> int:
     """Return how many rows the whole Hessian is built on: for a product's time, but enough for its size."""
-    affordable = int(FASTER * _product(place) / place.objective.size**2)
+    affordable = int(WIDE_SPEED_UP * _hvp_operations(place) / place.objective.size**2)
     return min(place.objective.design.n_rows, max(ROWS_PER_UNKNOWN * place.objective.design.n_columns, affordable))
 
 
-def _average(place: Scored) -> Precondition:
+def _mean_curvature(place: Scored) -> Precondition:
+    """Return the weak map: one mean curvature for all rows and classes."""
     objective, design = place.objective, place.objective.design
     spread = float(sum(_row_curvature(place, rows, scores).sum(dtype=np.float64) for rows, scores in place.scores()))
     curvature = max(spread / objective.loss.free_scores, float(np.finfo(np.float64).tiny) ** 0.5)
@@ -101,10 +101,11 @@ def _average(place: Scored) -> Precondition:
     return lambda vector: np.asarray(linalg.cho_solve(factor, vector.reshape(shape).T, check_finite=False).T).ravel()
 
 
-def _whole(place: Scored) -> Precondition:
+def _whole_hessian(place: Scored) -> Precondition:
+    """Return the strong map by the whole Hessian of a sample of the rows."""
     objective, design = place.objective, place.objective.design
     curvature = np.concatenate([_row_curvature(place, rows, scores) for rows, scores in place.scores()])
-    rows, factors = _chosen(curvature, _sample_rows(place))
+    rows, factors = _sample_by_weight(curvature, _sample_rows(place))
     hessian = np.zeros((objective.loss.free_scores * design.n_columns,) * 2, np.float32)
     probabilities = objective.loss.probabilities(place.scores_of(rows))
     for part, block in _weighted(design, rows, design.share[rows] * factors, len(hessian)):
@@ -115,6 +116,7 @@ def _whole(place: Scored) -> Precondition:
 
 
 def _class_blocks(place: Scored) -> Precondition:
+    """Return the strong map by each class's own block of the Hessian, of a sample of the rows that count for it."""
     objective, design = place.objective, place.objective.design
     classes, columns = objective.loss.n_scores, design.n_columns
     weights = np.empty((classes, design.n_rows), np.float32)
@@ -126,7 +128,7 @@ def _class_blocks(place: Scored) -> Precondition:
     work = classes * float(columns) ** 2 * (columns + min(design.n_rows, CLASS_ROWS * columns))
     with shared_out(work, design.matrix.n_threads) as share:
         order = np.random.default_rng(0).permutation(design.n_rows)
-        share(lambda k: _thin(weights[k], columns, order), range(classes))
+        share(lambda k: _thin_class_rows(weights[k], columns, order), range(classes))
         used = np.flatnonzero(weights.any(axis=0))
         for first in range(0, len(used), step):
             some = used[first : first + step]
@@ -140,11 +142,13 @@ def _class_blocks(place: Scored) -> Precondition:
     return solve
 
 
-def _thin(weights: Array, columns: int, order: Indices) -> None:
+def _thin_class_rows(weights: Array, columns: int, order: Indices) -> None:
     """Overwrite the weights of a class's rows by 0 for all but some five times as many as carry the weight."""
     total = float(weights.sum(dtype=np.float64))
     carrying = total**2 / max(float(weights @ weights), np.finfo(np.float64).tiny)
-    chosen, factors = _chosen(weights, int(min(CLASS_ROWS * columns, columns + CARRIED * carrying)), order)
+    chosen, factors = _sample_by_weight(
+        weights, int(min(CLASS_ROWS * columns, columns + ROWS_PER_CARRIER * carrying)), order
+    )
     kept = weights[chosen] * factors
     weights[...] = 0
     weights[chosen] = kept
@@ -160,12 +164,12 @@ def _add_block(blocks: Array, block: Array, weights: Array, k: int) -> None:
 def _invert(block: Array, diagonal: Vector) -> None:
     """Overwrite a block in single precision by the inverse of block + diag(diagonal)."""
     factor = _factored(block, diagonal.astype(np.float32), float(np.finfo(np.float32).eps))
-    invert: Any = linalg.get_lapack_funcs("potri", (factor[0],))
-    lower = invert(factor[0], lower=True)[0]
+    lower, _ = linalg.lapack.spotri(factor[0], lower=True)
     block[...] = np.tril(lower) + np.tril(lower, -1).T
 
 
 def _diagonals(place: Scored) -> Precondition:
+    """Return the strong map by the diagonals of the classes' blocks."""
     objective, design = place.objective, place.objective.design
     total = np.zeros((objective.loss.n_scores, design.n_columns))
     for rows, scores in place.scores():
@@ -193,7 +197,7 @@ def _row_curvature(place: Scored, rows: slice, scores: Array) -> Array:
     return np.asarray(objective.design.share[rows] * np.maximum(spread, 0))
 
 
-def _chosen(weights: Array, most: int, order: Indices | None = None) -> tuple[Indices, Array]:
+def _sample_by_weight(weights: Array, most: int, order: Indices | None = None) -> tuple[Indices, Array]:
     """Choose about `most` rows with probabilities that follow their weights, and say how many rows each stands for.
 
     Systematic sampling with a fixed start, after a shuffle with a fixed seed; large weights are certain to be taken.
@@ -211,7 +215,7 @@ def _chosen(weights: Array, most: int, order: Indices | None = None) -> tuple[In
     return taken, 1 / chances[taken]
 
 
-def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[Any, bool]:
+def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[Array, bool]:
     """Return the Cholesky factor of matrix + diag(diagonal), with what ridge makes it positive definite."""
     inside = np.diag_indices(len(matrix))
     matrix[inside] += diagonal
@@ -221,7 +225,7 @@ def _factored(matrix: Vector, diagonal: Vector, ridge: float = 1e-11) -> tuple[A
     ridge = max(ridge, 1e-9)
     while ridge < 1e3:
         try:
-            factor: tuple[Any, bool] = linalg.cho_factor(matrix, lower=True, check_finite=False)
+            factor: tuple[Array, bool] = linalg.cho_factor(matrix, lower=True, check_finite=False)
             return factor
         except linalg.LinAlgError:
             matrix[inside] *= 1 + ridge

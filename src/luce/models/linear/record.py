@@ -1,4 +1,4 @@
-"""What a walk tells as it goes, also where it has to go on in double precision."""
+"""The record of a walk, across the change from single to double precision where it needs one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Tell = Callable[[Iterate[Place]], None]
 
 
 class Record:
-    """What a walk tells as it goes, and whether it has to go on in double precision where single took it.
+    """The iterates of a walk, and whether it has to go on in double precision from where single precision took it.
 
-    Then its iterations are counted on, and the place where it goes on is the one where it had come to.
+    A walk that goes on counts its iterations on, and its first iterate replaces the last one before.
     """
 
     def __init__(self, callback: Tell | None, suits: Callable[[Iterate[Place]], bool]) -> None:

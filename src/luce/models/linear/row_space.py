@@ -1,4 +1,4 @@
-r"""Fewer rows than features: the same problem with as many features as rows.
+r"""The row space: where rows are fewer than features, the same problem with as many features as rows.
 
 The gradient of the loss and of the L2 penalty both lie in the span of the (centred) rows, so the minimum does too
 (Kimeldorf & Wahba 1971, the representer theorem): W = V Bᵀ with B an orthonormal basis of the rows' span and ‖W‖ = ‖V‖.
@@ -18,8 +18,8 @@ from luce.models.linear.precision import LARGEST_WIDTH, SMALLEST_WIDTH
 __all__ = ["RowSpace", "pays"]
 
 MOST_ROWS = 4000
-COLUMNS = 2048  # taken at a time
-SPREAD = 1e3  # of the columns' standard deviations, at most
+COLUMNS_AT_A_TIME = 2048  # taken at a time
+LARGEST_SPREAD = 1e3  # of the columns' standard deviations, at most
 
 
 def pays(X: Array, weights: Array | None, centred: bool) -> bool:
@@ -32,7 +32,7 @@ def pays(X: Array, weights: Array | None, centred: bool) -> bool:
     share = np.ones(len(X)) if weights is None else weights
     _, scale = DenseMatrix(X).moments(share / share.sum(), centred)
     scale = scale[scale > 0]
-    return bool(len(scale) and scale.max() <= SPREAD * scale.min())
+    return bool(len(scale) and scale.max() <= LARGEST_SPREAD * scale.min())
 
 
 class RowSpace:
@@ -53,8 +53,8 @@ class RowSpace:
         if centred:
             self._centre = np.average(X, axis=0, weights=weights)
         gram = np.zeros((len(X), len(X)))
-        for first in range(0, X.shape[1], COLUMNS):
-            part = X[:, first : first + COLUMNS] - self._centre[first : first + COLUMNS]
+        for first in range(0, X.shape[1], COLUMNS_AT_A_TIME):
+            part = X[:, first : first + COLUMNS_AT_A_TIME] - self._centre[first : first + COLUMNS_AT_A_TIME]
             gram += part @ part.T
         tolerance = len(X) * np.finfo(np.float64).eps * float(gram.diagonal().max())
         factor, pivots, rank, _ = linalg.lapack.dpstrf(gram, tol=tolerance, lower=True)
@@ -70,8 +70,8 @@ class RowSpace:
         """Return (W, b) of the large problem for (V, b) of the small one."""
         mixed = linalg.solve_triangular(self._triangle, coef.T, lower=True, trans="T").T
         whole = np.empty((len(coef), self._X.shape[1]))
-        for first in range(0, self._X.shape[1], COLUMNS):
-            part = slice(first, first + COLUMNS)
+        for first in range(0, self._X.shape[1], COLUMNS_AT_A_TIME):
+            part = slice(first, first + COLUMNS_AT_A_TIME)
             whole[:, part] = mixed @ (self._X[self._pivots, part] - self._centre[part])
         return whole, intercept - whole @ self._centre
 
@@ -80,5 +80,6 @@ class RowSpace:
         return coef @ self._basis(), intercept + coef @ self._centre
 
     def _basis(self) -> Array:
+        """Return B, (D, rank)."""
         pivots = self._X[self._pivots] - self._centre
         return np.asarray(linalg.solve_triangular(self._triangle, pivots, lower=True).T)

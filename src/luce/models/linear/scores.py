@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from luce.models.inputs.kinds import Array, Features
+from luce.models.inputs.kinds import Array, DenseOrSparse, Features
 from luce.models.linear.dense_matrix import DenseMatrix
 from luce.models.linear.precision import numbers_suit_single, rows_suit_single
 from luce.rows.chunks import steps
@@ -16,10 +15,10 @@ from luce.rows.chunks import steps
 __all__ = ["scores"]
 
 
-BLOCK_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
+SCORED_ENTRIES = 2**19  # of float32 rows that are judged, and converted if need be, at a time
 
 
-def scores(X: Features, coef: Any, intercept: Array, n_threads: int | None = None) -> Array:
+def scores(X: Features, coef: DenseOrSparse, intercept: Array, n_threads: int | None = None) -> Array:
     """Return X coefᵀ + intercept, (N, K).
 
     Parameters
@@ -58,6 +57,7 @@ def scores(X: Features, coef: Any, intercept: Array, n_threads: int | None = Non
 
 
 def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None) -> Array:
+    """Return the scores of float32 rows, in float64 where a block of rows needs it."""
     small = coef.astype(np.float32), intercept.astype(np.float32)
     if numbers_suit_single(X, coef, intercept):
         return _of(X, *small) if sparse.issparse(X) else DenseMatrix(X, n_threads).scores(slice(0, len(X)), *small)
@@ -71,14 +71,17 @@ def _in_single(X: Features, coef: Array, intercept: Array, n_threads: int | None
     )
 
 
-def _blocks(X: Features) -> Iterator[Any]:
+def _blocks(X: Features) -> Iterator[DenseOrSparse]:
+    """Yield the rows a block at a time."""
     is_sparse: bool = sparse.issparse(X)
     X = X.tocsr() if is_sparse else X
-    step = max(1, BLOCK_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
-    return (X[rows] for rows in steps(X.shape[0], step))
+    step = max(1, SCORED_ENTRIES * X.shape[0] // max(1, X.nnz if is_sparse else X.size))
+    for rows in steps(X.shape[0], step):
+        yield X[rows]
 
 
-def _of(X: Features, coef: Any, intercept: Array) -> Array:
+def _of(X: Features, coef: DenseOrSparse, intercept: Array) -> Array:
+    """Return X coefᵀ + intercept as an array, whichever of the two is sparse."""
     product = X @ coef.T
     is_sparse: bool = sparse.issparse(product)
     return np.asarray((product.toarray() if is_sparse else np.asarray(product)) + intercept)

@@ -1,4 +1,4 @@
-"""Whether classes are separable, so that without a penalty the objective has no minimum."""
+"""The test whether classes are separable: then the objective has no minimum without a penalty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from luce.models.solvers import Newton
 __all__ = ["Separation", "separation"]
 
 LARGEST_HESSIAN = 2000  # parameters up to which the Hessian is formed for it (32 MB)
-GROWS = 0.1  # share of the largest standardised coefficient of the direction at which a column is named
+GROWING_SHARE = 0.1  # share of the largest standardised coefficient of the direction at which a column is named
 
 
 class Separation(NamedTuple):
@@ -54,7 +54,7 @@ def separation(place: Place) -> Separation | None:
     most = moved.max(axis=0)
     if ((most > 0.1) & (moved.min(axis=0) > -1e-3 * most)).any():
         weight = np.abs(coef).max(axis=0) * design.scale
-        grow = np.flatnonzero(weight > GROWS * weight.max(initial=0.0))
+        grow = np.flatnonzero(weight > GROWING_SHARE * weight.max(initial=0.0))
         kind = "separable but for rows on the boundary between them (quasi-separable)"
         return Separation(kind, grow if len(grow) < len(weight) else grow[:0])
     return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from luce.models.inputs.kinds import Array, Features, Indices, Vector
@@ -18,7 +18,7 @@ __all__ = ["SparseMatrix"]
 class SparseMatrix:
     """A SciPy CSR or CSC matrix of float32 or float64; it is never made dense, nor converted, as a whole."""
 
-    def __init__(self, X: Features, n_threads: int | None = None, dtype: Any = None) -> None:
+    def __init__(self, X: Features, n_threads: int | None = None, dtype: npt.DTypeLike | None = None) -> None:
         self.X = sparse.csr_array(X)
         if not self.X.has_canonical_format:  # squares of entries that are stored twice would not add up
             self.X = self.X.copy()
@@ -35,6 +35,7 @@ class SparseMatrix:
         return SparseMatrix(self.X, self.n_threads, np.float64)
 
     def _block(self, rows: slice) -> tuple[SparseRows, slice]:
+        """Return a block of rows in the dtype of the products: a matrix, and which rows of it."""
         if not self.converts:
             return self._products, rows
         return SparseRows(self.X[rows].astype(self.dtype), n_threads=self.n_threads), slice(0, rows.stop - rows.start)

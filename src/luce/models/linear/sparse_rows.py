@@ -1,4 +1,4 @@
-"""Sparse rows times a few dense columns, and the transpose of that: what a linear model spends its time in on text.
+"""Sparse rows times a few dense columns, and the transpose of that, where a linear model of text spends its time.
 
 With X ∈ R^(N×D) of which few entries are stored, W ∈ R^(D×K) one row per feature, b ∈ R^K and G ∈ R^(N×K),
 
@@ -12,7 +12,7 @@ by one thread, so that results have the same bits for any number of threads.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from scipy import sparse
 
 from luce.contract.numbers import threads
 from luce.matrices import sparse_product
-from luce.models.inputs.kinds import Array, Features
+from luce.models.inputs.kinds import Array, DType, Features
 
 __all__ = ["SparseRows"]
 
@@ -75,7 +75,7 @@ class SparseRows:
         if X.dtype not in (np.float32, np.float64):
             raise TypeError(f"X: expected float32 or float64, got dtype {X.dtype}")
         self.shape: tuple[int, int] = (int(X.shape[0]), int(X.shape[1]))
-        self.dtype: np.dtype[Any] = X.dtype
+        self.dtype: DType = X.dtype
         self.n_threads = threads(n_threads)
         if X.format == "csr":
             self._rows = _checked(X, *self.shape)
@@ -175,11 +175,11 @@ class _Compressed(NamedTuple):
     value: Array
 
     def block(self, first: int, last: int) -> _Compressed:
-        """Rows first … last − 1, as views."""
+        """Return the rows first … last − 1, as views."""
         return self._replace(start=self.start[first : last + 1])
 
     def transposed(self, columns: int) -> _Compressed:
-        """The same for the transpose of the matrix, which has so many columns."""
+        """Return the form of the transpose of the matrix, which has so many columns."""
         begin, end = int(self.start[0]), int(self.start[-1])
         parts = (self.value[begin:end], self.indices[begin:end], self.start - begin)
         turned = sparse.csr_array(parts, shape=(len(self.start) - 1, columns)).tocsc()
@@ -191,7 +191,7 @@ class _Compressed(NamedTuple):
 
 
 def _checked(X: Features, rows: int, columns: int) -> _Compressed:
-    """The arrays of a matrix in CSR form, or of the transpose of one in CSC form."""
+    """Return the arrays of a matrix in CSR form, or of the transpose of one in CSC form, once they are checked."""
     start, index, value = np.ascontiguousarray(X.indptr, np.int64), X.indices, X.data
     if start.shape != (rows + 1,) or start[0] != 0 or np.any(start[1:] < start[:-1]):
         raise ValueError(f"X: indptr should rise from 0 in {rows + 1} steps")
@@ -206,7 +206,7 @@ def _checked(X: Features, rows: int, columns: int) -> _Compressed:
     return _Compressed(start, index, value)
 
 
-def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> None:
+def _check(name: str, array: Array, dtype: DType, shape: tuple[int | None, ...]) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise TypeError(f"{name}: expected an array of {dtype}, got {getattr(array, 'dtype', type(array))}")
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):

@@ -1,4 +1,4 @@
-r"""Learning from batches that are seen once.
+r"""The classifier that learns from batches, each of which is seen once.
 
 Sequential Laplace approximation: after the batches so far, the objective's sum over their rows and its penalty are
 stood for by a quadratic, ½ (θ − θ₀)ᵀ A (θ − θ₀), θ₀ its minimum. A new batch is added exactly, the sum is minimised by
@@ -11,7 +11,7 @@ columns are too many for that, as a diagonal, which forgets part of what the bat
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy import linalg
@@ -23,17 +23,27 @@ from luce.models.linear.class_order import ClassOrder
 from luce.models.linear.objective import LinearObjective
 from luce.models.linear.parts import Parts
 from luce.models.linear.place import Place
-from luce.models.solvers import Newton, NewtonCG, Solver, minimise
+from luce.models.solvers import HasCurvature, Newton, NewtonCG, Solver, minimise
+from luce.models.solvers.protocol import Place as AnyPlace
+from luce.models.solvers.protocol import Precondition, Strength
 
-__all__ = ["Stream"]
+__all__ = ["Kept", "Stream"]
 
 
-WHOLE = 600  # parameters whose whole quadratic is held
-BLOCKS = 2**22  # numbers that one block a class may hold
+WHOLE_PARAMETERS = 600  # parameters whose whole quadratic is held
+BLOCK_NUMBERS = 2**22  # numbers that one block a class may hold
+
+
+class Kept(TypedDict):
+    """The parameters that must be those of the first batch."""
+
+    C: float
+    loss: str
+    fit_intercept: bool
 
 
 class Stream:
-    """What batches have left: θ₀, A, and the scale of the columns, which the first batch gives.
+    """The quadratic that the batches so far have left, θ₀ and A, and the scale of the columns, from the first batch.
 
     Parameters
     ----------
@@ -42,7 +52,7 @@ class Stream:
 
     def __init__(self, n_classes: int, n_features: int) -> None:
         self.n_classes, self.n_features = n_classes, n_features
-        self.began: dict[str, Any] | None = None  # parameters that must stay
+        self.began: Kept | None = None
         self.centre: Vector | None = None
         self.scale: Vector | None = None
         self.minimum: Vector | None = None
@@ -50,29 +60,29 @@ class Stream:
         self.curvature: Vector | None = None  # (P, P), or (rows, columns, columns), or (P,)
 
     def learn(
-        self, X: Features, found: Targets, parts: Parts, *, kept: dict[str, Any], tol: float, max_iter: int
-    ) -> Solution:
+        self, X: Features, targets: Targets, parts: Parts, *, kept: Kept, tol: float, max_iter: int
+    ) -> Solution[AnyPlace]:
         """Add a batch and return where the minimum has moved to.
 
         Parameters
         ----------
-        X, found, parts
+        X, targets, parts
             As for `LinearProblem`.
-        kept : dict
-            By name, the parameters that must be those of the first batch, C among them.
+        kept : Kept
         tol, max_iter : float, int
         """
         begin = time.perf_counter()
         if self.began is None:
             self.began = kept
-            design = LinearProblem(X, found, parts, in_row_space=False).design
+            design = LinearProblem(X, targets, parts, in_row_space=False).design
             self.centre, self.scale = design.centre, np.where(design.scale > 0, design.scale, 1.0)
         elif kept != self.began:
-            changed = next(name for name in kept if kept[name] != self.began[name])
+            began, got = dict(self.began), dict(kept)
+            changed = next(name for name in got if got[name] != began[name])
             raise ValueError(
-                f"{changed}: partial_fit began with {self.began[changed]!r}, got {kept[changed]!r}; fit begins anew"
+                f"{changed}: partial_fit began with {began[changed]!r}, got {got[changed]!r}; fit begins anew"
             )
-        problem = LinearProblem(X, found, parts, in_row_space=False, scaling=self._scaling())
+        problem = LinearProblem(X, targets, parts, in_row_space=False, scaling=self._scaling())
         objective = problem.objective(np.inf)
         rows, columns = objective.coordinates.n_rows, problem.design.n_columns
         if self.minimum is None:
@@ -88,7 +98,7 @@ class Stream:
             self._add_diagonal(np.tile(penalty, rows))
         batch = _Batch(objective, problem.total, self.minimum, self)
         whole = self.curvature is not None and self.curvature.ndim == 2
-        solver: Solver[Any] = Newton() if whole else NewtonCG()
+        solver: Solver[HasCurvature] = Newton() if whole else NewtonCG()
         curve: list[tuple[float, float]] = []
         last = minimise(
             solver,
@@ -100,7 +110,7 @@ class Stream:
         )
         self.minimum = last.point.parameters
         self._add(last.point.inner, problem.total)
-        coef, intercept = problem.coefficients(objective, last)
+        coef, intercept = problem.coefficients(objective, self.minimum)
         values, norms = np.array(curve).T
         return Solution(coef, intercept, last, values, norms, solver.name, time.perf_counter() - begin)
 
@@ -115,14 +125,17 @@ class Stream:
         return np.asarray(np.matmul(A, vector.reshape(len(A), -1, 1)).ravel())
 
     def _scaling(self) -> tuple[Vector, Vector] | None:
+        """Return the scale of the columns, None before the first batch."""
         return None if self.centre is None or self.scale is None else (self.centre, self.scale)
 
     def _empty(self, rows: int, columns: int) -> Vector:
-        if rows * columns <= WHOLE:
+        """Return zeros in the form in which A is held: whole, a block for each class, or the diagonal."""
+        if rows * columns <= WHOLE_PARAMETERS:
             return np.zeros((rows * columns,) * 2)
-        return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCKS else rows * columns)
+        return np.zeros((rows, columns, columns) if rows * columns**2 <= BLOCK_NUMBERS else rows * columns)
 
     def _add_diagonal(self, diagonal: Vector) -> None:
+        """Add a diagonal to A, in the form in which it is held."""
         A = self.curvature
         assert A is not None
         if A.ndim == 1:
@@ -134,6 +147,7 @@ class Stream:
             A[:, inside, inside] += diagonal.reshape(len(A), -1)
 
     def _add(self, place: Place, total: float) -> None:
+        """Add a batch's Hessian, times its weight, to A in the form in which it is held."""
         A = self.curvature
         assert A is not None
         if A.ndim == 1:
@@ -176,7 +190,7 @@ class _BatchPlace:
         assert self.objective.stream.curvature is not None
         return self.inner.hessian() + self.objective.stream.curvature / self.objective.total
 
-    def preconditioner(self, strength: str) -> Any:
+    def preconditioner(self, strength: Strength) -> Precondition:
         A = self.objective.stream.curvature
         assert A is not None
         if A.ndim == 1:

@@ -1,4 +1,4 @@
-"""What an objective is made of: rows, a loss of their scores, free weights and penalties, in a solver's parameters."""
+"""The terms of an objective: rows, a loss of their scores, free weights and penalties, in a solver's parameters."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Terms:
         """Return the parameters of (W, b), by default of zero; what the coordinates leave out is lost."""
         if coef is None:
             return np.zeros(self.size)
-        return self.coordinates.gather(self.design.inner(coef, intercept)).ravel()
+        return self.coordinates.gather(self.design.to_standardised(coef, intercept)).ravel()
 
     def coefficients(self, parameters: Vector) -> tuple[Vector, Vector]:
         """Return W (K, D) and b (K,) for a parameter vector."""
-        return self.design.outer(self.spread(parameters))
+        return self.design.to_user(self.spread(parameters))
 
     def spread(self, parameters: Vector) -> Vector:
         """Return A (K, n_columns) for a parameter vector."""

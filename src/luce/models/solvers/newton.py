@@ -32,7 +32,7 @@ class Newton:
         self._factor = self._scale = np.empty(0)
 
     def penalty(self, objective: Objective[Place]) -> Penalty:
-        """Return the part that is none: the objective is smooth."""
+        """Return a penalty of 0: the objective is smooth."""
         return Smooth()
 
     def decrement(self, place: HasHessian) -> float:

@@ -11,7 +11,7 @@ from luce.models.solvers.protocol import HasProducts, Objective, Penalty, Place,
 
 __all__ = ["NewtonCG"]
 
-EAGER = 0.25  # of the strong preconditioner's cost is spent on the weak one first
+WEAK_BUDGET = 0.25  # of the strong preconditioner's cost is spent on the weak one first
 MOST_PRODUCTS = 500  # in one direction; a truncated solution is still a direction of descent
 
 
@@ -38,7 +38,7 @@ class NewtonCG:
         self._precondition: Precondition | None = None
 
     def penalty(self, objective: Objective[Place]) -> Penalty:
-        """Return the part that is none: the objective is smooth."""
+        """Return a penalty of 0: the objective is smooth."""
         return Smooth()
 
     def decrement(self, place: HasProducts) -> float:
@@ -51,7 +51,7 @@ class NewtonCG:
         if self._first_norm is None:
             self._first_norm = norm
         forcing = min(0.5, max(np.sqrt(norm / self._first_norm), 0.1 * tol / norm))
-        if not self._strong and self._spent >= EAGER * place.strong_preconditioner_cost:
+        if not self._strong and self._spent >= WEAK_BUDGET * place.strong_preconditioner_cost:
             self._strong, self._precondition = True, None
         if self._precondition is None:
             self._precondition, self._pace = place.preconditioner("strong" if self._strong else "weak"), np.inf

@@ -1,4 +1,4 @@
-"""Steps along a direction: beside nothing, where the objective is smooth, and beside weighted absolute values."""
+"""The penalties beside a smooth objective, none or weighted absolute values, each with its step along a direction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORTEST_STEP = 1e-10
 
 
 class Smooth:
-    """No part that is not smooth."""
+    """No penalty: the objective is smooth."""
 
     def value(self, parameters: Vector) -> float:
         """Return 0."""
@@ -63,7 +63,7 @@ class Smooth:
 
 
 class AbsoluteValues:
-    """Σ l |θ|.
+    """The penalty Σ l |θ|.
 
     Parameters
     ----------

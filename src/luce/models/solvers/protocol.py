@@ -1,4 +1,4 @@
-"""What solvers, objectives and places ask of each other: small types, and a check that a pairing has all it needs.
+"""The protocols of solvers, objectives and places, and a check that a pairing has all that it needs.
 
 An objective is evaluated at parameters and hands back a place; the place answers for its value, its gradient and the
 curvature there. A solver names the kind of place that it needs. Data never pass: a sum over rows here, a network, or a
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "HasCurvature",
     "HasHessian",
     "HasHessianAmong",
     "HasProducts",
@@ -41,32 +42,32 @@ class Place(Protocol):
     ----------
     parameters, gradient : (P,) float64 array
     value : float
-        Of the smooth part.
+        Value of the smooth part.
     gap : float
         Upper bound on the objective above its minimum, infinite where none is known.
     objective : object
-        What was evaluated; another one for a sample of the rows.
+        The objective that was evaluated; another one for a sample of the rows.
     """
 
     @property
     def objective(self) -> object:
-        """What was evaluated."""
+        """The objective that was evaluated."""
 
     @property
     def parameters(self) -> Vector:
-        """Where."""
+        """The parameters at which it was evaluated."""
 
     @property
     def value(self) -> float:
-        """Of the smooth part."""
+        """The value of the smooth part."""
 
     @property
     def gradient(self) -> Vector:
-        """Its derivative in the parameters."""
+        """The gradient of the smooth part."""
 
     @property
     def gap(self) -> float:
-        """Bound on the objective above its minimum."""
+        """An upper bound on the objective above its minimum, infinite where none is known."""
 
 
 class HasHessian(Place, Protocol):
@@ -81,13 +82,17 @@ class HasProducts(Place, Protocol):
 
     @property
     def strong_preconditioner_cost(self) -> float:
-        """What the strong preconditioner costs to build, in Hessian-vector products."""
+        """The cost of building the strong preconditioner, in Hessian-vector products."""
 
     def hvp(self, vector: Vector) -> Vector:
         """Return H·vector."""
 
     def preconditioner(self, strength: Strength) -> Precondition:
         """Return a map close to H⁻¹, symmetric and positive definite."""
+
+
+class HasCurvature(HasHessian, HasProducts, Protocol):
+    """A place that has what any solver of smooth objectives needs."""
 
 
 class HasHessianAmong(Place, Protocol):
@@ -118,7 +123,7 @@ class Penalised(Objective[Given], Protocol[Given]):
 
     @property
     def lasso(self) -> Vector:
-        """l, one weight a parameter."""
+        """The weights l of the absolute values, one for each parameter."""
 
 
 class Sampled(Objective[Given], Protocol[Given]):

@@ -23,7 +23,7 @@ from luce.models.solvers.protocol import HasHessianAmong, Objective, Penalised, 
 
 __all__ = ["ProximalNewton"]
 
-RIDGE = 1e-12  # relative, for columns that repeat each other
+COLLINEAR_RIDGE = 1e-12  # relative, for columns that repeat each other
 LARGEST_SET = 4000  # parameters whose Hessian is formed at a time (128 MB)
 FEWEST_SWEEPS = 30  # before a factorisation; from then on as many as it costs, a third of the parameters
 MOST_ROUNDS = 30  # of sweeps and a factorisation
@@ -77,7 +77,7 @@ def _hold_signs(hessian: Vector, slope: Vector, lasso: Vector, x: Vector) -> Non
     there = np.flatnonzero(x)
     scale = 1 / np.sqrt(np.maximum(np.diagonal(hessian)[there], np.finfo(np.float64).tiny))
     scaled = hessian[np.ix_(there, there)] * scale * scale[:, None]
-    scaled[np.diag_indices(len(there))] += RIDGE
+    scaled[np.diag_indices(len(there))] += COLLINEAR_RIDGE
     try:
         factor = linalg.cho_factor(scaled, lower=True, check_finite=False)
     except linalg.LinAlgError:

@@ -13,10 +13,10 @@ from luce.models.solvers.protocol import HasProducts, Objective, Penalty, Place,
 
 __all__ = ["QuasiNewton"]
 
-PAIRS = 10
-SLOW = 0.5  # powers of ten that the squared decrement should fall by in a pass, or else the preconditioner is renewed
+KEPT_PAIRS = 10
+SLOWEST_PACE = 0.5  # powers of ten that the squared decrement falls by in a pass, or the preconditioner is renewed
 PATIENCE = 30  # iterations
-CHEAP = 3.0  # passes that the strong preconditioner may cost to be taken at once
+CHEAP_PASSES = 3.0  # passes that the strong preconditioner may cost to be taken at once
 
 
 class QuasiNewton:
@@ -34,7 +34,7 @@ class QuasiNewton:
     shortfall: ClassVar[float] = 4.0
 
     def __init__(self) -> None:
-        self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=PAIRS)
+        self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=KEPT_PAIRS)
         self._last: HasProducts | None = None
         self._precondition: Precondition | None = None
         self._strong = False
@@ -43,7 +43,7 @@ class QuasiNewton:
         self._first = np.inf  # the squared decrement when the preconditioner was new
 
     def penalty(self, objective: Objective[Place]) -> Penalty:
-        """Return the part that is none: the objective is smooth."""
+        """Return a penalty of 0: the objective is smooth."""
         return Smooth()
 
     def decrement(self, place: HasProducts) -> float:
@@ -61,10 +61,10 @@ class QuasiNewton:
         step = None if self._precondition is None else self._inverse_times(place.gradient, self._precondition)
         if step is not None and self._since > max(3.0, cost if self._strong else 1.0):
             pace = np.log10(self._first / max(float(place.gradient @ step), 1e-300)) / (self._since - 1)
-            step = step if pace >= SLOW else None
+            step = step if pace >= SLOWEST_PACE else None
         if step is not None:
             return -step, 0
-        self._strong = self._strong or cost < max(CHEAP, self._passes)
+        self._strong = self._strong or cost < max(CHEAP_PASSES, self._passes)
         self._precondition = place.preconditioner("strong" if self._strong else "weak")
         self._pairs.clear()
         self._since = 1
@@ -73,6 +73,7 @@ class QuasiNewton:
         return -step, 1
 
     def _remember(self, place: HasProducts) -> None:
+        """Take down the change of parameters and gradient since the last place."""
         last, self._last = self._last, place
         self._iterations += 1
         if last is None:
@@ -87,6 +88,7 @@ class QuasiNewton:
             self._pairs.append((moved, change, curvature))
 
     def _inverse_times(self, gradient: Vector, precondition: Precondition) -> Vector:
+        """Return the approximate inverse Hessian times a gradient, by the two-loop recursion."""
         left, lengths = gradient.copy(), []
         for moved, change, curvature in reversed(self._pairs):
             lengths.append(float(moved @ left) / curvature)

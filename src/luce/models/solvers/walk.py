@@ -15,8 +15,8 @@ __all__ = ["Iterate", "minimise"]
 Walked = TypeVar("Walked", bound=Place)
 There = TypeVar("There", bound=Place, covariant=True)
 
-STALE = 4.0  # margin for a curvature of the place before: that of separable classes falls by a factor e a step
-NEGLIGIBLE = 1e-8  # an objective below this counts as this: with separable classes and no penalty it falls for ever
+STALE_MARGIN = 4.0  # margin for a curvature of the place before: that of separable classes falls by a factor e a step
+NEGLIGIBLE_VALUE = 1e-8  # a smaller objective counts as this: of separable classes without a penalty it falls for ever
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def minimise(
     while True:
         norm = float(np.max(np.abs(penalty.steepest(place)), initial=0.0))
         added = penalty.value(place.parameters)
-        enough = tol * max(abs(place.value + added), NEGLIGIBLE)
-        if norm == 0.0 or (norm <= tol and (STALE * solver.decrement(place) <= enough or place.gap <= enough)):
+        enough = tol * max(abs(place.value + added), NEGLIGIBLE_VALUE)
+        if norm == 0.0 or (norm <= tol and (STALE_MARGIN * solver.decrement(place) <= enough or place.gap <= enough)):
             status = "converged"
         elif status == "running" and (norm <= tol or iteration < max_iter):
             direction, inner = solver.direction(place, tol)

@@ -6,18 +6,17 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.tables.text.shapes import by_shape, digits, normal, width
 from luce.tables.text.times import CLOCK, time_of_day
 
 __all__ = ["ORDERS", "Layout", "dates", "layout"]
 
-Array = npt.NDArray[Any]
 
 ORDERS = ("day-first", "month-first", "year-first")  # of 01/02/03; 2001-02-03 has the year first in any
 MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch; Scandinavian, Polish, Russian, Turkish

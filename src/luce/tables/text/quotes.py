@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from luce.models.inputs.kinds import Array
 
 __all__ = ["ABOVE", "HERE", "IN_QUOTES", "LINE_END", "MARKED", "Fault", "Unquoted", "unquoted"]
 
-Array = npt.NDArray[Any]
 
 MARKED, LINE_END, IN_QUOTES = "\x1d", "\x1e", "\x1f"  # a quoted field's begin; a line's end and a separator inside one
 _MARKED, _LINE_END, _IN_QUOTES = 0x1D, 0x1E, 0x1F

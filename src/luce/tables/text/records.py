@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.tables.failure import Failure
 from luce.tables.text.form import DECIMALS, NUMBER, WHOLE, Form
 from luce.tables.text.quotes import ABOVE, HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
 
 __all__ = ["Cells", "records", "text_of"]
 
-Array = npt.NDArray[Any]
 
 LONGEST = 2**25  # bytes that a row may have
 MANY = 2  # columns above which the header is found again in any case

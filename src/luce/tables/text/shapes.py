@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.tables.names import INVISIBLE
 
 __all__ = ["by_shape", "digits", "normal", "shapes", "width"]
 
-Array = npt.NDArray[Any]
 
 DIGITS = ("０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९")  # full-width, Arabic, Persian, Devanagari
 # signs that look alike: minus signs, apostrophes, blanks, digits; marks that nobody sees

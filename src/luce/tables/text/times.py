@@ -8,14 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from luce.models.inputs.kinds import Array
 from luce.tables.text.shapes import by_shape, digits, normal, width
 
 __all__ = ["CLOCK", "TimeLayout", "clocks", "duration_layout", "durations", "time_layout", "time_of_day"]
 
-Array = npt.NDArray[Any]
 Places = Mapping[str, tuple[int, int]]
 
 CLOCK = r"""(?P<hour>9{1,2})[:h](?P<minute>99)(?::(?P<second>99)(?:(?:[.,]|:(?=999))(?P<fraction>9{1,9}))?)?

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from luce.models.classifier import SoftmaxClassifier
 from luce.models.classifier_cv import SoftmaxClassifierCV
 from luce.models.evaluation.score import standard_error
+from luce.models.inputs.kinds import Array
 
 __all__ = ["Choice", "choice_of", "chooser"]
 
-Array = npt.NDArray[Any]
 FOLDS = 5
 
 

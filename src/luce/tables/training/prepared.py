@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from sklearn.base import clone
 
+from luce.models.inputs.kinds import Array
 from luce.tables.preparation import learn_preparation
 
 __all__ = ["PreparedClassifier"]
-
-Array = npt.NDArray[Any]
 
 
 class PreparedClassifier:

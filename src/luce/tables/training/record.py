@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.models.inputs.kinds import Array
 from luce.report import facts
 from luce.report.builder import class_names, facts_of, held_out_of
 from luce.report.facts import Column, Data, Facts
@@ -24,8 +24,6 @@ from luce.tables.text.table import Survey
 from luce.tables.training.choice import Choice
 
 __all__ = ["Training", "training_facts", "with_survey"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.models.inputs.kinds import Array
 from luce.models.remarks import SortedRowsWarning, named
 from luce.report.facts import Column
 from luce.tables.batches import Batches
@@ -35,7 +35,6 @@ from luce.tables.training.record import Training
 
 __all__ = ["train_stream"]
 
-Array = npt.NDArray[Any]
 
 SAMPLED_ROWS, SAMPLED_CELLS = 100_000, 2_000_000  # of each of the two samples, at most
 CELLS = 2_000_000  # of the features of a batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -13,12 +12,13 @@ from luce.check.conformance_suite.checks.registry import check
 from luce.check.conformance_suite.trial import Trial, problem
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.truth.tolerance import GRADIENT_EPS, LOSS_EPS, PRODUCT_EPS
+from luce.derivation.quantities import OptionValue
 
 ACCURATE = ["normal", "tenth", "uniform", "high", "low", "ties", "near tie", "staircase", "hated", "hundredfold"]
 MARGINS = [10.0, 17.0, 40.0, 60.0, 80.0]
 
 
-def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **description: Any) -> None:
+def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **description: OptionValue) -> None:
     """Judge problems that show each row's loss: all rows where they come out alone, else one row at a time."""
     alone = "none" not in t.reductions
     for seed in range(3 if alone else 1):
@@ -35,6 +35,8 @@ def _per_row(t: Trial, dtype: str, limits: Iterable[tuple[str, float]], **descri
 
 
 def _enter_accuracy(dtype: str) -> None:
+    """Enter the checks of a dtype that numbers are computed in."""
+
     def entered(name: str, what: str, quantity: str, limit: float) -> None:
         @check(f"accurate {name}, {dtype}", f"{what} within {limit:g} eps, whatever the logits")
         def run(t: Trial) -> None:
@@ -74,6 +76,8 @@ for _dtype in ("float64", "float32"):
 
 
 def _enter_narrow(dtype: str) -> None:
+    """Enter the check of a dtype of 16 bits."""
+
     @check(dtype, "losses and gradients are the true ones, rounded once: no more than 8 eps of float32 beside that")
     def narrow(t: Trial) -> None:
         t.require_dtype(dtype)

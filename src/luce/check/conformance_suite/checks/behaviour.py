@@ -59,6 +59,7 @@ def _threads(t: Trial) -> None:
 
 @functools.cache
 def _large(reduction: str) -> DrawnProblem:
+    """Draw a problem that is worth several threads."""
     return DrawnProblem(n_rows=2000, n_classes=521, dtype="float32", reduction=reduction)
 
 

@@ -80,6 +80,7 @@ def _holes(t: Trial, kind: str) -> Iterator[tuple[DrawnProblem, str]]:
 
 @functools.cache
 def _hole(dtype: str, reduction: str, case: str, kind: str, classes: int, seed: int, rows: int) -> DrawnProblem:
+    """Draw a problem with classes that cannot happen, whose target has no mass there."""
     p = DrawnProblem(
         seed=seed, case=case, target=kind, n_rows=rows, n_classes=classes, dtype=dtype, reduction=reduction
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from mpmath import mp
@@ -40,7 +39,7 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Native], list[
     options = {"reduction": t.reductions[0]} if t.it.takes("reduction") else {}
     own_gradient, own_product = t.it.gradient, t.it.product
 
-    def arguments(given: Sequence[Native]) -> tuple[tuple[Native, ...], dict[str, Any]]:
+    def arguments(given: Sequence[Native]) -> tuple[tuple[Native, ...], dict[str, Native]]:
         return (*given[:2], y), {**options, **({"linear_bias": given[2]} if bias else {})}
 
     def function(*given: Native) -> Native:
@@ -62,11 +61,14 @@ def _of_layer(t: Trial, bias: bool) -> tuple[Differentiable, list[Native], list[
 
 
 def _judge_parts(t: Trial, found: Sequence[Array], exact: Native) -> None:
+    """Hold the parts of a derivative against the oracle's."""
     for name, got in zip(("input", "linear_weight", "linear_bias"), found, strict=False):
         t.judge(name, got, getattr(exact, name), t.dtype)
 
 
 def _enter_gradient(name: str, what: str, bias: bool) -> None:
+    """Enter a check of a layer's gradients, with or without a bias."""
+
     @check(name, what)
     def run(t: Trial) -> None:
         with t.attempt(""):

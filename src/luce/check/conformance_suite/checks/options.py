@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from luce.check.calling.arrays import Native
 from luce.check.calling.errors import Unsupported
@@ -12,8 +11,9 @@ from luce.check.conformance_suite.trial import DEFAULTS, Trial
 from luce.check.inputs import cases
 from luce.check.inputs.pairs import all_pairs
 from luce.check.inputs.problems import FACTORS
+from luce.derivation.quantities import OptionValue
 
-OPTIONS: dict[str, list[dict[str, Any]]] = {
+PROBLEMS_BY_OPTION: dict[str, list[dict[str, OptionValue]]] = {
     "weight": [{"weight": "some"}, {"weight": "some", "target": "distribution"}],
     "sample_weight": [{"sample_weight": "some"}, {"sample_weight": "some", "target": "distribution"}],
     "ignore_index": [{"target": "ignored"}, {"target": "ignored", "ignore_index": 1}],
@@ -26,7 +26,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 }
 """Each option, by problems that show it."""
 
-KINDS = {
+TARGET_KINDS = {
     "distribution": "distributions",
     "unnormalised": "targets of any mass",
     "top-k": "top-k targets",
@@ -34,6 +34,8 @@ KINDS = {
 
 
 def _enter_kind(kind: str, name: str) -> None:
+    """Enter the check of a kind of target."""
+
     @check(name, cases.TARGETS[kind].reason)
     def run(t: Trial) -> None:
         t.everything(t.problem(target=kind))
@@ -42,7 +44,9 @@ def _enter_kind(kind: str, name: str) -> None:
                 t.everything(t.problem(target=other), what=other)
 
 
-def _enter_option(option: str, problems: Sequence[dict[str, Any]]) -> None:
+def _enter_option(option: str, problems: Sequence[dict[str, OptionValue]]) -> None:
+    """Enter the check of an option."""
+
     @check(option, f"the option {option}, with every derivative that there is")
     def run(t: Trial) -> None:
         t.require(option)
@@ -52,9 +56,9 @@ def _enter_option(option: str, problems: Sequence[dict[str, Any]]) -> None:
             t.everything(t.problem(**description), what=", ".join(f"{k}={v}" for k, v in description.items()))
 
 
-for _kind, _name in KINDS.items():
+for _kind, _name in TARGET_KINDS.items():
     _enter_kind(_kind, _name)
-for _option, _problems in OPTIONS.items():
+for _option, _problems in PROBLEMS_BY_OPTION.items():
     _enter_option(_option, _problems)
 
 
@@ -67,7 +71,7 @@ def _together(t: Trial) -> None:
             factors["target"].append("ignored" if kind == "index" and t.it.takes("ignore_index") else kind)
         except Unsupported:
             continue
-    for option, descriptions in OPTIONS.items():
+    for option, descriptions in PROBLEMS_BY_OPTION.items():
         if option != "ignore_index" and t.it.takes(option):
             factors[option] = [DEFAULTS[option], *(d[option] for d in descriptions[:2] if d[option] != "some")]
             factors[option] += ["some"] if len(factors[option]) == 1 else []

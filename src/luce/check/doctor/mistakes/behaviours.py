@@ -1,4 +1,4 @@
-"""What shows when a function is called, and not in the numbers of one call."""
+"""The findings that show when a function is called, and not in the numbers of one call."""
 
 from __future__ import annotations
 

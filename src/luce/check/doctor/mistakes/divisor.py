@@ -46,7 +46,7 @@ def mean_instead_of_sum(q: Quantities) -> None:
 
 
 def instead_of(given: str, wanted: str) -> Mistake:
-    """One reduction where another one was said."""
+    """Return the mistake of one reduction where another one was said."""
     words = {"none": "each row's own loss", "mean": "the mean", "sum": "the sum"}
     return Mistake(
         name=f"{words[given]} instead of {words[wanted]}",

@@ -24,13 +24,13 @@ Change = Callable[[Quantities], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What is said of a function.
+    """A finding about a function: what was computed, what would be right, and what to change.
 
     Attributes
     ----------
     name : str
     said : str
-        A sentence.
+        What is wrong, in a sentence or two.
     computed, right : str
         The formula that was computed, and the one that should be.
     fix : str

@@ -242,7 +242,7 @@ def the_sum_leaves_out_the_first_class(q: Quantities) -> None:
 
 
 def padded_lanes(lanes: int) -> Mistake:
-    """The exponentials of rows that are padded to full vectors."""
+    """Return the mistake of summing the padding of rows: exponentials of 1 up to a multiple of `lanes`."""
 
     def change(q: Quantities) -> None:
         q.S = q.S + -q.V % lanes
@@ -259,7 +259,7 @@ def padded_lanes(lanes: int) -> Mistake:
 
 
 def padded_logits(lanes: int) -> Mistake:
-    """Logits of rows that are padded to full vectors."""
+    """Return the mistake of padding rows with logits of 0 up to a multiple of `lanes`."""
 
     def change(q: Quantities) -> None:
         q.S = q.S + -q.V % lanes * np.exp(-q.m)

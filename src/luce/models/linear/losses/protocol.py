@@ -1,4 +1,4 @@
-"""What an objective, its Hessian and its bound ask of a loss: derivatives in the scores, and how these curve.
+"""The protocol of a loss: its derivatives in the scores, and its curvature.
 
 With shares r/S of the rows and scores z (n, K), a loss gives Σ (r/S) ℓ(z, y), its gradient and its products, and knows
 the Hessian H of a row in its K scores: whether two scores meet in it, its trace, its value along a direction. No other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
@@ -11,7 +10,7 @@ from scipy.special import xlogy
 from luce._softmax import softmax
 from luce.arrays.calls import CheckedCall, checked_call
 from luce.contract.numbers import threads
-from luce.models.inputs.kinds import Array, Vector
+from luce.models.inputs.kinds import Array, DType, Vector
 from luce.models.linear.losses.protocol import Rows
 from luce.models.linear.losses.targets_held import (
     TargetsHeld,
@@ -35,7 +34,7 @@ class SoftmaxLoss(TargetsHeld):
     def __init__(self, target: Array, n_scores: int, *, label_smoothing: float = 0.0, n_threads: int | None) -> None:
         super().__init__(target, n_scores, label_smoothing=label_smoothing, n_threads=n_threads)
         self.free_scores, self.even = n_scores - 1, 1 / n_scores
-        self._checked: dict[np.dtype[Any], CheckedCall] = {}  # the call of all rows, for scores of each dtype
+        self._checked: dict[DType, CheckedCall] = {}  # the call of all rows, for scores of each dtype
 
     def value_and_grad(self, scores: Array, rows: Rows, share: Array) -> tuple[float, Array]:
         """Return the block's loss and its gradient in the scores."""

@@ -1,4 +1,4 @@
-"""What every loss of K scores holds: the targets of its rows; and the sums that their Hessians are made of."""
+"""The targets that every loss of K scores holds, and the sums that their Hessians are made of."""
 
 from __future__ import annotations
 
