@@ -1,5 +1,5 @@
-// What the derivatives of a batch are scaled by, and for a row whose scale would leave the type the same in numbers
-// that fit and powers of two.
+// What the derivatives of a batch are scaled by; for a row whose scale would leave the type, the same in numbers that
+// fit and powers of two; and for rows far beyond it, in numbers of any size.
 #pragma once
 
 #include "transform.inl"
