@@ -28,15 +28,13 @@ struct Scales {
     // what a coefficient may be multiplied by before it or an entry leaves the type
     static constexpr double kLeast = sizeof(T) == 4 ? 0x1p-60 : 0x1p-900, kMost = sizeof(T) == 4 ? 0x1p32 : 0x1p64;
     const Job<T>& job;
-    double temperature;        // that is left by lifted slopes
     double gradient, product;  // factor/temperature, factor/temperature²
     double bend;               // of a softcap's curve: 1/softcap
     bool usual;                // whether those of all rows fit
 
     Scales(const Job<T>& job_, std::int64_t begin, std::int64_t end) : job(job_) {
-        temperature = job.temperature * lift(job);
-        gradient = job.factor / temperature;
-        product = gradient / temperature;
+        gradient = job.factor / job.temperature;
+        product = gradient / job.temperature;
         bend = job.softcap != 0 ? 1 / job.softcap : 0.0;
         bool fits = job.z_loss == 0;
         for (std::int64_t row = begin; job.row_scale && row < end; ++row) {
@@ -58,7 +56,7 @@ struct Scales {
     };
     Balanced balanced(double r, double mass) const {
         int of_r, of_factor, of_temperature, of_mass, of_cap = 0;
-        const double t = std::frexp(temperature, &of_temperature);
+        const double t = std::frexp(job.temperature, &of_temperature);
         const double g = std::frexp(r, &of_r) * std::frexp(job.factor, &of_factor) / t;
         const double c = std::frexp(job.softcap, &of_cap);
         std::frexp(mass, &of_mass);
@@ -380,10 +378,16 @@ class Block {
         const Exp<T> exp;
         const Factors f;
         const bool capped;
+        const V lowered;
         const Block& block;
         const int row;
         LUCE_INLINE Gradient(const Block& b, int l)
-            : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped), block(b), row(l) {}
+            : exp(of(b.exp, l)),
+              f(of(b.factors, l)),
+              capped(b.transform.capped),
+              lowered(splat(T(b.transform.lowered))),
+              block(b),
+              row(l) {}
         LUCE_INLINE void finish(Block&, int) {}
         LUCE_INLINE static void collect(Block&) {}
         template <int U>
@@ -392,7 +396,7 @@ class Block {
                 const std::int64_t j = i + k * W;
                 V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
                 V g = gradient(f, t, j, e);
-                if (kPair && capped) g *= load(t.slope + j);
+                if (kPair && capped) g = g * load(t.slope + j) * lowered;
                 if constexpr (Far) block.put_distant(t, j, row, e, g, nullptr, V{});
                 store(t.grad + j, g);
             }
@@ -425,7 +429,7 @@ class Block {
         static constexpr bool kBare = false;
         const Exp<T> exp;
         const Factors f;
-        const V reference, mean_offset, curvature, along, bend;
+        const V reference, mean_offset, curvature, along, bend, lowered;
         const bool capped;
         const Block& block;
         const int row;
@@ -437,6 +441,7 @@ class Block {
               curvature(of(b.curvature, l)),
               along(of(b.along, l)),
               bend(of(b.bend, l)),
+              lowered(splat(T(b.transform.lowered))),
               capped(b.transform.capped),
               block(b),
               row(l) {}
@@ -453,8 +458,10 @@ class Block {
                 if constexpr (kPair || WithGradient) {
                     g = gradient(f, t, j, e);
                     if (kPair && capped) {
-                        h = h * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
-                        g *= load(t.slope + j);
+                        // slope, curve and what h was computed with are lifted, which results lose at the end
+                        h = h * lowered * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
+                        h *= lowered;
+                        g = g * load(t.slope + j) * lowered;
                     }
                 }
                 if constexpr (Far) block.put_distant(t, j, row, e, g, &h, x);
@@ -745,7 +752,7 @@ class Block {
         double far[W], mass_of[W], inverse[W], r[W], is_own[W];
         wide_store(far, lse), wide_store(mass_of, alpha), wide_store(inverse, inverse_sum), wide_store(r, row_scale);
         wide_store(is_own, own);
-        const Scaled temperature(scales.temperature), factor = Scaled(job.factor) / temperature;
+        const Scaled temperature(job.temperature * lift(job)), factor = Scaled(job.factor) / temperature;
         Distant<T>& d = buffer.distant;
         for (int l = 0; l < rows; ++l) {
             if (!d.row[l]) continue;
