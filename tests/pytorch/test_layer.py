@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import luce.torch
 from luce.check.truth.tolerance import assert_loss, assert_same_bits
-from luce.torch import passes
+from luce.torch.layer import chunked_layer
 from tensors import LayerCall, array, assert_parts, check_layer, elsewhere
 from test_linear import PAIRS, Layer
 
@@ -36,8 +36,8 @@ def small_workspace(request, monkeypatch):
     """Chunks of a few rows."""
 
     def shrink(classes, itemsize):
-        monkeypatch.setattr(passes, "CACHED", 0)
-        monkeypatch.setattr(passes, "WORKSPACE", request.param * classes * itemsize)
+        monkeypatch.setattr(chunked_layer, "CACHED", 0)
+        monkeypatch.setattr(chunked_layer, "WORKSPACE", request.param * classes * itemsize)
 
     return shrink
 

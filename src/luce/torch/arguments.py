@@ -10,12 +10,11 @@ from torch import Tensor
 
 from luce.contract.layer import check_layer_shapes
 from luce.contract.words import kind_of
+from luce.torch.tensors import marks_only
 
 __all__ = ["autocast", "kind_of_dtype", "layer", "logits", "tensor"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-PLAIN = (Tensor, torch.nn.Parameter)
-NO_DISPATCH = Tensor.__torch_dispatch__
 INTEGERS = (
     *(torch.int64, torch.int32, torch.int16, torch.int8),
     *(torch.uint64, torch.uint32, torch.uint16, torch.uint8),
@@ -50,7 +49,7 @@ def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
         raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
     if device is not None and value.device != device:
         raise ValueError(f"{name}: expected a tensor on {device}, where the input is, got one on {value.device}")
-    if device is not None and type(value) not in PLAIN and type(value).__torch_dispatch__ is NO_DISPATCH:
+    if device is not None and marks_only(value):
         return value.as_subclass(Tensor)
     return value
 

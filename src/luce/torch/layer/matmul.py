@@ -16,7 +16,7 @@ from torch import Tensor
 from luce.blas import shared_out
 from luce.configuration import vendor
 from luce.matrices import add_product
-from luce.torch import kernels
+from luce.torch import tensors
 
 __all__ = ["multiply"]
 
@@ -35,7 +35,7 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
     if small or not all(_by_numpy(part) and 1 in part.stride() for part in (a, b, out)):
         return torch.mm(a, b, out=out) if plus is None else torch.addmm(plus, a, b, out=out)
     left, right, result = (part.detach().numpy() for part in (a, b, out))
-    row = None if plus is None or plus is out else kernels.array(plus)
+    row = None if plus is None or plus is out else tensors.array(plus)
 
     def piece(part: slice) -> None:
         rows, columns = (part, slice(None)) if longer == 0 else (slice(None), part)
@@ -65,9 +65,9 @@ def _pieces(size: int, count: int) -> list[slice]:
 
 def _by_numpy(matrix: Tensor) -> bool:
     """Whether NumPy's library is the faster one for matrices of this kind."""
-    if matrix.is_neg() or matrix._is_zerotensor():  # which have no numbers that NumPy could read
+    if matrix.is_neg() or tensors.numberless(matrix):  # which have no numbers that NumPy could read
         return False
-    return kernels.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and _openblas()
+    return tensors.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and _openblas()
 
 
 @cache

@@ -11,19 +11,31 @@ Nothing here knows about autograd. Rows that count for nothing are left out of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.rows.chunks import even_chunks
-from luce.torch import blocks, kernels
-from luce.torch.formulas import Target, wide, without_nan
-from luce.torch.kernels import row_dtype
-from luce.torch.products import multiply
+from luce.rows.formulas import Target
+from luce.torch import kernels, tensors
+from luce.torch.layer.gradient_filter import BlockFilter, add_products
+from luce.torch.layer.matmul import multiply
+from luce.torch.tensors import computing_dtype, empty, formulas, row_dtype
 
-__all__ = ["Direction", "Grads", "Layer", "chunks", "directional", "forward", "of_rows", "product", "row_slices"]
+__all__ = [
+    "Direction",
+    "Grads",
+    "Layer",
+    "Wanted",
+    "chunks",
+    "directional",
+    "forward",
+    "of_rows",
+    "product",
+    "row_slices",
+]
 
 
 WORKSPACE = 108 << 20  # bytes for chunks of logits; a BLAS packs matrices into 10 to 30 MiB of its own
@@ -67,9 +79,9 @@ class _Sums:
     """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = kernels.empty(layer.weight.shape, layer.weight) if wanted[1] else None
+        self.weight = empty(layer.weight.shape, layer.weight) if wanted[1] else None
         classes = layer.weight.shape[0]
-        self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
+        self.bias = layer.weight.new_zeros(classes, dtype=computing_dtype(layer.weight.dtype)) if wanted[2] else None
         self._empty = True
 
     def add(self, slope: Tensor, x: Tensor) -> None:
@@ -110,17 +122,13 @@ def forward(
     With a tolerance they leave out the smallest blocks of G whose norms make up that share of it at most, chunk by
     chunk; the last result bounds the norm of all that is left out.
     """
-    if kernels.batched(*layer, *target, scale):
-        parts = torch.ops.luce.linear_cross_entropy(*layer, *target, scale, *options, *wanted, with_statistics)
-        grads = (part if want else None for part, want in zip(parts[1:4], wanted, strict=True))
-        return kernels.Rows(parts[0], None, *parts[4:7]), Grads(*grads), parts[7]
     x, weight, _ = layer
     with_gradient = any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
-    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
+    of_input = empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
-    chooser = blocks.Chooser(options.tolerance, x)
+    chooser = BlockFilter(options.tolerance, x)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -146,7 +154,7 @@ def forward(
         if options.tolerance:
             kept = chooser.choose(z)
             if kept is not None:
-                blocks.add_products(z, kept, inputs, weight, of_input, part, sums.started())
+                add_products(z, kept, inputs, weight, of_input, part, sums.started())
                 continue
         if of_input is not None:
             _put(of_input, part, z, weight)
@@ -159,11 +167,8 @@ def product(
     layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction, wanted: Wanted
 ) -> Grads:
     """Return the Hessian of the summed losses times a direction, the parts that are wanted."""
-    if kernels.batched(*layer, *target, scale, *along):
-        parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
-        return Grads(*(part if want else None for part, want in zip(parts, wanted, strict=True)))
     x, weight, _ = layer
-    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
+    of_input = empty(x.shape, x, zero=True) if wanted[0] else None
     sums = _Sums(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
@@ -189,16 +194,13 @@ def product(
 
 def directional(layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction) -> Tensor:
     """Return scale·⟨∂ℓ/∂z, z'⟩ (N,): how fast each row's loss grows in a direction."""
-    if kernels.batched(*layer, *target, scale, *along):
-        whole = (*layer, *along, *target, scale, *options)
-        return cast("Tensor", torch.ops.luce.linear_cross_entropy_directional(*whole))
     growth = torch.zeros_like(scale)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
         moved = _logits_along(chunk, of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
-    return without_nan(growth, scale)
+    return formulas.without_nan(growth, scale)
 
 
 def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
@@ -229,7 +231,7 @@ def _chunks(
     held: list[Tensor] = []
     for chunk in chunks(count, buffers * classes * x.element_size()):
         size = chunk.stop - chunk.start
-        held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
+        held = held or [empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
         if live is None and not every_row:
@@ -249,7 +251,7 @@ def row_slices(layer: Layer) -> Iterator[slice]:
 
 def _live(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor | None:
     """Return the places of the rows that count, None for all; off the CPU that would wait for the device."""
-    dropped = kernels.dropped(target, scale, options) if kernels.compiled(x) else None
+    dropped = kernels.dropped(target, scale, options) if tensors.compiled(x) else None
     if dropped is None or not bool(dropped.any()):
         return None
     return (~dropped).nonzero()[:, 0]
@@ -258,7 +260,7 @@ def _live(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tens
 def _counting(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return rows x with zeros in those that count for nothing: the 0 of their gradient must not meet a NaN."""
     dropped = kernels.dropped(target, scale, options)
-    if dropped is None or (kernels.compiled(x) and not bool(dropped.any())):
+    if dropped is None or (tensors.compiled(x) and not bool(dropped.any())):
         return x
     return torch.where(dropped[:, None], 0.0, x)
 

@@ -38,13 +38,13 @@ from luce.contract.targets import (
     no_class_to_ignore,
 )
 from luce.contract.words import misshapen
+from luce.rows.formulas import Target
 from luce.rows.targets import class_indices
-from luce.torch import kernels
+from luce.torch import kernels, tensors
 from luce.torch.arguments import kind_of_dtype, tensor
-from luce.torch.formulas import Target
-from luce.torch.kernels import row_dtype
+from luce.torch.tensors import row_dtype
 
-__all__ = ["Prepared", "Stats", "prepare"]
+__all__ = ["CheckedCall", "Stats", "prepare"]
 
 
 class Stats(NamedTuple):
@@ -63,7 +63,7 @@ class Stats(NamedTuple):
     left_out: Tensor | None = None
 
 
-class Prepared(NamedTuple):
+class CheckedCall(NamedTuple):
     """A checked call."""
 
     target: Target
@@ -99,7 +99,7 @@ class Prepared(NamedTuple):
             assert target.indices is not None
             wanted = target.indices[:, 0]
         correct = largest == wanted
-        if not kernels.constant(self.scale):
+        if not tensors.constant(self.scale):
             correct = correct & (self.scale != 0)
         return Stats(
             logsumexp.to(dtype).reshape(self.shape),
@@ -119,7 +119,7 @@ def prepare(
     shift: bool,
     tolerance: float = 0.0,
     class_axis: int = -1,
-) -> Prepared:
+) -> CheckedCall:
     """Check a target and the options against logits (..., V), whose classes are moved last from `class_axis`."""
     given = _checked(given, tolerance)
     weight, sample_weight = given.weight, given.sample_weight
@@ -153,7 +153,7 @@ def prepare(
             raise nothing_left()
         share = _share(divisor, scale)
         scale = share.expand(rows) if sample_weight is None else scale * share
-    return Prepared(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
+    return CheckedCall(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
 
 
 def _share(divisor: Tensor | float, like: Tensor) -> Tensor:
@@ -240,7 +240,7 @@ def _pair(
         raise TypeError(f"{PROBABILITIES}: expected floating-point numbers, got {value.dtype}")
     check_pair(kind_of_dtype(index), tuple(index.shape), tuple(value.shape), shape, lambda: str(index.dtype))
     if _readable(index):
-        class_indices(INDICES, kernels.array(index), classes, None, dropped=_seen(dropped, shape))
+        class_indices(INDICES, tensors.array(index), classes, None, dropped=_seen(dropped, shape))
     rows, slots = math.prod(shape), index.shape[-1]
     return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
 
@@ -256,7 +256,7 @@ def _classes(
         used, idle = target, _seen(dropped, shape)
         if shift:
             used, idle = target[..., 1:], None if idle is None else idle[..., :-1]
-        counted = class_indices("target", kernels.array(used), classes, ignored, first=int(shift), dropped=idle)[1]
+        counted = class_indices("target", tensors.array(used), classes, ignored, first=int(shift), dropped=idle)[1]
     index = _signed(target)
     if shift:
         if ignored is None:
@@ -282,9 +282,9 @@ def _signed(index: Tensor) -> Tensor:
 
 def _readable(given: Tensor) -> bool:
     """Whether a tensor holds numbers that can be looked at here and now."""
-    if torch._C._are_functorch_transforms_active():
+    if tensors.func_transformed():
         return False
-    return kernels.compiled(given) and not kernels.batched(given)
+    return tensors.compiled(given) and not tensors.batched(given)
 
 
 def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> Any:

@@ -1,0 +1,210 @@
+"""The rows' losses of logits under autograd: any order, forward mode, and `vmap`.
+
+Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
+scale·H·v. Each takes the tensors of a `RowsCall`, then the `RowOptions`, then what is its own. The kernels compute
+them; their derivatives are in `luce.torch.rules.logits`. All tensors but the class weights run along the rows, so a
+batch of them is more rows. Where `is_grads_batched` is at work the operators compute them: PyTorch can take a batch
+apart for these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from luce.contract.form import RowOptions
+from luce.torch import kernels, operators, tensors
+from luce.torch.autograd.function import Function, nesting
+from luce.torch.autograd.vmap import over_rows
+from luce.torch.rules import logits as rules
+from luce.torch.rules.calls import RowsCall
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Gradient", "Losses", "Product", "Total"]
+
+OF_LOSSES = RowsCall._fields[:6]
+
+
+class Losses(Function):
+    """scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
+
+    The gradient is handed out by the first backward, without a copy; a second one computes it again.
+    """
+
+    names = OF_LOSSES
+    shared = frozenset(("weight",))
+
+    @staticmethod
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+        """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
+        call, (options, keep, statistics) = RowsCall(*arguments[:6]), arguments[6:]
+        return tuple(
+            kernels.forward(
+                call.logits, call.target, call.scale, options, with_gradient=keep, with_statistics=statistics
+            )
+        )
+
+    @classmethod
+    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Save the inputs and keep the gradient."""
+        super().setup_context(ctx, inputs, output)
+        ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
+        ctx.kept = output[1]
+
+    @classmethod
+    def backward(cls, ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the derivatives in the logits, the target's parts and the scale."""
+        if upstream is None:
+            return cls.in_places(ctx, {})
+        call, needed = RowsCall(*ctx.saved_tensors), cls.needed(ctx)
+        upstream = upstream.expand(call.scale.shape)
+        known = take_kept_gradient(ctx, upstream) if "logits" in needed else None
+        slopes = rules.losses_backward(call, ctx.options, upstream, needed, PASSES, of_logits=known)
+        return cls.in_places(ctx, slopes)
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+        """Return the derivative of the losses along the tangents."""
+        along = rules.losses_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Losses.named(tangents), PASSES)
+        return along, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        options, _, statistics = arguments[6:]
+        return over_rows(Losses, info, in_dims, arguments, (options, False, statistics))
+
+
+class Total(Losses):
+    """Σ scale·ℓ, rounded to a type; in a program that no transformation looks at.
+
+    There it saves what the sum and the rounding cost as functions of their own, more than the pass over a few rows.
+    The total and the gradient may be `known`.
+    """
+
+    @staticmethod
+    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+        """Compute the total, and what the losses come with."""
+        *call, dtype, known = arguments
+        if known is not None:
+            return (*known, None, None, None)
+        losses, *rest = Losses.forward(*call)
+        assert losses is not None
+        return (kernels.total(losses).to(dtype), *rest)
+
+    @classmethod
+    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Save the inputs and keep the gradient.
+
+        What was known is an output, too, which holds this context: saved here, it would never be freed.
+        """
+        super().setup_context(ctx, inputs[:-1], output)
+
+
+class Gradient(Function):
+    """scale·∂ℓ/∂z (N, V), of the logits' type."""
+
+    names = OF_LOSSES
+    shared = frozenset(("weight",))
+
+    @staticmethod
+    def forward(*arguments: Any) -> Tensor:
+        """Compute it."""
+        call, options = RowsCall(*arguments[:6]), arguments[6]
+        if tensors.batched(*call):
+            return operators.PASSES.gradient(call, options)
+        return kernels.gradient(call.logits, call.target, call.scale, options)
+
+    @classmethod
+    def backward(cls, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the Hessian's product with the upstream gradient, and the derivatives in the other parts."""
+        call = RowsCall(*ctx.saved_tensors)
+        return cls.in_places(ctx, rules.gradient_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Return the derivative of the gradient along the tangents."""
+        return rules.gradient_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Gradient.named(tangents), PASSES)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        return over_rows(Gradient, info, in_dims, arguments, arguments[6:])
+
+
+class Product(Function):
+    """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
+
+    names = RowsCall._fields
+    shared = frozenset(("weight",))
+
+    @staticmethod
+    def forward(*arguments: Any) -> Tensor:
+        """Compute it."""
+        call, options = RowsCall(*arguments[:7]), arguments[7]
+        if tensors.batched(*call):
+            return operators.PASSES.product(call, options)
+        assert call.vector is not None
+        return kernels.product(call.logits, call.target, call.scale, call.vector, options)
+
+    @classmethod
+    def backward(cls, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the product with the upstream gradient (H is symmetric); beyond, the formulas' derivatives."""
+        call = RowsCall(*ctx.saved_tensors)
+        return cls.in_places(ctx, rules.product_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
+
+    @staticmethod
+    @nesting
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Return the derivative of the product along the tangents."""
+        return rules.product_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Product.named(tangents), PASSES)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+        """Take a batch as more rows."""
+        return over_rows(Product, info, in_dims, arguments, arguments[7:])
+
+
+def _losses(call: RowsCall, options: RowOptions) -> Tensor:
+    losses: Tensor = Losses.apply(*call[:6], options, False, False)[0]
+    return losses
+
+
+def _gradient(call: RowsCall, options: RowOptions) -> Tensor:
+    gradient: Tensor = Gradient.apply(*call[:6], options)
+    return gradient
+
+
+def _product(call: RowsCall, options: RowOptions) -> Tensor:
+    product: Tensor = Product.apply(*call, options)
+    return product
+
+
+PASSES = rules.Passes(_losses, _gradient, _product)
+
+
+def take_kept_gradient(ctx: Any, upstream: Tensor) -> Tensor | None:
+    """Return the kept gradient times the upstream one, once, and where nothing is lost by it."""
+    kept: Tensor | None = ctx.kept
+    ctx.kept = None
+    if kept is None or torch.is_grad_enabled() or tensors.batched(upstream):
+        return None
+    if tensors.constant(upstream) and tensors.compiled(upstream):
+        factor = float(upstream[0])
+        if factor == 1:
+            return kept
+        return kept.mul_(factor) if tensors.keeps_digits(kept, factor) else None
+    if not tensors.compiled(upstream):  # to look at a number would wait for the device
+        return torch.where(upstream[:, None] == 0, 0.0, kept.mul_(upstream.to(kept.dtype)[:, None]))
+    if kept.element_size() == 2 or not bool((upstream.abs() <= 1).all()):
+        return None
+    kept.mul_(upstream.to(kept.dtype)[:, None])
+    idle = upstream == 0  # such a row counts for nothing, and may have been NaN
+    return kept.index_fill_(0, idle.nonzero()[:, 0], 0.0) if bool(idle.any()) else kept
