@@ -6,7 +6,7 @@ import pytest
 
 import luce
 import luce.torch
-from luce.contract.form import Form, RowOptions
+from luce.contract.form import Form, RowOptions, TargetRows
 from luce.contract.options import (
     GivenOptions,
     GivenSigmoidOptions,
@@ -72,18 +72,12 @@ def test_what_is_no_array_is_checked(kind, name):
         checked(kind, {name: "no such value"})
 
 
-def test_the_page_has_them(pytestconfig):
-    text = (pytestconfig.rootpath / "docs" / "contract.md").read_text()
-    for name in Options._fields:
-        assert f"`{name}`" in text, name
-
-
 def test_a_row_has_a_field_for_each_of_its_options():
     options = checked(Options, {"label_smoothing": 0.25, "z_loss": 0.5, "softcap": 3.0, "temperature": 2.0})
     for given in (options, RowOptions.of(options, None)):
-        form = Form.of(5, given, 1)
+        form = Form.of(5, given, TargetRows())
         assert form._replace(given_share=0, background=0) == Form(
             0, None, None, None, None, None, None, 0, 0, None, z_loss=0.5, softcap=3.0, temperature=2.0
         )
         assert (form.given_share, form.background) == (0.75, 0.05)
-    assert Form.of(5, Options(), 1).softcap == 0.0
+    assert Form.of(5, Options(), TargetRows()).softcap == 0.0

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from luce.arrays.calls import checked_call
 from luce.arrays.given import check_logits, computing_dtype, contiguous, given, like_logits, matrix
-from luce.arrays.output import Output
+from luce.arrays.output import Output, shaped_like
 from luce.contract.numbers import threads
 from luce.contract.options import Options
 from luce.contract.signature import with_options
@@ -144,7 +144,7 @@ def cross_entropy_and_grad(
     output = Output(out, z, rows, call.form)
     losses = np.empty(len(rows))
     core.cross_entropy(
-        rows, call.form, factor=call.factor, losses=losses, grad=output.rows, n_threads=threads(n_threads)
+        rows, call.form, factor=call.divided.factor, losses=losses, grad=output.rows, n_threads=threads(n_threads)
     )
     return call.reduce(losses, z.dtype), output.finish()
 
@@ -197,8 +197,8 @@ def cross_entropy_hvp(
     along = like_logits("vector", vector, z)
     rows = matrix(z)
     product = np.empty(rows.shape, rows.dtype)
-    core.cross_entropy_hvp(rows, call.form, along, product, factor=call.factor, n_threads=threads(n_threads))
-    return product.reshape(z.shape).astype(z.dtype, copy=False)
+    core.cross_entropy_hvp(rows, call.form, along, product, factor=call.divided.factor, n_threads=threads(n_threads))
+    return shaped_like(z, product)
 
 
 @with_options(Options)
@@ -253,7 +253,7 @@ def cross_entropy_target_grad(
         _scale(slope, form.weight)
     if form.indices is not None:
         slope = _listed_slope(slope, form.indices, form.tail is not None)
-    scale = np.asarray(form.given_share * call.factor)
+    scale = np.asarray(form.given_share * call.divided.factor)
     _scale(slope, scale if form.row_scale is None else (form.row_scale * scale)[:, None])
     shape = z.shape if form.indices is None else (*z.shape[:-1], form.n_listed)
     return slope.reshape(shape).astype(z.dtype, copy=False)
@@ -268,7 +268,7 @@ def _scale(slope: NDArray[Any], factor: NDArray[Any]) -> None:
 
 
 def _listed_slope(slope: NDArray[Any], index: NDArray[np.int64], tail: bool) -> NDArray[Any]:
-    """The slope at the listed classes, less what the mass would give to those that share the tail."""
+    """Return the slope at the listed classes, less what the mass would give to those that share the tail."""
     listed = np.take_along_axis(slope, index, axis=1)
     if tail:
         shares = np.ones(slope.shape, bool)

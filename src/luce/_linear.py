@@ -79,20 +79,20 @@ class _Layer:
         self.shape, self.classes = x.shape, w.shape[0]
         self.rows = math.prod(x.shape[:-1])
         self.logits_shape = (*x.shape[:-1], self.classes)
-        self.working = computing_dtype(self.dtype)
+        self.computing_dtype = computing_dtype(self.dtype)
         self.x = self.part(x).reshape(self.rows, x.shape[-1])
         self.w = self.part(w)
         self.b = None if b is None else self.part(b)
 
     def part(self, array: NDArray[Any]) -> NDArray[Any]:
-        """In the layer's type, and with a layout that a matrix product takes without a copy."""
-        array = array.astype(self.working, copy=False)
+        """Return an array in the layer's type, and with a layout that a matrix product takes without a copy."""
+        array = array.astype(self.computing_dtype, copy=False)
         if array.ndim == 2 and not (array.flags.c_contiguous or array.flags.f_contiguous):
             array = np.ascontiguousarray(array)
         return array
 
     def direction(self, vector: Any) -> LinearGrads:
-        """A direction in (x, W, b), with None for the parts that stay."""
+        """Return a checked direction in (x, W, b), with None for the parts that stay."""
         try:
             parts = LinearGrads(*vector)
         except TypeError:
@@ -114,8 +114,8 @@ class _Layer:
         return LinearGrads(*checked)
 
     def chunks(self, width: int) -> Iterator[slice]:
-        """Rows that fit the workspace with `width` numbers each."""
-        return even_chunks(self.rows, width * self.working.itemsize, LOGITS_WORKSPACE)
+        """Return the chunks of rows that fit the workspace with `width` numbers each."""
+        return even_chunks(self.rows, width * self.computing_dtype.itemsize, LOGITS_WORKSPACE)
 
     def product(self, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, out: NDArray[Any]) -> None:
         """Write x wᵀ + b into `out`."""
@@ -124,7 +124,7 @@ class _Layer:
             out += b
 
     def finish(self, grads: LinearGrads) -> LinearGrads:
-        """In the caller's shapes and type."""
+        """Return the parts in the caller's shapes and type."""
         x, w, b = (None if g is None else g.astype(self.dtype, copy=False) for g in grads)
         assert x is not None
         return LinearGrads(x.reshape(self.shape), w, b)
@@ -134,7 +134,11 @@ class _Totals:
     """The gradients of weight and bias, summed over chunks."""
 
     def __init__(self, layer: _Layer) -> None:
-        self.weight = np.empty(layer.w.shape, layer.working) if layer.rows else np.zeros(layer.w.shape, layer.working)
+        self.weight = (
+            np.empty(layer.w.shape, layer.computing_dtype)
+            if layer.rows
+            else np.zeros(layer.w.shape, layer.computing_dtype)
+        )
         self.bias = None if layer.b is None else np.zeros(layer.classes, np.float64)
         self._empty = True
 
@@ -200,12 +204,14 @@ def linear_cross_entropy(
     1.75130...e-26
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    call = checked_call(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     n = threads(n_threads)
     losses = np.empty(layer.rows)
     buffer: NDArray[Any] | None = None
     for chunk in layer.chunks(layer.classes):
-        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        buffer = (
+            np.empty((chunk.stop - chunk.start, layer.classes), layer.computing_dtype) if buffer is None else buffer
+        )
         z = buffer[: chunk.stop - chunk.start]
         form = call.form.rows(chunk.start, chunk.stop)
         layer.product(_counting(layer.x[chunk], form), layer.w, layer.b, z)
@@ -257,19 +263,21 @@ def linear_cross_entropy_and_grad(
            [ 0.5,  0.5]])
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    call = checked_call(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     n = threads(n_threads)
     losses = np.empty(layer.rows)
     totals = _Totals(layer)
-    grad_x = np.empty(layer.x.shape, layer.working)
+    grad_x = np.empty(layer.x.shape, layer.computing_dtype)
     buffer: NDArray[Any] | None = None
     for chunk in layer.chunks(layer.classes):
-        buffer = np.empty((chunk.stop - chunk.start, layer.classes), layer.working) if buffer is None else buffer
+        buffer = (
+            np.empty((chunk.stop - chunk.start, layer.classes), layer.computing_dtype) if buffer is None else buffer
+        )
         g = buffer[: chunk.stop - chunk.start]  # the logits, then their gradient
         form = call.form.rows(chunk.start, chunk.stop)
         x = _counting(layer.x[chunk], form)
         layer.product(x, layer.w, layer.b, g)
-        core.cross_entropy(g, form, factor=call.factor, losses=losses[chunk], grad=g, n_threads=n)
+        core.cross_entropy(g, form, factor=call.divided.factor, losses=losses[chunk], grad=g, n_threads=n)
         np.matmul(g, layer.w, out=grad_x[chunk])
         totals.add(g, x)
         totals.add_bias(g)
@@ -323,18 +331,18 @@ def linear_cross_entropy_hvp(
            [0., 0.]])
     """
     layer = _Layer(input, linear_weight, linear_bias)
-    call = checked_call(layer.logits_shape, layer.working, target, **options)
+    call = checked_call(layer.logits_shape, layer.computing_dtype, target, **options)
     along = layer.direction(vector)
     n = threads(n_threads)
     totals = _Totals(layer)
-    product_x = np.empty(layer.x.shape, layer.working)
+    product_x = np.empty(layer.x.shape, layer.computing_dtype)
     buffers: tuple[NDArray[Any], ...] = ()
     width = (2 if along.input is None else 3) * layer.classes
     width += 0 if along.linear_weight is None else layer.x.shape[1]
     for chunk in layer.chunks(width):
         size = chunk.stop - chunk.start
         if not buffers:
-            buffers = tuple(np.empty((size, layer.classes), layer.working) for _ in range(2))
+            buffers = tuple(np.empty((size, layer.classes), layer.computing_dtype) for _ in range(2))
         z, dz = (buffer[:size] for buffer in buffers)
         form = call.form.rows(chunk.start, chunk.stop)
         x = _counting(layer.x[chunk], form)
@@ -343,7 +351,7 @@ def linear_cross_entropy_hvp(
         _direction_of_logits(layer, x, along._replace(input=dx), dz)
         # dz becomes H dz, and z the gradient where a direction in the weight or the input asks for it
         needs_grad = dx is not None or along.linear_weight is not None
-        core.cross_entropy_hvp(z, form, dz, dz, factor=call.factor, grad=z if needs_grad else None, n_threads=n)
+        core.cross_entropy_hvp(z, form, dz, dz, factor=call.divided.factor, grad=z if needs_grad else None, n_threads=n)
         np.matmul(dz, layer.w, out=product_x[chunk])
         if along.linear_weight is not None:
             product_x[chunk] += z @ along.linear_weight

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from luce.arrays.given import described, floating, given, nonnegative, of_usual_size
-from luce.contract.form import Form
+from luce.contract.form import Form, TargetRows
 from luce.contract.options import Options, checked
 from luce.contract.reduction import Divided, counts_rows
 from luce.contract.targets import (
@@ -41,11 +41,6 @@ class CheckedCall(NamedTuple):
     divided: Divided
     shape: tuple[int, ...]
 
-    @property
-    def factor(self) -> float:
-        """What derivatives are multiplied by; 0 where nothing is left to average."""
-        return self.divided.factor
-
     def reduce(self, losses: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
         """Return the value of the loss from its rows, rounded once."""
         if self.divided.reduction == "none":
@@ -54,16 +49,6 @@ class CheckedCall(NamedTuple):
         if math.isinf(found) and self.divided.divisor > 0 and np.isfinite(losses).all():
             return dtype.type(total(losses / self.divided.divisor))  # the sum left the type, the mean need not
         return dtype.type(self.divided.value(found))
-
-
-class _Rows(NamedTuple):
-    """A target as rows: `indices` (N,), or `indices` and `value` (N, k) with a `tail` (N,), or `dense` (N, V)."""
-
-    indices: NDArray[np.int64] | None = None
-    value: NDArray[Any] | None = None
-    dense: NDArray[Any] | None = None
-    tail: NDArray[np.float64] | None = None
-    counted: int | None = None  # class indices that are not ignored
 
 
 def checked_call(
@@ -75,12 +60,14 @@ def checked_call(
     rows = rows_shape[0] if len(rows_shape) == 1 else math.prod(rows_shape)
     counting = counts_rows(own)
     row_scale = None if own.sample_weight is None else _row_scale(own.sample_weight, rows_shape, counting)
-    if is_pair(target):
-        found = _pair(target, shape, dtype, own.tail, row_scale)
+    pair = is_pair(target)
+    if own.tail is not None:
+        check_tail(own.tail, pair=pair)
+    if pair:
+        found, counted = _pair(target, shape, dtype, own.tail, row_scale), rows
     else:
-        check_tail(own.tail, pair=False)
-        found = _single(target, shape, dtype, own.ignore_index, row_scale)
-    of_classes = found.counted is not None
+        found, counted = _single(target, shape, dtype, own.ignore_index, row_scale)
+    of_classes = found.indices is not None and not pair
 
     weight = None
     if own.weight is not None:
@@ -88,12 +75,8 @@ def checked_call(
         if of_classes and counting and own.z_loss == 0:
             weight = of_usual_size(weight)
 
-    ignored = own.ignore_index if of_classes and found.counted != rows else None
-    indices, value, dense, tail, _ = found
-    form = Form.of(
-        classes, own, ignored, indices=indices, value=value, dense=dense, weight=weight, tail=tail, row_scale=row_scale
-    )
-    count = float(rows if found.counted is None else found.counted)
+    form = Form.of(classes, own, found, weight, row_scale)
+    count = float(counted)
     if counting and (row_scale is not None or (weight is not None and of_classes)):
         count = _count(form, rows)
     return CheckedCall(form, Divided.by(own, count), rows_shape)
@@ -108,7 +91,7 @@ def _row_scale(sample_weight: ArrayLike, shape: tuple[int, ...], counting: bool)
 
 def _pair(
     target: Any, shape: tuple[int, ...], dtype: np.dtype[Any], tail: str | None, row_scale: NDArray[np.float64] | None
-) -> _Rows:
+) -> TargetRows:
     """Return a target of (indices, probabilities), each (..., k), as rows."""
     rows_shape, classes = shape[:-1], shape[-1]
     indices, probabilities = given(INDICES, target[0]), floating(PROBABILITIES, target[1])
@@ -119,7 +102,7 @@ def _pair(
     value = nonnegative(PROBABILITIES, probabilities, indices.shape, dtype, "the indices' shape", row_scale=row_scale)
     flat = (math.prod(rows_shape), indices.shape[-1])
     index, value = index.reshape(flat), value.reshape(flat)
-    return _Rows(index, value, tail=None if tail is None else tail_share(index, value, classes, row_scale))
+    return TargetRows(index, value, None, None if tail is None else tail_share(index, value, classes, row_scale))
 
 
 def _single(
@@ -128,17 +111,21 @@ def _single(
     dtype: np.dtype[Any],
     ignored: int | None,
     row_scale: NDArray[np.float64] | None,
-) -> _Rows:
-    """Return a target of one array, class indices (...) or a distribution (..., V), as rows."""
+) -> tuple[TargetRows, int]:
+    """Return a target of one array, class indices (...) or a distribution (..., V), as rows; how many rows count."""
     rows_shape, classes = shape[:-1], shape[-1]
     array = given("target", target)
-    kind = "i" if array.size == 0 and array.shape == rows_shape else array.dtype.kind  # an empty list, as above
-    if kind_of_target(kind, array.shape, rows_shape, shape, lambda: described(array)) == "classes":
+    got, kind = array.shape, array.dtype.kind
+    if array.size == 0 and got == rows_shape:
+        kind = "i"  # an empty list, as above
+    if kind_of_target(kind, got, rows_shape, shape, lambda: described(array)) == "classes":
         idle = None if row_scale is None or row_scale.all() else (row_scale == 0).reshape(rows_shape)
         index, counted = class_indices("target", array, classes, ignored, dropped=idle)
-        return _Rows(index.reshape(-1), counted=counted)
+        index = index.reshape(-1)
+        return TargetRows(index, None, None, None, ignored if counted < len(index) else None), counted
     dense = nonnegative("target", array, shape, dtype, DISTRIBUTION, row_scale=row_scale)
-    return _Rows(dense=dense.reshape(math.prod(rows_shape), classes))
+    rows = math.prod(rows_shape)
+    return TargetRows(dense=dense.reshape(rows, classes)), rows
 
 
 def _count(form: Form, rows: int) -> float:

@@ -11,7 +11,14 @@ from luce.contract.words import kind_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Output"]
+__all__ = ["Output", "shaped_like"]
+
+
+def shaped_like(like: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of results (N, V) in the shape and type of the logits that they are of."""
+    if rows.dtype is like.dtype and rows.shape == like.shape:
+        return rows
+    return rows.reshape(like.shape).astype(like.dtype, copy=False)
 
 
 class Output:
@@ -43,7 +50,7 @@ class Output:
     def finish(self) -> NDArray[Any]:
         """The caller's array, filled, or a new one of the logits' shape and type."""
         if self._out is None:
-            return self.rows.reshape(self._like.shape).astype(self._like.dtype, copy=False)
+            return shaped_like(self._like, self.rows)
         if self._like is not self.rows:
             np.copyto(self._out, self.rows.reshape(self._out.shape), casting="same_kind")
         return self._out

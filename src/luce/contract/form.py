@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Form", "RowOptions", "SigmoidForm"]
+__all__ = ["Form", "RowOptions", "SigmoidForm", "TargetRows"]
 
 
 class RowOptions(NamedTuple):
@@ -76,6 +76,16 @@ class SigmoidForm(NamedTuple):
     smoothing: float = 0.0
 
 
+class TargetRows(NamedTuple):
+    """A target of one kind as contiguous rows, as :class:`Form` has it: classes, listed classes, or a distribution."""
+
+    indices: NDArray[np.int64] | None = None
+    value: NDArray[Any] | None = None
+    dense: NDArray[Any] | None = None
+    tail: NDArray[np.float64] | None = None
+    ignored: int | None = None
+
+
 class Form(NamedTuple):
     """The effective target of N rows and everything else that shapes a row's loss (``Form`` in C++, too).
 
@@ -104,19 +114,14 @@ class Form(NamedTuple):
         cls,
         classes: int,
         options: Options | RowOptions,
-        ignored: int | None,
-        *,
-        indices: NDArray[np.int64] | None = None,
-        value: NDArray[Any] | None = None,
-        dense: NDArray[Any] | None = None,
+        target: TargetRows,
         weight: NDArray[Any] | None = None,
-        tail: NDArray[np.float64] | None = None,
         row_scale: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Return the form of rows of so many classes with a target of one kind; fields in their order, which is fast."""
-        n_listed = 0 if indices is None else 1 if value is None else value.shape[1]
+        """Return the form of rows of so many classes; fields by place, which is faster."""
+        indices, value, dense, tail, ignored = target
         return cls(
-            n_listed,
+            0 if indices is None else 1 if value is None else value.shape[1],
             indices,
             value,
             dense,
@@ -125,7 +130,7 @@ class Form(NamedTuple):
             row_scale,
             1.0 - options.label_smoothing,
             options.label_smoothing / classes,
-            ignored if value is None and n_listed else None,
+            ignored,
             options.z_loss,
             options.softcap or 0.0,
             options.temperature,

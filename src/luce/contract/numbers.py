@@ -19,7 +19,7 @@ class Range(NamedTuple):
     wanted: str
     holds: Callable[[float], bool]
 
-    def check(self, name: str, value: Any) -> float:
+    def check(self, name: str, value: object) -> float:
         """Return the number that an argument is; a TypeError for what is none, a ValueError outside the range."""
         if type(value) is not float and (not isinstance(value, numbers.Real) or isinstance(value, bool)):
             raise TypeError(f"{name}: expected {self.wanted}, got {shown(value)}")
@@ -40,7 +40,7 @@ class Choice(NamedTuple):
 
     words: tuple[str | None, ...]
 
-    def check(self, name: str, value: Any) -> Any:
+    def check(self, name: str, value: object) -> object:
         """Return the word that an argument is; a ValueError for any other value."""
         if not (value in self.words if isinstance(value, str) else value is None and None in self.words):
             words = ", ".join(map(repr, self.words))

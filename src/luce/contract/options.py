@@ -60,7 +60,7 @@ class Option(NamedTuple):
 
     kind: str
     text: str
-    check: Callable[[str, Any], Any] | None = None
+    check: Callable[[str, Any], object] | None = None
 
 
 _OnEmpty = Annotated[
@@ -230,8 +230,8 @@ def described(kind: type[Options] | type[SigmoidOptions]) -> dict[str, Option]:
     return _DESCRIBED[kind]
 
 
-def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
-    """Return the options, those that were not given by default; None stands for a default of None.
+def checked(kind: type[_Kind], given: Mapping[str, object]) -> _Kind:
+    """Return the options, those that were not given by default; a default is what it may be.
 
     Raises
     ------
@@ -243,19 +243,20 @@ def checked(kind: type[_Kind], given: Mapping[str, Any]) -> _Kind:
     result: _Kind = _DEFAULTS[kind]
     if not given:
         return result
-    options, defaults, found = described(kind), kind._field_defaults, {}
+    options, defaults = described(kind), kind._field_defaults
+    found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in options:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(options)}")
         check = options[name].check
-        found[name] = value if check is None or (value is None and defaults[name] is None) else check(name, value)
+        found[name] = value if check is None or value is defaults[name] else check(name, value)
     result = kind(**found)
     if result.normalizer is not None:
         check_normalizer(result.normalizer, result.reduction)
     return result
 
 
-def check_normalizer(normalizer: Any, reduction: str) -> None:
+def check_normalizer(normalizer: object, reduction: str) -> None:
     """Raise a ValueError for a normaliser of anything but a mean."""
     if normalizer is not None and reduction != "mean":
         raise ValueError(f'normalizer: goes with reduction="mean", got reduction={reduction!r}')

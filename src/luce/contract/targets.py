@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from luce.contract.words import misshapen, squeezing
 
@@ -27,7 +27,7 @@ PROBABILITIES = "target: probabilities"
 Shape = tuple[int, ...]
 
 
-def is_pair(target: Any) -> bool:
+def is_pair(target: object) -> bool:
     """Whether a target is (indices, probabilities); a tuple of two plain numbers holds the classes of two rows."""
     if not (isinstance(target, tuple) and len(target) == 2):
         return False
@@ -73,7 +73,7 @@ def check_pair(kind: str, indices: Shape, probabilities: Shape, rows: Shape, des
         raise misshapen(PROBABILITIES, indices, "the indices' shape", probabilities)
 
 
-def check_tail(tail: Any, *, pair: bool) -> None:
+def check_tail(tail: object, *, pair: bool) -> None:
     """Raise a ValueError for a tail of a target that has none."""
     if tail is not None and not pair:
         raise ValueError('tail: "uniform" goes with a target of (indices, probabilities)')

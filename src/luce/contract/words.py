@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 __all__ = ["kind_of", "misshapen", "one_line", "shown", "squeezing"]
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """Return what a value is, in words: None, a list, an Index."""
     if value is None:
         return "None"
@@ -23,7 +21,7 @@ def one_line(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value as an error shows it: its repr on one line, or what it is where that is beyond words."""
     try:
         return one_line(repr(value))

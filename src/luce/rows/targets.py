@@ -36,9 +36,10 @@ def class_indices(
     if dropped is not None:
         array = array.copy()
         array[dropped] = 0
-    index = array if array.dtype is _INT64 and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=np.int64)
+    signed = array.dtype is _INT64
+    index = array if signed and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=np.int64)
     bad, counted = check_index(index, classes, ignored)
-    if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
+    if not signed and array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         bad = int(np.argmax(array.ravel() >= classes))
     if bad >= 0:
         place = [int(i) for i in np.unravel_index(bad, array.shape)]
@@ -55,15 +56,15 @@ def tail_share(
     row_scale: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return each unlisted class's share of the mass 1 − Σ value that a row lacks, (N,); 0 in rows of scale 0."""
-    slots = index.shape[1]
+    n_listed = index.shape[1]
     idle = np.zeros(len(index), bool) if row_scale is None else row_scale == 0
     if idle.any():
         index, value = index.copy(), value.copy()
         index[idle] = value[idle] = 0
     missing = _missing(value)
-    tolerance = 4 * max(slots, 1) * float(np.finfo(value.dtype).eps)
+    tolerance = 4 * max(n_listed, 1) * float(np.finfo(value.dtype).eps)
     order = np.sort(index, axis=1)
-    distinct = (np.diff(order, axis=1) != 0).sum(axis=1) + 1 if slots else np.zeros(len(index), np.int64)
+    distinct = (np.diff(order, axis=1) != 0).sum(axis=1) + 1 if n_listed else np.zeros(len(index), np.int64)
     rest = classes - distinct
     wrong = ((missing < -tolerance) | ((rest == 0) & (missing > tolerance))) & ~idle
     if wrong.any():

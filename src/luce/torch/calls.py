@@ -2,8 +2,8 @@
 
 Shapes, types and options are checked here, from what is known without looking at a number. Class indices on the CPU are
 looked at here, where the user's own places are known; under `torch.compile` and transformations the kernels check
-them. Unlike NumPy's front end, and like
-PyTorch, weights and probabilities are taken as they are: the loss is linear in them.
+them. What may be given, and the words for what may not, are the contract's. Unlike NumPy's front end, and like PyTorch,
+weights and probabilities are taken as they are: the loss is linear in them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Stats(NamedTuple):
 
 
 class CheckedCall(NamedTuple):
-    """A checked call."""
+    """A checked call: the target's rows, a scale for each, what shapes their losses, and how these become a value."""
 
     target: Target
     scale: Tensor

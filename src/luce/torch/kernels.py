@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from luce.contract.form import Form, RowOptions
+from luce.contract.form import Form, RowOptions, TargetRows
 from luce.contract.targets import INDICES, out_of_range
 from luce.rows import core
 from luce.rows.chunks import steps
@@ -25,7 +25,6 @@ from luce.torch.tensors import array, computing_dtype, constant, empty, formulas
 from luce.torch.threads import threads
 
 if TYPE_CHECKING:
-    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -194,30 +193,31 @@ def check_classes(target: Target, classes: int, options: RowOptions) -> None:
 def _form(z: Tensor, target: Target, scale: Tensor, options: RowOptions) -> tuple[Form, float]:
     """Return the form of the kernels, and the factor that all rows have in common."""
     dtype, classes = computing_dtype(z.dtype), z.shape[1]
-
-    def numbers(tensor: Tensor | None) -> NDArray[Any] | None:
-        return None if tensor is None else array(tensor.to(dtype))
-
-    index = None if target.indices is None else array(target.indices)
-    value = numbers(target.value)
     factor = float(scale[0]) if constant(scale) else 1.0
     common = constant(scale) and factor != 0  # a row of weight 0 counts for nothing, which no factor says
     row_scale = None if common else array(scale.to(torch.float64))
-    tail = None
-    if options.tail and index is not None and value is not None:
-        tail = tail_share(index, value, classes, row_scale)
-    form = Form.of(
-        classes,
-        options,
-        options.ignored,
-        indices=index if value is not None or index is None else index.reshape(-1),
-        value=value,
-        dense=numbers(target.dense),
-        weight=numbers(target.weight),
-        tail=tail,
-        row_scale=row_scale,
-    )
-    return form, factor if common else 1.0
+    weight = None if target.weight is None else array(target.weight.to(dtype))
+    rows = _target_rows(target, classes, dtype, row_scale, options)
+    return Form.of(classes, options, rows, weight, row_scale), factor if common else 1.0
+
+
+def _target_rows(
+    target: Target,
+    classes: int,
+    dtype: torch.dtype,
+    row_scale: NDArray[np.float64] | None,
+    options: RowOptions,
+) -> TargetRows:
+    """Return a target as the rows of a form, in the type that is computed in."""
+    if target.dense is not None:
+        return TargetRows(dense=array(target.dense.to(dtype)))
+    assert target.indices is not None
+    index = array(target.indices)
+    if target.value is None:
+        return TargetRows(index.reshape(-1), ignored=options.ignored)
+    value = array(target.value.to(dtype))
+    tail = tail_share(index, value, classes, row_scale) if options.tail else None
+    return TargetRows(index, value, tail=tail)
 
 
 def _chunks(z: Tensor) -> list[slice]:

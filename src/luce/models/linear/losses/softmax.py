@@ -43,7 +43,7 @@ class SoftmaxLoss(TargetsHeld):
         losses, grad = np.empty(len(scores)), np.empty(scores.shape, scores.dtype)
         scores = np.ascontiguousarray(scores)
         n = threads(self.n_threads)
-        core.cross_entropy(scores, call.form, factor=call.factor, losses=losses, grad=grad, n_threads=n)
+        core.cross_entropy(scores, call.form, factor=call.divided.factor, losses=losses, grad=grad, n_threads=n)
         return float(call.reduce(losses, scores.dtype)), grad
 
     def hvp(self, scores: Array, rows: Rows, share: Array, tangent: Array) -> Array:
@@ -51,7 +51,7 @@ class SoftmaxLoss(TargetsHeld):
         call, product = self._call(scores, rows, share), np.empty(scores.shape, scores.dtype)
         scores, along = np.ascontiguousarray(scores), np.ascontiguousarray(tangent, scores.dtype)
         n = threads(self.n_threads)
-        core.cross_entropy_hvp(scores, call.form, along, product, factor=call.factor, n_threads=n)
+        core.cross_entropy_hvp(scores, call.form, along, product, factor=call.divided.factor, n_threads=n)
         return product
 
     def probabilities(self, scores: Array) -> Array:
