@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,7 +19,7 @@ INTEGERS = (
 )
 
 
-def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
+def tensor(name: str, value: object, device: torch.device | None = None) -> Tensor:
     """Return a tensor of real numbers in the plain layout, on the device where the input is.
 
     Beside an input, a subclass that only marks its tensors is left behind: two of them would quarrel over the result.
@@ -69,7 +67,7 @@ def kind_of_dtype(value: Tensor) -> str:
     return "f" if value.is_floating_point() else "?"
 
 
-def logits(input: Any) -> Tensor:
+def logits(input: object) -> Tensor:
     """Return checked logits."""
     checked = _floating_point("input", tensor("input", input))
     if checked.dim() == 0:
@@ -77,7 +75,9 @@ def logits(input: Any) -> Tensor:
     return checked
 
 
-def layer(input: Any, linear_weight: Any, linear_bias: Any) -> tuple[Tensor, Tensor, Tensor | None, torch.dtype]:
+def layer(
+    input: object, linear_weight: object, linear_bias: object
+) -> tuple[Tensor, Tensor, Tensor | None, torch.dtype]:
     """Return a checked layer in the one type that its product is computed in, and the type of the loss."""
     given = {"input": tensor("input", input)}
     given["linear_weight"] = tensor("linear_weight", linear_weight, given["input"].device)

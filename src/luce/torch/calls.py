@@ -9,7 +9,8 @@ weights and probabilities are taken as they are: the loss is linear in them.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,6 +44,10 @@ from luce.rows.targets import class_indices
 from luce.torch import kernels, tensors
 from luce.torch.arguments import kind_of_dtype, tensor
 from luce.torch.tensors import row_dtype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CheckedCall", "Stats", "prepare"]
 
@@ -87,7 +92,7 @@ class CheckedCall(NamedTuple):
         empty = 0.0 if self.on_empty == "zero" else math.nan
         return torch.where(torch.as_tensor(self.divisor == 0), empty, total)
 
-    def stats(self, found: Any, dtype: torch.dtype) -> Stats:
+    def stats(self, found: Sequence[Tensor], dtype: torch.dtype) -> Stats:
         """Return the rows' statistics (log-sum-exp, entropy, largest class) in the target's shape."""
         logsumexp, entropy, largest, *left_out = found
         target = self.target
@@ -113,7 +118,7 @@ class CheckedCall(NamedTuple):
 def prepare(
     logits_shape: tuple[int, ...],
     device: torch.device,
-    target: Any,
+    target: object,
     given: Options,
     *,
     shift: bool,
@@ -179,7 +184,7 @@ def _checked(given: Options, tolerance: float) -> Options:
 
 
 def _rows(
-    target: Any,
+    target: object,
     logits_shape: tuple[int, ...],
     class_axis: int,
     device: torch.device,
@@ -191,7 +196,7 @@ def _rows(
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     ignored = given.ignore_index
     check_tail(given.tail, pair=is_pair(target))
-    if is_pair(target):
+    if isinstance(target, tuple) and is_pair(target):
         if shift:
             raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")
         return _pair(target, device, shape, classes, dropped)
@@ -232,7 +237,7 @@ class _Rows(NamedTuple):
 
 
 def _pair(
-    target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
+    target: tuple[object, object], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
 ) -> _Rows:
     """Return a target of (indices, probabilities) as rows."""
     index, value = tensor(INDICES, target[0], device), tensor(PROBABILITIES, target[1], device)
@@ -287,7 +292,7 @@ def _readable(given: Tensor) -> bool:
     return tensors.compiled(given) and not tensors.batched(given)
 
 
-def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> Any:
+def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
     """Return which rows are dropped as an array of a shape, None if none are or it can't be seen."""
     if dropped is None or not _readable(dropped) or not bool(dropped.any()):
         return None
@@ -334,7 +339,7 @@ def _within(index: Tensor, weight: Tensor) -> Tensor:
     return index.clamp(0, weight.shape[0] - 1)
 
 
-def _of_shape(name: str, value: Any, device: torch.device, shape: tuple[int, ...], what: str) -> Tensor:
+def _of_shape(name: str, value: object, device: torch.device, shape: tuple[int, ...], what: str) -> Tensor:
     """Return a tensor of a given shape."""
     checked = tensor(name, value, device)
     if tuple(checked.shape) != shape:

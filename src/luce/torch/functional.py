@@ -22,7 +22,7 @@ __all__ = ["cross_entropy", "linear_cross_entropy", "linear_logsumexp", "logsume
 
 def cross_entropy(
     input: Tensor,
-    target: Any,
+    target: Tensor | tuple[Tensor, Tensor],
     weight: Tensor | None = None,
     size_average: bool | None = None,
     ignore_index: int | None = -100,
@@ -161,14 +161,14 @@ def cross_entropy(
 def linear_cross_entropy(
     input: Tensor,
     linear_weight: Tensor,
-    target: Any,
+    target: Tensor | tuple[Tensor, Tensor],
     *,
     linear_bias: Tensor | None = None,
     weight: Tensor | None = None,
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
-    options: Any = None,
+    options: object = None,
     sample_weight: Tensor | None = None,
     z_loss: float = 0.0,
     softcap: float | None = None,
@@ -349,7 +349,7 @@ def linear_logsumexp(
     return losses + _transformed_logits(chosen, softcap, temperature).to(losses.dtype)
 
 
-def _mean_of_indices(input: Tensor, target: Any) -> Tensor | None:
+def _mean_of_indices(input: Tensor, target: object) -> Tensor | None:
     """Return the mean loss of rows and their classes, without options; None for any other call."""
     if (
         not (isinstance(target, Tensor) and tensors.compiled(input) and tensors.compiled(target))

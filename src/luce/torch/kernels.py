@@ -25,7 +25,6 @@ from luce.torch.tensors import array, computing_dtype, constant, empty, formulas
 from luce.torch.threads import threads
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
 __all__ = ["Rows", "check_classes", "dropped", "forward", "gradient", "mean_of_indices", "product", "total"]

@@ -8,7 +8,8 @@ empty. Each has its derivatives by the rules in `luce.torch.rules`; forward mode
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor
@@ -23,9 +24,6 @@ from luce.torch.rules.calls import LAYER as LAYER_NAMES
 from luce.torch.rules.calls import LayerCall, Names, RowsCall, Slopes
 from luce.torch.tensors import row_dtype
 
-if TYPE_CHECKING:
-    from typing import Any
-
 __all__ = ["FORWARD", "LAYER_PASSES", "LINEAR_FORWARD", "PASSES"]
 
 LOGITS = "Tensor logits"
@@ -37,7 +35,8 @@ OPTIONS = ", ".join(f"{TYPES[kind]} {name}" for name, kind in get_type_hints(Row
 WANTED = "bool of_input, bool of_weight, bool of_bias"
 
 _Call = TypeVar("_Call", RowsCall, LayerCall)
-Flags = Sequence[bool]
+Flags: TypeAlias = Sequence[bool]
+Argument: TypeAlias = Any  # of an operator: a tensor or None, a number, a flag; also its outputs
 
 _library = torch.library.Library("luce", "DEF")
 
@@ -49,8 +48,8 @@ class _Operator(Generic[_Call]):
         self,
         schema: str,
         kind: type[_Call],
-        function: Callable[[_Call, RowOptions, Flags], Any],
-        fake: Callable[[_Call, Flags], Any],
+        function: Callable[[_Call, RowOptions, Flags], Argument],
+        fake: Callable[[_Call, Flags], Argument],
     ) -> None:
         self.name, rest = schema.split("(", 1)
         self.names = [part.split()[-1] for part in rest.split(")")[0].split(", ")]
@@ -59,52 +58,56 @@ class _Operator(Generic[_Call]):
         self._end = self._begin + len(RowOptions._fields)
         _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
 
-        def run(*given: Any) -> Any:
+        def run(*given: Argument) -> Argument:
             call, options, flags = self.read(given)
             options.check()
             return function(call, options, flags)
 
         _library.impl(self.name, run, "CompositeExplicitAutograd")
 
-        def shapes(*given: Any) -> Any:
+        def shapes(*given: Argument) -> Argument:
             call, _, flags = self.read(given)
             return fake(call, flags)
 
         torch.library.register_fake(f"luce::{self.name}", shapes, lib=_library)
         self.overload = getattr(torch.ops.luce, self.name).default
 
-    def read(self, given: Sequence[Any]) -> tuple[_Call, RowOptions, Flags]:
+    def read(self, given: Sequence[Argument]) -> tuple[_Call, RowOptions, Flags]:
         """Return what arguments in the order of the schema stand for."""
         call = self._kind(**dict(zip(self.names[: self._begin], given, strict=False)))
         return call, RowOptions(*given[self._begin : self._end]), given[self._end :]
 
-    def __call__(self, call: _Call, options: RowOptions, *flags: bool) -> Any:
+    def __call__(self, call: _Call, options: RowOptions, *flags: bool) -> Argument:
         """Call the operator."""
         return self.overload(*(getattr(call, name) for name in self.names[: self._begin]), *options, *flags)
 
-    def register(
-        self, backward: Callable[[_Call, RowOptions, Any, Names, _Saved], Slopes], kept: slice | None = None
-    ) -> None:
-        """Register its derivatives: a rule, which gets what the operator kept among its outputs, too."""
+    def register(self, rule: Callable[[_Backward[_Call]], Slopes], kept: slice | None = None) -> None:
+        """Register its derivatives; `kept` are the outputs that these may use."""
 
-        def setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        def setup(ctx: Argument, inputs: tuple[Argument, ...], output: Argument) -> None:
             ctx.save_for_backward(*inputs[: self._begin], *(() if kept is None else output[kept]))
             ctx.numbers = inputs[self._begin :]
 
-        def pulled(ctx: Any, *upstream: Any) -> tuple[Any, ...]:
-            call, options, flags = self.read((*ctx.saved_tensors[: self._begin], *ctx.numbers))
+        def backward(ctx: Argument, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+            given: tuple[Tensor, ...] = ctx.saved_tensors[: self._begin]
+            call, options, flags = self.read((*given, *ctx.numbers))
             needed = {name for name, need in zip(self.names, ctx.needs_input_grad, strict=True) if need}
-            slopes = backward(call, options, upstream, needed, _Saved(flags, ctx.saved_tensors[self._begin :]))
+            slopes = rule(_Backward(call, options, flags, needed, upstream, ctx.saved_tensors[self._begin :]))
             return tuple(map(slopes.get, self.names))
 
-        torch.library.register_autograd(f"luce::{self.name}", pulled, setup_context=setup, lib=_library)
+        torch.library.register_autograd(f"luce::{self.name}", backward, setup_context=setup, lib=_library)
 
 
-class _Saved:
-    """The flags of an operator's call, and the gradients that it kept."""
+@dataclass(frozen=True)
+class _Backward(Generic[_Call]):
+    """What an operator's derivatives are computed from: its call, which are needed, and what is upstream or kept."""
 
-    def __init__(self, flags: Flags, kept: Sequence[Tensor]) -> None:
-        self.flags, self.kept = flags, kept
+    call: _Call
+    options: RowOptions
+    flags: Flags
+    needed: Names
+    upstream: tuple[Tensor, ...]
+    kept: Sequence[Tensor]
 
 
 def _or_empty(like: Tensor, parts: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
@@ -249,43 +252,43 @@ LAYER_PASSES = layer_rules.LayerPasses(
 )
 
 
-def _of_losses(call: RowsCall, options: RowOptions, upstream: Any, needed: Names, saved: _Saved) -> Slopes:
-    of_rows, known = upstream[0], None
-    if saved.flags[0]:
-        known = torch.where(of_rows[:, None] == 0, 0.0, saved.kept[0] * of_rows.to(saved.kept[0].dtype)[:, None])
-    return logits_rules.losses_backward(call, options, of_rows, needed, PASSES, of_logits=known)
+def _of_losses(at: _Backward[RowsCall]) -> Slopes:
+    upstream, known = at.upstream[0], None
+    if at.flags[0]:
+        (kept,) = at.kept
+        known = torch.where(upstream[:, None] == 0, 0.0, kept * upstream.to(kept.dtype)[:, None])
+    return logits_rules.losses_backward(at.call, at.options, upstream, at.needed, PASSES, of_logits=known)
 
 
-def _of_gradient(call: RowsCall, options: RowOptions, upstream: Any, needed: Names, _: _Saved) -> Slopes:
-    return logits_rules.gradient_backward(call, options, upstream[0], needed, PASSES)
+def _of_gradient(at: _Backward[RowsCall]) -> Slopes:
+    return logits_rules.gradient_backward(at.call, at.options, at.upstream[0], at.needed, PASSES)
 
 
-def _of_product(call: RowsCall, options: RowOptions, upstream: Any, needed: Names, _: _Saved) -> Slopes:
-    return logits_rules.product_backward(call, options, upstream[0], needed, PASSES)
+def _of_product(at: _Backward[RowsCall]) -> Slopes:
+    return logits_rules.product_backward(at.call, at.options, at.upstream[0], at.needed, PASSES)
 
 
-def _of_linear_losses(call: LayerCall, options: RowOptions, upstream: Any, needed: Names, saved: _Saved) -> Slopes:
-    of_rows, known, wanted = upstream[0], None, saved.flags[:3]
+def _of_linear_losses(at: _Backward[LayerCall]) -> Slopes:
+    upstream, known, wanted = at.upstream[0], None, at.flags[:3]
     kept = {name for name, want in zip(LAYER_NAMES, wanted, strict=True) if want}
-    if kept and needed & set(LAYER_NAMES) <= kept:  # every row has the same upstream gradient
-        factor = of_rows[:1].sum()
-        scaled = [torch.where(factor == 0, 0.0, part * factor.to(part.dtype)) for part in saved.kept]
-        known = _grads(scaled, wanted)
-    return layer_rules.losses_backward(call, options, of_rows, needed, LAYER_PASSES, grads=known)
+    if kept and at.needed & set(LAYER_NAMES) <= kept:  # every row has the same upstream gradient
+        factor = upstream[:1].sum()
+        known = _grads([torch.where(factor == 0, 0.0, part * factor.to(part.dtype)) for part in at.kept], wanted)
+    return layer_rules.losses_backward(at.call, at.options, upstream, at.needed, LAYER_PASSES, grads=known)
 
 
-def _of_linear_gradient(call: LayerCall, options: RowOptions, upstream: Any, needed: Names, saved: _Saved) -> Slopes:
-    along = Direction(*_grads(upstream, saved.flags))
-    return layer_rules.gradient_backward(call, options, along, needed, LAYER_PASSES)
+def _of_linear_gradient(at: _Backward[LayerCall]) -> Slopes:
+    along = Direction(*_grads(at.upstream, at.flags))
+    return layer_rules.gradient_backward(at.call, at.options, along, at.needed, LAYER_PASSES)
 
 
-def _of_linear_product(call: LayerCall, options: RowOptions, upstream: Any, needed: Names, saved: _Saved) -> Slopes:
-    along = tuple(_grads(upstream, saved.flags))
-    return layer_rules.product_backward(call, options, along, needed, _wanted(saved.flags))
+def _of_linear_product(at: _Backward[LayerCall]) -> Slopes:
+    along = tuple(_grads(at.upstream, at.flags))
+    return layer_rules.product_backward(at.call, at.options, along, at.needed, _wanted(at.flags))
 
 
-def _of_linear_directional(call: LayerCall, options: RowOptions, upstream: Any, needed: Names, _: _Saved) -> Slopes:
-    return layer_rules.directional_backward(call, options, upstream[0], needed, LAYER_PASSES)
+def _of_linear_directional(at: _Backward[LayerCall]) -> Slopes:
+    return layer_rules.directional_backward(at.call, at.options, at.upstream[0], at.needed, LAYER_PASSES)
 
 
 _losses_operator.register(_of_losses, kept=slice(1, 2))

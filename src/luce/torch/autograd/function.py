@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import torch
+from torch import Tensor
 
+from luce.contract.form import RowOptions
 from luce.torch import tensors
 from luce.torch.rules.calls import Names, Slopes
 
-if TYPE_CHECKING:
-    from typing import Any
+__all__ = ["Argument", "BatchInfo", "Context", "Function", "InDims", "nesting"]
 
-__all__ = ["Function", "nesting"]
+Argument: TypeAlias = Any  # of a function: a tensor or None, the options, a flag; also its outputs
+InDims: TypeAlias = Sequence[int | None]  # the places of the batches in vmap's arguments
+
+
+_Result = TypeVar("_Result")
+
+
+class Saved(Protocol):
+    """What a function has of its call: the tensors, the options, and what follows them as the flags."""
+
+    saved_tensors: tuple[Tensor, ...]
+    options: RowOptions
+    flags: Sequence[Argument]
+
+
+class Context(Saved, Protocol):
+    """PyTorch's context of a call, with what functions keep in it."""
+
+    needs_input_grad: tuple[bool, ...]
+    kept: Argument
+    left_out: Argument
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Save tensors for `backward`."""
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Save tensors for `jvp`."""
+
+    def mark_non_differentiable(self, *outputs: Tensor) -> None:
+        """Say which outputs have no derivative."""
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Say whether an upstream gradient that is missing becomes zeros."""
+
+
+class BatchInfo(Protocol):
+    """What `torch.vmap` tells of a batch."""
+
+    batch_size: int
 
 
 class Function(torch.autograd.Function):
@@ -25,7 +64,7 @@ class Function(torch.autograd.Function):
     shared: ClassVar[Names]  # those that do not run along the rows
 
     @classmethod
-    def apply(cls, *arguments: Any) -> Any:
+    def apply(cls, *arguments: Argument) -> Argument:
         """Call the function.
 
         PyTorch inspects the signature of ``forward`` at each call to fill in defaults, which takes longer than the rest
@@ -36,7 +75,7 @@ class Function(torch.autograd.Function):
         return super(torch.autograd.Function, cls).apply(*tensors.unwrap_dead_wrappers(arguments))  # type: ignore[misc]
 
     @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the tensors, the options, and what follows them as the flags."""
         count = len(cls.names)
         ctx.save_for_backward(*inputs[:count])
@@ -45,22 +84,22 @@ class Function(torch.autograd.Function):
         ctx.set_materialize_grads(not isinstance(output, tuple))  # a tuple's parts may be without upstream gradients
 
     @classmethod
-    def needed(cls, ctx: Any) -> Names:
+    def needed(cls, ctx: Context) -> Names:
         """Return the names of the tensors whose derivatives are needed."""
         return {name for name, need in zip(cls.names, ctx.needs_input_grad, strict=False) if need}
 
     @classmethod
-    def in_places(cls, ctx: Any, slopes: Slopes) -> tuple[Any, ...]:
+    def in_places(cls, ctx: Context, slopes: Slopes) -> tuple[Tensor | None, ...]:
         """Return derivatives in the places of the arguments."""
         return (*map(slopes.get, cls.names), *[None] * (len(ctx.needs_input_grad) - len(cls.names)))
 
     @classmethod
-    def named(cls, tangents: tuple[Any, ...]) -> Slopes:
+    def named(cls, tangents: Sequence[Argument]) -> Slopes:
         """Return the tangents that there are by the names of their tensors."""
         return {name: part for name, part in zip(cls.names, tangents, strict=False) if part is not None}
 
 
-def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
+def nesting(jvp: Callable[..., _Result]) -> Callable[..., _Result]:
     """Let an outer forward mode see what a ``jvp`` computes.
 
     PyTorch turns forward mode off in there, since what was saved still carries the tangents of its own level: forward
@@ -68,7 +107,7 @@ def nesting(jvp: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(jvp)
-    def seen(ctx: Any, *tangents: Any) -> Any:
+    def seen(ctx: Saved, *tangents: Argument) -> _Result:
         level = tensors.transformation_level()
         if level is None:
             return jvp(ctx, *tangents)

@@ -9,23 +9,17 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.torch import operators, tensors
-from luce.torch.autograd.function import Function, nesting
+from luce.torch.autograd.function import Argument, BatchInfo, Context, Function, InDims, Saved, nesting
 from luce.torch.autograd.vmap import one_by_one, over_rows
 from luce.torch.layer import chunked_layer
 from luce.torch.layer.chunked_layer import Direction, Grads, Wanted
 from luce.torch.rules import layer as rules
 from luce.torch.rules.calls import LayerCall, Names
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct"]
 
@@ -43,7 +37,7 @@ class LayerLosses(Function):
     names, shared = OF_LOSSES, SHARED
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
         call, (options, wanted, statistics) = LayerCall(*arguments[:8]), arguments[8:]
         found, grads, left_out = chunked_layer.forward(
@@ -52,7 +46,7 @@ class LayerLosses(Function):
         return (found.loss, *grads, *found[2:], left_out)
 
     @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradients."""
         super().setup_context(ctx, inputs, output)
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
@@ -60,7 +54,7 @@ class LayerLosses(Function):
         ctx.left_out = output[7]
 
     @classmethod
-    def backward(cls, ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivatives in the layer, the target's parts and the scale."""
         if upstream is None:
             return cls.in_places(ctx, {})
@@ -70,13 +64,13 @@ class LayerLosses(Function):
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the losses along the tangents."""
         call = LayerCall(*ctx.saved_tensors)
         return (rules.losses_jvp(call, ctx.options, LayerLosses.named(tangents), PASSES), *([None] * 7))
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows, or a batch of layers one by one."""
         options, _, statistics = arguments[8:]
         return over_rows(LayerLosses, info, in_dims, arguments, (options, (False, False, False), statistics))
@@ -88,7 +82,7 @@ class LayerGradient(Function):
     names, shared = OF_LOSSES, SHARED
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute them where they are not known, and say in `left_out` what they leave out."""
         call, (options, wanted, *more) = LayerCall(*arguments[:8]), arguments[8:]
         left_out, known = more or (None, None)
@@ -102,7 +96,7 @@ class LayerGradient(Function):
         return tuple(grads)
 
     @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the inputs.
 
         What was known is the output, too, which holds this context: saved here, it would never be freed.
@@ -110,7 +104,7 @@ class LayerGradient(Function):
         super().setup_context(ctx, inputs[:10], output)
 
     @classmethod
-    def backward(cls, ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the upstream gradients, and the derivatives in the other parts."""
         if all(part is None for part in upstream):
             return cls.in_places(ctx, {})
@@ -119,13 +113,13 @@ class LayerGradient(Function):
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the gradients along the tangents."""
         call, along = LayerCall(*ctx.saved_tensors), LayerGradient.named(tangents)
         return tuple(rules.gradient_jvp(call, ctx.options, along, ctx.flags[0], PASSES))
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take one element after the other: each has weight gradients of its own."""
         return one_by_one(LayerGradient, info, in_dims, arguments, arguments[8:10])
 
@@ -136,7 +130,7 @@ class LayerProduct(Function):
     names, shared = LayerCall._fields, SHARED
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the parts that are wanted."""
         call, (options, wanted) = LayerCall(*arguments[:11]), arguments[11:]
         if tensors.batched(*call):
@@ -144,7 +138,7 @@ class LayerProduct(Function):
         return tuple(chunked_layer.product(call.layer, call.target, call.scale, options, call.along, wanted))
 
     @classmethod
-    def backward(cls, ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivatives of the formulas."""
         if all(part is None for part in upstream):
             return cls.in_places(ctx, {})
@@ -153,13 +147,13 @@ class LayerProduct(Function):
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the products along the tangents."""
         call, along = LayerCall(*ctx.saved_tensors), LayerProduct.named(tangents)
         return tuple(rules.product_jvp(call, ctx.options, along, ctx.flags[0]))
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take one element after the other."""
         return one_by_one(LayerProduct, info, in_dims, arguments, arguments[11:])
 
@@ -170,7 +164,7 @@ class LayerDirectional(Function):
     names, shared = LayerCall._fields, SHARED
 
     @staticmethod
-    def forward(*arguments: Any) -> Tensor:
+    def forward(*arguments: Argument) -> Tensor:
         """Compute it."""
         call, options = LayerCall(*arguments[:11]), arguments[11]
         if tensors.batched(*call):
@@ -178,20 +172,20 @@ class LayerDirectional(Function):
         return chunked_layer.directional(call.layer, call.target, call.scale, options, call.along)
 
     @classmethod
-    def backward(cls, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the direction, the gradient, and the derivatives in the other parts."""
         call = LayerCall(*ctx.saved_tensors)
         return cls.in_places(ctx, rules.directional_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> Tensor:
         """Return the derivative along the tangents."""
         along = LayerDirectional.named(tangents)
         return rules.directional_jvp(LayerCall(*ctx.saved_tensors), ctx.options, along)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows, or a batch of layers one by one."""
         return over_rows(LayerDirectional, info, in_dims, arguments, arguments[11:])
 
@@ -217,7 +211,7 @@ def _directional(call: LayerCall, options: RowOptions) -> Tensor:
 PASSES = rules.LayerPasses(_losses, _gradient, _product, _directional)
 
 
-def _layer_gradients(ctx: Any, call: LayerCall, upstream: Tensor, needed: Names) -> Grads:
+def _layer_gradients(ctx: Context, call: LayerCall, upstream: Tensor, needed: Names) -> Grads:
     """Return the gradients in x, W and b, those that were kept where there are any, and what they leave out."""
     known = take_kept_gradients(ctx, upstream)
     if known is not None and not torch.is_grad_enabled():
@@ -226,7 +220,7 @@ def _layer_gradients(ctx: Any, call: LayerCall, upstream: Tensor, needed: Names)
     return Grads(*LayerGradient.apply(*call.scaled(upstream)[:8], ctx.options, wanted, ctx.left_out, known))
 
 
-def take_kept_gradients(ctx: Any, upstream: Tensor) -> Grads | None:
+def take_kept_gradients(ctx: Context, upstream: Tensor) -> Grads | None:
     """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
     kept: Grads | None = ctx.kept
     ctx.kept = None

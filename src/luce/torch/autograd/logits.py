@@ -9,21 +9,15 @@ apart for these alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.torch import kernels, operators, tensors
-from luce.torch.autograd.function import Function, nesting
+from luce.torch.autograd.function import Argument, BatchInfo, Context, Function, InDims, Saved, nesting
 from luce.torch.autograd.vmap import over_rows
 from luce.torch.rules import logits as rules
 from luce.torch.rules.calls import RowsCall
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = ["Gradient", "Losses", "Product", "Total"]
 
@@ -40,7 +34,7 @@ class Losses(Function):
     shared = frozenset(("weight",))
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
         call, (options, keep, statistics) = RowsCall(*arguments[:6]), arguments[6:]
         return tuple(
@@ -50,14 +44,14 @@ class Losses(Function):
         )
 
     @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradient."""
         super().setup_context(ctx, inputs, output)
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
         ctx.kept = output[1]
 
     @classmethod
-    def backward(cls, ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivatives in the logits, the target's parts and the scale."""
         if upstream is None:
             return cls.in_places(ctx, {})
@@ -69,13 +63,13 @@ class Losses(Function):
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the losses along the tangents."""
         along = rules.losses_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Losses.named(tangents), PASSES)
         return along, None, None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
         options, _, statistics = arguments[6:]
         return over_rows(Losses, info, in_dims, arguments, (options, False, statistics))
@@ -89,7 +83,7 @@ class Total(Losses):
     """
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor | None, ...]:
+    def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the total, and what the losses come with."""
         *call, dtype, known = arguments
         if known is not None:
@@ -99,7 +93,7 @@ class Total(Losses):
         return (kernels.total(losses).to(dtype), *rest)
 
     @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
         """Save the inputs and keep the gradient.
 
         What was known is an output, too, which holds this context: saved here, it would never be freed.
@@ -114,7 +108,7 @@ class Gradient(Function):
     shared = frozenset(("weight",))
 
     @staticmethod
-    def forward(*arguments: Any) -> Tensor:
+    def forward(*arguments: Argument) -> Tensor:
         """Compute it."""
         call, options = RowsCall(*arguments[:6]), arguments[6]
         if tensors.batched(*call):
@@ -122,19 +116,19 @@ class Gradient(Function):
         return kernels.gradient(call.logits, call.target, call.scale, options)
 
     @classmethod
-    def backward(cls, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the Hessian's product with the upstream gradient, and the derivatives in the other parts."""
         call = RowsCall(*ctx.saved_tensors)
         return cls.in_places(ctx, rules.gradient_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> Tensor:
         """Return the derivative of the gradient along the tangents."""
         return rules.gradient_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Gradient.named(tangents), PASSES)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
         return over_rows(Gradient, info, in_dims, arguments, arguments[6:])
 
@@ -146,7 +140,7 @@ class Product(Function):
     shared = frozenset(("weight",))
 
     @staticmethod
-    def forward(*arguments: Any) -> Tensor:
+    def forward(*arguments: Argument) -> Tensor:
         """Compute it."""
         call, options = RowsCall(*arguments[:7]), arguments[7]
         if tensors.batched(*call):
@@ -155,19 +149,19 @@ class Product(Function):
         return kernels.product(call.logits, call.target, call.scale, call.vector, options)
 
     @classmethod
-    def backward(cls, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(cls, ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the product with the upstream gradient (H is symmetric); beyond, the formulas' derivatives."""
         call = RowsCall(*ctx.saved_tensors)
         return cls.in_places(ctx, rules.product_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
 
     @staticmethod
     @nesting
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+    def jvp(ctx: Saved, *tangents: Tensor | None) -> Tensor:
         """Return the derivative of the product along the tangents."""
         return rules.product_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Product.named(tangents), PASSES)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
         return over_rows(Product, info, in_dims, arguments, arguments[7:])
 
@@ -190,7 +184,7 @@ def _product(call: RowsCall, options: RowOptions) -> Tensor:
 PASSES = rules.Passes(_losses, _gradient, _product)
 
 
-def take_kept_gradient(ctx: Any, upstream: Tensor) -> Tensor | None:
+def take_kept_gradient(ctx: Context, upstream: Tensor) -> Tensor | None:
     """Return the kept gradient times the upstream one, once, and where nothing is lost by it."""
     kept: Tensor | None = ctx.kept
     ctx.kept = None

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from luce.torch.autograd.function import Function
-
-if TYPE_CHECKING:
-    from typing import Any
+from luce.torch.autograd.function import Argument, BatchInfo, Function, InDims
 
 __all__ = ["one_by_one", "over_rows"]
 
 
 def over_rows(
-    function: type[Function], info: Any, in_dims: Sequence[int | None], arguments: Sequence[Any], rest: Sequence[Any]
-) -> Any:
+    function: type[Function], info: BatchInfo, in_dims: InDims, arguments: Sequence[Argument], rest: Sequence[Argument]
+) -> tuple[Argument, Argument]:
     """Apply a function of rows to a batch, with other options and flags in `rest` than in its arguments."""
     tensors = arguments[: len(function.names)]
     batched = {name for name, dim in zip(function.names, in_dims, strict=False) if dim is not None}
@@ -46,8 +42,8 @@ def over_rows(
 
 
 def one_by_one(
-    function: type[Function], info: Any, in_dims: Sequence[int | None], arguments: Sequence[Any], rest: Sequence[Any]
-) -> Any:
+    function: type[Function], info: BatchInfo, in_dims: InDims, arguments: Sequence[Argument], rest: Sequence[Argument]
+) -> tuple[Argument, Argument]:
     """Apply a function to one element of a batch after the other."""
     tensors = arguments[: len(function.names)]
     results = [

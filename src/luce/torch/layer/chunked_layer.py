@@ -32,7 +32,6 @@ __all__ = [
     "chunks",
     "directional",
     "forward",
-    "of_rows",
     "product",
     "row_slices",
 ]
@@ -75,27 +74,44 @@ class Grads(NamedTuple):
 Wanted = tuple[bool, bool, bool]
 
 
-class _Sums:
-    """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
+class _Gathered:
+    """Derivatives in x, W and b, those that are wanted, gathered from chunks of rows.
+
+    The bias's are summed in the type that is computed in.
+    """
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = empty(layer.weight.shape, layer.weight) if wanted[1] else None
-        classes = layer.weight.shape[0]
-        self.bias = layer.weight.new_zeros(classes, dtype=computing_dtype(layer.weight.dtype)) if wanted[2] else None
-        self._empty = True
+        x, weight, _ = layer
+        self.input = empty(x.shape, x, zero=True) if wanted[0] else None
+        self.weight = empty(weight.shape, weight) if wanted[1] else None
+        self.bias = weight.new_zeros(weight.shape[0], dtype=computing_dtype(weight.dtype)) if wanted[2] else None
+        self._dtype = weight.dtype
+        self._weight_is_empty = True
 
-    def add(self, slope: Tensor, x: Tensor) -> None:
+    def put_input(self, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
+        """Write slope·weight into the rows of a part of the input's, or add it to them."""
+        if self.input is None:
+            return
+        if isinstance(part, slice):
+            rows = self.input[part]
+            multiply(slope, weight, rows, plus=rows if add else None)
+        elif add:
+            self.input.index_add_(0, part, slope @ weight)
+        else:
+            self.input.index_copy_(0, part, slope @ weight)
+
+    def add_weight(self, slope: Tensor, x: Tensor) -> None:
         """Add slopeᵀ x to the weight's."""
         if self.weight is None:
             return
-        multiply(slope.t(), x, self.weight, plus=None if self._empty else self.weight)
-        self._empty = False
+        multiply(slope.t(), x, self.weight, plus=None if self._weight_is_empty else self.weight)
+        self._weight_is_empty = False
 
-    def started(self) -> Tensor | None:
+    def weight_so_far(self) -> Tensor | None:
         """Return the sum of the weight's so far, to be added to."""
-        if self.weight is not None and self._empty:
+        if self.weight is not None and self._weight_is_empty:
             self.weight.zero_()
-            self._empty = False
+            self._weight_is_empty = False
         return self.weight
 
     def add_bias(self, slope: Tensor) -> None:
@@ -103,9 +119,9 @@ class _Sums:
         if self.bias is not None:
             self.bias += slope.sum(0, dtype=self.bias.dtype)
 
-    def finish(self, layer: Layer, of_input: Tensor | None) -> Grads:
+    def finish(self) -> Grads:
         """Return the derivatives in the layer's types."""
-        return Grads(of_input, self.started(), None if self.bias is None else self.bias.to(layer.weight.dtype))
+        return Grads(self.input, self.weight_so_far(), None if self.bias is None else self.bias.to(self._dtype))
 
 
 def forward(
@@ -122,13 +138,10 @@ def forward(
     With a tolerance they leave out the smallest blocks of G whose norms make up that share of it at most, chunk by
     chunk; the last result bounds the norm of all that is left out.
     """
-    x, weight, _ = layer
-    with_gradient = any(wanted)
+    x, with_gradient = layer.input, any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
-    of_input = empty(x.shape, x, zero=True) if wanted[0] else None
-    sums = _Sums(layer, wanted)
-    chooser = BlockFilter(options.tolerance, x)
+    gathered, blocks = _Gathered(layer, wanted), BlockFilter(options.tolerance, x)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -145,35 +158,37 @@ def forward(
             for whole, piece in zip(stats, found[2:], strict=True):
                 assert piece is not None
                 whole[part] = piece
-        if not with_gradient:
-            continue
-        sums.add_bias(z)
-        inputs = chunk.input
-        if with_statistics and wanted[1]:  # every row is here
-            inputs = _counting(inputs, target.rows(part), scale[part], options)
-        if options.tolerance:
-            kept = chooser.choose(z)
-            if kept is not None:
-                add_products(z, kept, inputs, weight, of_input, part, sums.started())
-                continue
-        if of_input is not None:
-            _put(of_input, part, z, weight)
-        sums.add(z, inputs)
+        if with_gradient:
+            inputs = chunk.input
+            if with_statistics and wanted[1]:  # every row is here
+                inputs = _counting(inputs, target.rows(part), scale[part], options)
+            _gather_gradients(gathered, part, z, Layer(inputs, *layer[1:]), blocks)
     rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
-    return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
+    return rows, gathered.finish(), blocks.left_out.sqrt()
+
+
+def _gather_gradients(
+    gathered: _Gathered, part: slice | Tensor, slope: Tensor, layer: Layer, blocks: BlockFilter
+) -> None:
+    """Gather the gradients of some rows, of the blocks that count alone if there is a tolerance."""
+    gathered.add_bias(slope)
+    kept = blocks.choose(slope) if blocks.tolerance else None
+    if kept is not None:
+        add_products(slope, kept, layer.input, layer.weight, gathered.input, part, gathered.weight_so_far())
+        return
+    gathered.put_input(part, slope, layer.weight)
+    gathered.add_weight(slope, layer.input)
 
 
 def product(
     layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction, wanted: Wanted
 ) -> Grads:
     """Return the Hessian of the summed losses times a direction, the parts that are wanted."""
-    x, weight, _ = layer
-    of_input = empty(x.shape, x, zero=True) if wanted[0] else None
-    sums = _Sums(layer, wanted)
+    gathered = _Gathered(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
-        some = of_rows(along, part)
+        some = _of_rows(along, part)
         if some.input is not None:
             some = some._replace(input=_counting(some.input, target.rows(part), scale[part], options))
         moved = _logits_along(chunk, some, buffer[1])
@@ -181,15 +196,14 @@ def product(
         kernels.product(
             z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
         )
-        if of_input is not None:
-            _put(of_input, part, moved, weight)
-            if along.weight is not None:
-                _put(of_input, part, z, along.weight, add=True)
-        sums.add(moved, chunk.input)
+        gathered.put_input(part, moved, layer.weight)
+        if along.weight is not None:
+            gathered.put_input(part, z, along.weight, add=True)
+        gathered.add_weight(moved, chunk.input)
         if some.input is not None:
-            sums.add(z, some.input)
-        sums.add_bias(moved)
-    return sums.finish(layer, of_input)
+            gathered.add_weight(z, some.input)
+        gathered.add_bias(moved)
+    return gathered.finish()
 
 
 def directional(layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction) -> Tensor:
@@ -197,7 +211,7 @@ def directional(layer: Layer, target: Target, scale: Tensor, options: RowOptions
     growth = torch.zeros_like(scale)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
+        moved = _logits_along(chunk, _of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
     return formulas.without_nan(growth, scale)
@@ -265,17 +279,6 @@ def _counting(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> 
     return torch.where(dropped[:, None], 0.0, x)
 
 
-def of_rows(along: Direction, part: slice | Tensor) -> Direction:
+def _of_rows(along: Direction, part: slice | Tensor) -> Direction:
     """Return the direction of some rows."""
     return along._replace(input=None if along.input is None else along.input[part])
-
-
-def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
-    """Write slope·weight into the rows of a part, or add it to them."""
-    if isinstance(part, slice):
-        rows = whole[part]
-        multiply(slope, weight, rows, plus=rows if add else None)
-    elif add:
-        whole.index_add_(0, part, slope @ weight)
-    else:
-        whole.index_copy_(0, part, slope @ weight)

@@ -7,7 +7,7 @@ On AMD's processors the MKL in PyTorch takes a tenth to a third longer for large
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +17,13 @@ from luce.blas import shared_out
 from luce.configuration import vendor
 from luce.matrices import add_product
 from luce.torch import tensors
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
 
 __all__ = ["multiply"]
 
@@ -48,7 +55,7 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
     return out
 
 
-def _product(a: Any, b: Any, out: Any, *, add: bool) -> None:
+def _product(a: Floats, b: Floats, out: Floats, *, add: bool) -> None:
     if add:
         add_product(a, b, out, SCRATCH)
         return
@@ -72,6 +79,6 @@ def _by_numpy(matrix: Tensor) -> bool:
 
 @cache
 def _openblas() -> bool:
-    config: Any = np.show_config(mode="dicts")
+    config = np.show_config(mode="dicts")
     mkl = torch.backends.mkl.is_available()
     return vendor() == "AMD" and mkl and "openblas" in config["Build Dependencies"]["blas"]["name"]

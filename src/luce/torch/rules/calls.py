@@ -28,6 +28,7 @@ __all__ = [
     "push_forward",
 ]
 
+Tensors: TypeAlias = Any  # a tensor, or a tuple of tensors
 Names: TypeAlias = AbstractSet[str]
 Slopes: TypeAlias = Mapping[str, Tensor | None]  # derivatives in, or tangents of, arguments by their names
 
@@ -115,7 +116,7 @@ class LayerCall(NamedTuple):
 _Record = TypeVar("_Record", Target, RowsCall, LayerCall)
 
 
-def pull_back(function: Callable[[_Record], Any], at: _Record, needed: Names, upstream: Any) -> Slopes:
+def pull_back(function: Callable[[_Record], Tensors], at: _Record, needed: Names, upstream: Tensors) -> Slopes:
     """Pull an upstream gradient back through a function of a record, to the parts of it that are needed."""
     names = [name for name in at._fields if name in needed]
     if not names:
@@ -124,19 +125,19 @@ def pull_back(function: Callable[[_Record], Any], at: _Record, needed: Names, up
     return dict(zip(names, pulled, strict=True))
 
 
-def push_forward(function: Callable[[_Record], Any], at: _Record, tangents: Slopes) -> Any:
+def push_forward(function: Callable[[_Record], Tensors], at: _Record, tangents: Slopes) -> Tensors:
     """Push tangents of some parts of a record forward through a function of it."""
     names = [name for name in at._fields if name in tangents]
     primals = [getattr(at, name) for name in names]
     return jvp_by_two_vjps(_of_parts(function, at, names), primals, [tangents[name] for name in names])
 
 
-def _of_parts(function: Callable[[_Record], Any], at: _Record, names: list[str]) -> Callable[..., Any]:
+def _of_parts(function: Callable[[_Record], Tensors], at: _Record, names: list[str]) -> Callable[..., Tensors]:
     """Return a function of a record as a function of some of its parts."""
     return lambda *parts: function(at._replace(**dict(zip(names, parts, strict=True))))
 
 
-def jvp_by_two_vjps(function: Callable[..., Any], primals: list[Tensor], tangents: list[Tensor | None]) -> Any:
+def jvp_by_two_vjps(function: Callable[..., Tensors], primals: list[Tensor], tangents: list[Tensor | None]) -> Tensors:
     """Return the derivative along tangents, by two pull-backs: forward mode does not nest outside `torch.func`.
 
     The function returns a tensor, or a tuple of tensors.
