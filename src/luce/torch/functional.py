@@ -15,7 +15,7 @@ from luce.torch import kernels, operators, tensors
 from luce.torch.arguments import autocast, layer, logits
 from luce.torch.autograd.layer import LayerLosses
 from luce.torch.autograd.logits import Losses, Total
-from luce.torch.calls import prepare
+from luce.torch.calls import checked_call
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "linear_logsumexp", "logsumexp"]
 
@@ -140,7 +140,7 @@ def cross_entropy(
         normalizer=normalizer,
         on_empty=on_empty,
     )
-    call = prepare(shape, input.device, target, given, shift=shift, class_axis=class_axis)
+    call = checked_call(shape, input.device, target, given, shift=shift, class_axis=class_axis)
     rows = classes_last.reshape(call.scale.shape[0], shape[-1])
     keep = rows.requires_grad and torch.is_grad_enabled()
     whole = (rows, *call.target, call.scale)
@@ -258,7 +258,7 @@ def linear_cross_entropy(
         return cross_entropy(held, target, shift=shift, stats=stats, **given._asdict())
     shape = (*input.shape[:-1], linear_weight.shape[0])
     tolerance = 0.0 if tolerance is None else tolerance
-    call = prepare(shape, input.device, target, given, shift=shift, tolerance=tolerance)
+    call = checked_call(shape, input.device, target, given, shift=shift, tolerance=tolerance)
     parts = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
     compiling = torch.compiler.is_compiling()
     keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not tensors.transformed())

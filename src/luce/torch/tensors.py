@@ -39,6 +39,7 @@ __all__ = [
     "keeps_digits",
     "marks_only",
     "numberless",
+    "readable",
     "row_dtype",
     "transformation_level",
     "transformed",
@@ -76,6 +77,11 @@ def transformed() -> bool:
 def batched(*tensors: Tensor | None) -> bool:
     """Whether `is_grads_batched` is at work, whose batches only operators of PyTorch can be taken apart for."""
     return any(tensor is not None and torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors)
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether a tensor holds numbers that can be looked at here and now."""
+    return not func_transformed() and compiled(tensor) and not batched(tensor)
 
 
 def numberless(tensor: Tensor) -> bool:
