@@ -39,7 +39,7 @@ __all__ = ["CheckedCall", "Stats", "checked_call"]
 
 
 class Stats(NamedTuple):
-    """What the rows tell beside their loss, each of the target's shape, without gradient.
+    """Statistics of the rows beside their loss, each of the target's shape, without gradient.
 
     `left_out`, of a layer with a tolerance alone, bounds the norm of what the gradient of the logits leaves out; after
     a backward it speaks of that. `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type,
@@ -72,7 +72,7 @@ class CheckedCall(NamedTuple):
         return self.averaged(kernels.total(losses)).to(dtype)
 
     def averaged(self, total: Tensor) -> Tensor:
-        """Return the total, or what stands for it where nothing is left to average."""
+        """Return the total, or the value of `on_empty` where nothing is left to average."""
         if self.divisor is None or (not isinstance(self.divisor, Tensor) and self.divisor != 0):
             return total
         empty = 0.0 if self.on_empty == "zero" else math.nan
@@ -178,7 +178,7 @@ def _of_usual_size(scale: Tensor) -> Tensor:
 
 
 def _divisor(target: Target, scale: Tensor, options: RowOptions, normalizer: float | Tensor | None) -> Tensor | float:
-    """Return what "mean" divides by."""
+    """Return the divisor of the mean."""
     if isinstance(normalizer, Tensor):
         return _count_of(tensor("normalizer", normalizer), scale)
     if normalizer is not None:
@@ -205,7 +205,7 @@ def _count_of(normalizer: Tensor, scale: Tensor) -> Tensor:
 
 
 def _within(index: Tensor, weight: Tensor) -> Tensor:
-    """Indices that PyTorch can look up: what is out of range is found and told by the kernels."""
+    """Return indices in range, so that PyTorch can look them up: the kernels report those that are not."""
     return index.clamp(0, weight.shape[0] - 1)
 
 

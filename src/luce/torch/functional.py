@@ -368,7 +368,7 @@ def _mean_of_indices(input: Tensor, target: object) -> Tensor | None:
 
 
 def _given(**options: Any) -> Options:
-    """Return a call's options as they were given; tensors, and PyTorch's words for the reduction, among them."""
+    """Return a call's options as they were given, unchecked."""
     return Options(**options)
 
 

@@ -1,4 +1,4 @@
-"""The rows' losses and derivatives of tensors: by the compiled kernels on the CPU, by `formulas` elsewhere.
+"""The rows' losses and derivatives of tensors: by the compiled core on the CPU, by the formulas elsewhere.
 
 Nothing here knows about autograd. Losses are float64 where the device has that; derivatives are of the logits' type,
 computed in float32 for 16-bit logits and rounded once. On other devices rows are taken in chunks of some 4 million
@@ -33,7 +33,7 @@ CHUNK = 2**22  # logits in a chunk on other devices
 
 
 class Rows(NamedTuple):
-    """What a pass over the rows gives: scale·ℓ (N,), scale·∂ℓ/∂z, log-sum-exp, entropy and the largest class (N,)."""
+    """The results of a pass over rows: scale·ℓ (N,), scale·∂ℓ/∂z, log-sum-exp, entropy and the largest class (N,)."""
 
     loss: Tensor
     gradient: Tensor | None

@@ -1,4 +1,4 @@
-"""The functions as modules."""
+"""The losses as modules of PyTorch: `CrossEntropyLoss`, and `LinearCrossEntropyLoss` with its last layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CrossEntropyLoss", "LinearCrossEntropyLoss"]
 
 
 class _Loss(nn.Module):
-    """RowOptions that are the same at every call; `weight` is a buffer."""
+    """A loss with options that are the same at every call; `weight` is a buffer."""
 
     weight: Tensor | None
     function: ClassVar[Callable[..., Any]]

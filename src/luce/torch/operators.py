@@ -1,4 +1,4 @@
-"""The passes over rows as operators of PyTorch: what `torch.compile` sees, and what every dispatcher can batch.
+"""The passes over rows as operators of PyTorch, which `torch.compile` sees and every dispatcher can batch.
 
 Operators take tensors and numbers alone, so a call's parts are spelled out, and an output that is not asked for is
 empty. Each has its derivatives by the rules in `luce.torch.rules`; forward mode is the business of the functions in
@@ -42,7 +42,7 @@ _library = torch.library.Library("luce", "DEF")
 
 
 class _Operator(Generic[_Call]):
-    """An operator: the tensors of a call by the names in its schema, the options, and flags."""
+    """An operator of PyTorch, whose schema names the tensors of a call, the options, and flags."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class _Operator(Generic[_Call]):
         self.overload = getattr(torch.ops.luce, self.name).default
 
     def read(self, given: Sequence[Argument]) -> tuple[_Call, RowOptions, Flags]:
-        """Return what arguments in the order of the schema stand for."""
+        """Return the call, options and flags that arguments in the order of the schema stand for."""
         call = self._kind(**dict(zip(self.names[: self._begin], given, strict=False)))
         return call, RowOptions(*given[self._begin : self._end]), given[self._end :]
 
@@ -100,7 +100,7 @@ class _Operator(Generic[_Call]):
 
 @dataclass(frozen=True)
 class _Backward(Generic[_Call]):
-    """What an operator's derivatives are computed from: its call, which are needed, and what is upstream or kept."""
+    """The arguments of an operator's backward: its call, which derivatives are needed, what is upstream or kept."""
 
     call: _Call
     options: RowOptions

@@ -62,7 +62,7 @@ def rows_of_target(
     shift: bool,
     dropped: Tensor | None,
 ) -> RowsOfTarget:
-    """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
+    """Return a target of any kind as rows; all is checked but what rows that are dropped hold."""
     shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
     ignored = given.ignore_index
     check_tail(given.tail, pair=is_pair(target))

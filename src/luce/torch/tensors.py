@@ -1,4 +1,4 @@
-"""What a tensor is and which memory it has, PyTorch's operations as formulas take them, and its private names.
+"""Questions about tensors, their memory, PyTorch's operations as formulas take them, and its private names.
 
 Every name of PyTorch that begins with an underscore is in this file, and nowhere else.
 """

@@ -24,7 +24,7 @@ _Result = TypeVar("_Result")
 
 
 class Saved(Protocol):
-    """What a function has of its call: the tensors, the options, and what follows them as the flags."""
+    """The arguments of a call as a function saved them: tensors, options, and what follows these as the flags."""
 
     saved_tensors: tuple[Tensor, ...]
     options: RowOptions
@@ -32,7 +32,7 @@ class Saved(Protocol):
 
 
 class Context(Saved, Protocol):
-    """PyTorch's context of a call, with what functions keep in it."""
+    """The context that PyTorch hands to a function, with what functions keep in it."""
 
     needs_input_grad: tuple[bool, ...]
     kept: Argument
@@ -52,7 +52,7 @@ class Context(Saved, Protocol):
 
 
 class BatchInfo(Protocol):
-    """What `torch.vmap` tells of a batch."""
+    """The size of a batch, as `torch.vmap` tells it."""
 
     batch_size: int
 

@@ -19,7 +19,7 @@ from luce.torch.autograd.vmap import one_by_one, over_rows
 from luce.torch.layer import chunked_layer
 from luce.torch.layer.chunked_layer import Direction, Grads, Wanted
 from luce.torch.rules import layer as rules
-from luce.torch.rules.calls import LayerCall, Names
+from luce.torch.rules.calls import LayerCall, Names, scaled
 
 __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct"]
 
@@ -28,7 +28,7 @@ SHARED = frozenset(("linear_weight", "linear_bias", "weight", "along_weight", "a
 
 
 class LayerLosses(Function):
-    """scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
+    """The losses scale·ℓ (N,), of the type of `row_dtype`; with `wanted` gradients are computed in the same pass.
 
     All rows must have the same upstream gradient then. They are handed out by the first backward; a second one computes
     them again.
@@ -83,7 +83,7 @@ class LayerGradient(Function):
 
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
-        """Compute them where they are not known, and say in `left_out` what they leave out."""
+        """Compute the gradients unless they are known, and write the norm of what they leave out to `left_out`."""
         call, (options, wanted, *more) = LayerCall(*arguments[:8]), arguments[8:]
         left_out, known = more or (None, None)
         if known is not None:
@@ -131,7 +131,7 @@ class LayerProduct(Function):
 
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
-        """Compute the parts that are wanted."""
+        """Compute the parts of the product that are wanted."""
         call, (options, wanted) = LayerCall(*arguments[:11]), arguments[11:]
         if tensors.batched(*call):
             return tuple(operators.LAYER_PASSES.product(call, options, wanted))
@@ -139,7 +139,7 @@ class LayerProduct(Function):
 
     @classmethod
     def backward(cls, ctx: Context, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Return the derivatives of the formulas."""
+        """Return the derivatives in all arguments, by the formulas."""
         if all(part is None for part in upstream):
             return cls.in_places(ctx, {})
         call, wanted = LayerCall(*ctx.saved_tensors), ctx.flags[0]
@@ -159,13 +159,13 @@ class LayerProduct(Function):
 
 
 class LayerDirectional(Function):
-    """scale·⟨∂ℓ/∂z, z'⟩ (N,), how fast the losses grow in a direction (x', W', b')."""
+    """The growth scale·⟨∂ℓ/∂z, z'⟩ (N,) of the losses in a direction (x', W', b')."""
 
     names, shared = LayerCall._fields, SHARED
 
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
-        """Compute it."""
+        """Compute the growth."""
         call, options = LayerCall(*arguments[:11]), arguments[11]
         if tensors.batched(*call):
             return operators.LAYER_PASSES.directional(call, options)
@@ -212,16 +212,16 @@ PASSES = rules.LayerPasses(_losses, _gradient, _product, _directional)
 
 
 def _layer_gradients(ctx: Context, call: LayerCall, upstream: Tensor, needed: Names) -> Grads:
-    """Return the gradients in x, W and b, those that were kept where there are any, and what they leave out."""
+    """Return the gradients in x, W and b: the kept ones, or else computed."""
     known = take_kept_gradients(ctx, upstream)
     if known is not None and not torch.is_grad_enabled():
         return known
     wanted = rules.wanted_of(needed)
-    return Grads(*LayerGradient.apply(*call.scaled(upstream)[:8], ctx.options, wanted, ctx.left_out, known))
+    return Grads(*LayerGradient.apply(*scaled(call, upstream)[:8], ctx.options, wanted, ctx.left_out, known))
 
 
 def take_kept_gradients(ctx: Context, upstream: Tensor) -> Grads | None:
-    """Return the kept gradients times the upstream one, once, and where nothing is lost by it."""
+    """Return the kept gradients times the upstream one; None if they were taken before or would lose digits."""
     kept: Grads | None = ctx.kept
     ctx.kept = None
     if kept is None or tensors.batched(upstream):

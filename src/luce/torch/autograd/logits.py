@@ -25,7 +25,7 @@ OF_LOSSES = RowsCall._fields[:6]
 
 
 class Losses(Function):
-    """scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
+    """The losses scale·ℓ (N,), of the type of `row_dtype`; with `keep` the gradient is computed in the same pass.
 
     The gradient is handed out by the first backward, without a copy; a second one computes it again.
     """
@@ -76,7 +76,7 @@ class Losses(Function):
 
 
 class Total(Losses):
-    """Σ scale·ℓ, rounded to a type; in a program that no transformation looks at.
+    """The sum Σ scale·ℓ, rounded to a type; for programs that no transformation of `torch.func` looks at.
 
     There it saves what the sum and the rounding cost as functions of their own, more than the pass over a few rows.
     The total and the gradient may be `known`.
@@ -102,14 +102,14 @@ class Total(Losses):
 
 
 class Gradient(Function):
-    """scale·∂ℓ/∂z (N, V), of the logits' type."""
+    """The gradient scale·∂ℓ/∂z (N, V), of the logits' type."""
 
     names = OF_LOSSES
     shared = frozenset(("weight",))
 
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
-        """Compute it."""
+        """Compute the gradient."""
         call, options = RowsCall(*arguments[:6]), arguments[6]
         if tensors.batched(*call):
             return operators.PASSES.gradient(call, options)
@@ -134,14 +134,14 @@ class Gradient(Function):
 
 
 class Product(Function):
-    """scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
+    """The product scale·(∂²ℓ/∂z²)·vector (N, V), of the logits' type."""
 
     names = RowsCall._fields
     shared = frozenset(("weight",))
 
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
-        """Compute it."""
+        """Compute the product."""
         call, options = RowsCall(*arguments[:7]), arguments[7]
         if tensors.batched(*call):
             return operators.PASSES.product(call, options)
@@ -150,7 +150,7 @@ class Product(Function):
 
     @classmethod
     def backward(cls, ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the product with the upstream gradient (H is symmetric); beyond, the formulas' derivatives."""
+        """Return the derivatives in the vector, a product again, and in the other arguments, by the formulas."""
         call = RowsCall(*ctx.saved_tensors)
         return cls.in_places(ctx, rules.product_backward(call, ctx.options, upstream, cls.needed(ctx), PASSES))
 
@@ -185,7 +185,7 @@ PASSES = rules.Passes(_losses, _gradient, _product)
 
 
 def take_kept_gradient(ctx: Context, upstream: Tensor) -> Tensor | None:
-    """Return the kept gradient times the upstream one, once, and where nothing is lost by it."""
+    """Return the kept gradient times the upstream one; None if it was taken before or would lose digits."""
     kept: Tensor | None = ctx.kept
     ctx.kept = None
     if kept is None or torch.is_grad_enabled() or tensors.batched(upstream):

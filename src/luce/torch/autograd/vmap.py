@@ -1,4 +1,4 @@
-"""How `torch.vmap` sees a function of rows: a batch of rows is more rows, or its elements come one after the other."""
+"""A function of rows under `torch.vmap`: a batch of rows is more rows, or its elements come one after the other."""
 
 from __future__ import annotations
 

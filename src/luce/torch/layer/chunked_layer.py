@@ -42,7 +42,7 @@ CACHED, ENOUGH = 4 << 20, 1024  # bytes that stay in a cache, where they hold ro
 
 
 class Layer(NamedTuple):
-    """x (N, D), W (V, D) and b (V,)."""
+    """A linear layer on rows: x (N, D), W (V, D) and b (V,)."""
 
     input: Tensor
     weight: Tensor
@@ -56,7 +56,7 @@ class Layer(NamedTuple):
 
 
 class Direction(NamedTuple):
-    """x' (N, D), W' (V, D) and b' (V,), None for parts that stay."""
+    """A direction in a layer: x' (N, D), W' (V, D) and b' (V,), None for parts that stay."""
 
     input: Tensor | None
     weight: Tensor | None
@@ -64,7 +64,7 @@ class Direction(NamedTuple):
 
 
 class Grads(NamedTuple):
-    """Derivatives in x, W and b, those that were asked for."""
+    """Derivatives in x, W and b, None for those that were not asked for."""
 
     input: Tensor | None
     weight: Tensor | None
@@ -75,7 +75,7 @@ Wanted = tuple[bool, bool, bool]
 
 
 class _Gathered:
-    """Derivatives in x, W and b, those that are wanted, gathered from chunks of rows.
+    """The derivatives in x, W and b that are wanted, gathered from chunks of rows.
 
     The bias's are summed in the type that is computed in.
     """
@@ -259,7 +259,7 @@ def chunks(rows: int, width: int) -> Iterator[slice]:
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
-    """Rows whose logits, and a few arrays like them, fit the workspace."""
+    """Yield the rows whose logits, and a few arrays like them, fit the workspace."""
     return even_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 

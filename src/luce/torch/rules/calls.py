@@ -26,6 +26,8 @@ __all__ = [
     "jvp_by_two_vjps",
     "pull_back",
     "push_forward",
+    "scaled",
+    "unscaled",
 ]
 
 Tensors: TypeAlias = Any  # a tensor, or a tuple of tensors
@@ -38,7 +40,7 @@ ALONG = ("along_input", "along_weight", "along_bias")
 
 
 class RowsCall(NamedTuple):
-    """A loss of logits: z (N, V), the parts of a `Target`, the scale (N,), and a vector (N, V) to be multiplied."""
+    """The arguments of a loss of logits: z (N, V), the parts of a `Target`, the scale (N,), and a vector (N, V)."""
 
     logits: Tensor
     indices: Tensor | None
@@ -53,17 +55,9 @@ class RowsCall(NamedTuple):
         """The target."""
         return Target(*self[1:5])
 
-    def scaled(self, factor: Tensor) -> Self:
-        """Return the call with the rows' scale times a factor."""
-        return self._replace(scale=self.scale * factor)
-
-    def unscaled(self) -> Self:
-        """Return the call with a scale of 1."""
-        return self._replace(scale=torch.ones_like(self.scale))
-
 
 class LayerCall(NamedTuple):
-    """A loss of a layer: x (N, D), W (V, D), b (V,), the parts of a `Target`, the scale (N,), and a direction."""
+    """The arguments of a loss of a layer: x (N, D), W (V, D), b (V,), a `Target`, the scale (N,), and a direction."""
 
     input: Tensor
     linear_weight: Tensor
@@ -92,14 +86,6 @@ class LayerCall(NamedTuple):
         """The direction."""
         return Direction(*self[8:])
 
-    def scaled(self, factor: Tensor) -> Self:
-        """Return the call with the rows' scale times a factor."""
-        return self._replace(scale=self.scale * factor)
-
-    def unscaled(self) -> Self:
-        """Return the call with a scale of 1."""
-        return self._replace(scale=torch.ones_like(self.scale))
-
     def towards(self, along: tuple[Tensor | None, Tensor | None, Tensor | None]) -> Self:
         """Return the call with a direction."""
         return self._replace(along_input=along[0], along_weight=along[1], along_bias=along[2])
@@ -113,7 +99,18 @@ class LayerCall(NamedTuple):
         )
 
 
+_Call = TypeVar("_Call", RowsCall, LayerCall)
 _Record = TypeVar("_Record", Target, RowsCall, LayerCall)
+
+
+def scaled(call: _Call, factor: Tensor) -> _Call:
+    """Return a call with the rows' scale times a factor."""
+    return call._replace(scale=call.scale * factor)
+
+
+def unscaled(call: _Call) -> _Call:
+    """Return a call with a scale of 1."""
+    return call._replace(scale=torch.ones_like(call.scale))
 
 
 def pull_back(function: Callable[[_Record], Tensors], at: _Record, needed: Names, upstream: Tensors) -> Slopes:

@@ -22,7 +22,19 @@ from torch import Tensor
 from luce.contract.form import RowOptions
 from luce.rows.formulas import Target
 from luce.torch.layer.chunked_layer import Direction, Grads, Layer, Wanted, row_slices
-from luce.torch.rules.calls import ALONG, LAYER, TARGET, LayerCall, Names, RowsCall, Slopes, pull_back, push_forward
+from luce.torch.rules.calls import (
+    ALONG,
+    LAYER,
+    TARGET,
+    LayerCall,
+    Names,
+    RowsCall,
+    Slopes,
+    pull_back,
+    push_forward,
+    scaled,
+    unscaled,
+)
 from luce.torch.rules.logits import losses_along_target, losses_to_target, where_it_counts
 from luce.torch.tensors import formulas
 
@@ -65,20 +77,20 @@ def losses_backward(
     *,
     grads: Grads | None = None,
 ) -> Slopes:
-    """Pull an upstream gradient (N,) back through the losses; the derivatives in the layer may be known."""
+    """Pull an upstream gradient (N,) back through the losses; `grads` are the layer's derivatives if they are known."""
     slopes: dict[str, Tensor | None] = {}
     wanted = wanted_of(needed)
     if any(wanted):
-        grads = passes.gradient(call.scaled(upstream), options, wanted) if grads is None else grads
+        grads = passes.gradient(scaled(call, upstream), options, wanted) if grads is None else grads
         slopes.update(zip(LAYER, grads, strict=True))
     if needed & TARGET:
 
         def losses(some: LayerCall) -> Slopes:
             return losses_to_target(_with_logits(some), options, needed)
 
-        slopes.update(_by_chunks(losses, call.scaled(upstream), needed))
+        slopes.update(_by_chunks(losses, scaled(call, upstream), needed))
     if "scale" in needed:
-        found = passes.losses(call.unscaled(), options)
+        found = passes.losses(unscaled(call), options)
         slopes["scale"] = upstream * where_it_counts(found, call.scale, upstream)
     return slopes
 
@@ -90,7 +102,7 @@ def losses_jvp(call: LayerCall, options: RowOptions, tangents: Slopes, passes: L
     if tangents.keys() & set(LAYER):
         total = total + passes.directional(call.towards(_direction(tangents)), options)
     if of_scale is not None:
-        total = total + of_scale * formulas.without_nan(passes.losses(call.unscaled(), options), call.scale)
+        total = total + of_scale * formulas.without_nan(passes.losses(unscaled(call), options), call.scale)
     if tangents.keys() & TARGET:
         total = total + losses_along_target(_with_logits(call), options, tangents)
     return total
@@ -105,7 +117,7 @@ def gradient_backward(
     if any(wanted):
         slopes.update(zip(LAYER, passes.product(call, options, wanted), strict=True))
     if "scale" in needed:
-        slopes["scale"] = formulas.without_nan(passes.directional(call.unscaled(), options), call.scale)
+        slopes["scale"] = formulas.without_nan(passes.directional(unscaled(call), options), call.scale)
     slopes.update(_growth_to_target(call, options, needed))
     return slopes
 
@@ -154,16 +166,16 @@ def directional_backward(
 ) -> Slopes:
     """Pull an upstream gradient (N,) back through the growth in a direction."""
     slopes: dict[str, Tensor | None] = {}
-    scaled, wanted = call.scaled(upstream), wanted_of(needed)
+    call_upstream, wanted = scaled(call, upstream), wanted_of(needed)
     if any(wanted):
-        slopes.update(zip(LAYER, passes.product(scaled, options, wanted), strict=True))
+        slopes.update(zip(LAYER, passes.product(call_upstream, options, wanted), strict=True))
     of_along = ("along_input" in needed, "along_weight" in needed, "along_bias" in needed)
     if any(of_along):
-        slopes.update(zip(ALONG, passes.gradient(scaled, options, of_along), strict=True))
+        slopes.update(zip(ALONG, passes.gradient(call_upstream, options, of_along), strict=True))
     if "scale" in needed:
-        growth = passes.directional(call.unscaled(), options)
+        growth = passes.directional(unscaled(call), options)
         slopes["scale"] = upstream * where_it_counts(growth, call.scale, upstream)
-    slopes.update(_growth_to_target(scaled, options, needed))
+    slopes.update(_growth_to_target(call_upstream, options, needed))
     return slopes
 
 
@@ -181,12 +193,12 @@ def directional_jvp(call: LayerCall, options: RowOptions, tangents: Slopes) -> T
 
 
 def _direction(tangents: Slopes) -> Direction:
-    """Return the direction that tangents of a layer are."""
+    """Return the tangents of a layer as a direction."""
     return Direction(*(tangents.get(name) for name in LAYER))
 
 
 def _with_logits(call: LayerCall) -> RowsCall:
-    """Return a layer's call as that of its logits, which are held."""
+    """Return the call for the layer's logits, computed for all of its rows at once."""
     return RowsCall(call.layer.logits(), *call.target, call.scale)
 
 
@@ -274,11 +286,11 @@ def _each(layer: LayerCall, wanted: Wanted) -> zip[tuple[Tensor | None, bool]]:
 
 
 def _kept(parts: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
-    """Return the parts that there are."""
+    """Return the parts that are not None."""
     return tuple(part for part in parts if part is not None)
 
 
 def _in_place_of(wanted: Wanted, parts: tuple[Tensor, ...]) -> Grads:
-    """Return the parts that are wanted, which are all there are, in their places."""
+    """Return the given parts in the places of those that are wanted."""
     rest = iter(parts)
     return Grads(*(next(rest) if want else None for want in wanted))

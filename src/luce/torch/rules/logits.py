@@ -20,7 +20,7 @@ from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.rows.formulas import Target
-from luce.torch.rules.calls import TARGET, Names, RowsCall, Slopes, pull_back, push_forward
+from luce.torch.rules.calls import TARGET, Names, RowsCall, Slopes, pull_back, push_forward, scaled, unscaled
 from luce.torch.tensors import computing_dtype, formulas
 
 __all__ = [
@@ -54,14 +54,14 @@ def losses_backward(
     *,
     of_logits: Tensor | None = None,
 ) -> Slopes:
-    """Pull an upstream gradient (N,) back through the losses; the derivative in the logits may be known."""
+    """Pull an upstream gradient (N,) back through the losses; `of_logits` is that in the logits if it is known."""
     slopes: dict[str, Tensor | None] = {}
     if "logits" in needed:
-        slopes["logits"] = passes.gradient(call.scaled(upstream), options) if of_logits is None else of_logits
+        slopes["logits"] = passes.gradient(scaled(call, upstream), options) if of_logits is None else of_logits
     if needed & TARGET:
-        slopes.update(losses_to_target(call.scaled(upstream), options, needed))
+        slopes.update(losses_to_target(scaled(call, upstream), options, needed))
     if "scale" in needed:
-        losses = passes.losses(call.unscaled(), options)
+        losses = passes.losses(unscaled(call), options)
         slopes["scale"] = upstream * where_it_counts(losses, call.scale, upstream)
     return slopes
 
@@ -74,7 +74,7 @@ def losses_jvp(call: RowsCall, options: RowOptions, tangents: Slopes, passes: Pa
         growth = (passes.gradient(call, options) * along).sum(1).to(total.dtype)
         total = total + formulas.without_nan(growth, call.scale)
     if of_scale is not None:
-        total = total + of_scale * formulas.without_nan(passes.losses(call.unscaled(), options), call.scale)
+        total = total + of_scale * formulas.without_nan(passes.losses(unscaled(call), options), call.scale)
     if tangents.keys() & TARGET:
         total = total + losses_along_target(call, options, tangents)
     return total
@@ -86,7 +86,7 @@ def gradient_backward(call: RowsCall, options: RowOptions, upstream: Tensor, nee
     if "logits" in needed:
         slopes["logits"] = passes.product(call._replace(vector=upstream), options)
     if "scale" in needed:
-        growth = (passes.gradient(call.unscaled(), options) * upstream).sum(1)
+        growth = (passes.gradient(unscaled(call), options) * upstream).sum(1)
         slopes["scale"] = formulas.without_nan(growth.to(call.scale.dtype), call.scale)
     slopes.update(pull_back(_gradient_of_target(call, options), call.target, needed & TARGET, upstream))
     return slopes
@@ -128,13 +128,8 @@ def product_jvp(call: RowsCall, options: RowOptions, tangents: Slopes, passes: P
 
 def losses_to_target(call: RowsCall, options: RowOptions, needed: Names) -> Slopes:
     """Pull Σ scale·ℓ back to the probabilities, the distributions and the class weights, those that are needed."""
-
-    def losses(target: Target) -> Tensor:
-        found: Tensor = formulas.losses(call.logits, target, call.scale, options)
-        return found
-
     upstream = call.scale.to(computing_dtype(call.logits.dtype))
-    slopes = dict(pull_back(losses, call.target, needed & TARGET, upstream))
+    slopes = dict(pull_back(_losses_of_target(call, options), call.target, needed & TARGET, upstream))
     for name in ("value", "dense"):
         slope = slopes.get(name)
         if slope is not None:
@@ -144,12 +139,7 @@ def losses_to_target(call: RowsCall, options: RowOptions, needed: Names) -> Slop
 
 def losses_along_target(call: RowsCall, options: RowOptions, tangents: Slopes) -> Tensor:
     """Push tangents of the probabilities, the distributions and the class weights forward through scale·ℓ."""
-
-    def losses(target: Target) -> Tensor:
-        found: Tensor = formulas.losses(call.logits, target, call.scale, options)
-        return found
-
-    pushed = push_forward(losses, call.target, _of_target(tangents))
+    pushed = push_forward(_losses_of_target(call, options), call.target, _of_target(tangents))
     growth: Tensor = call.scale * pushed.to(call.scale.dtype)
     for name in ("value", "dense"):
         tangent = tangents.get(name)
@@ -160,7 +150,7 @@ def losses_along_target(call: RowsCall, options: RowOptions, tangents: Slopes) -
 
 
 def where_it_counts(losses: Tensor, scale: Tensor, upstream: Tensor) -> Tensor:
-    """Return losses as the derivative in the rows' scale, 0 where a row counts for nothing and has none."""
+    """Return losses (N,) as derivatives in the scale: 0 for what is no number in rows that count for nothing."""
     return torch.where((upstream == 0) & ~torch.isfinite(losses), 0.0, formulas.without_nan(losses, scale))
 
 
@@ -168,6 +158,11 @@ def _hidden(call: RowsCall, options: RowOptions, factor: Tensor) -> Tensor:
     """Return the hidden part of ∂ℓ/∂t times a factor."""
     slope = formulas.hidden_slope(call.logits, call.target, options)
     return torch.where((slope != 0) & (factor != 0), slope * factor, 0.0)
+
+
+def _losses_of_target(call: RowsCall, options: RowOptions) -> Callable[[Target], Tensor]:
+    """Return ℓ (N,) as a function of the target."""
+    return lambda target: formulas.losses(call.logits, target, call.scale, options)
 
 
 def _gradient_of_target(call: RowsCall, options: RowOptions) -> Callable[[Target], Tensor]:
