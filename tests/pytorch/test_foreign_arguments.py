@@ -327,10 +327,11 @@ def test_shifted_labels_count_what_is_used(dtype):
     ("normalizer", "error", "words"),
     [
         (torch.tensor(-2.0), ValueError, "-2.0"),
+        (torch.tensor(0), ValueError, "> 0, got 0"),
         (torch.tensor(float("nan")), ValueError, "nan"),
         (torch.tensor(float("inf")), ValueError, "inf"),
         (torch.tensor(2 + 1j), TypeError, "complex64"),
-        (torch.tensor(2.0, device="meta"), ValueError, "meta"),
+        (torch.tensor(2.0, device="meta"), ValueError, "on cpu, where the input is, got one on meta"),
         (torch.ones(1), ValueError, "(1,)"),
         (np.ones(2), TypeError, "array"),
         ("4", TypeError, "'4'"),

@@ -198,9 +198,10 @@ def _count_of(normalizer: Tensor, scale: Tensor) -> Tensor:
     if normalizer.dim():
         raise ValueError(f"normalizer: expected a number or a tensor of shape (), got {tuple(normalizer.shape)}")
     if normalizer.is_meta and not scale.is_meta:
-        raise ValueError(f"normalizer: expected a number or a tensor with a value, got one on {normalizer.device}")
-    if tensors.readable(normalizer) and not 0 <= (value := normalizer.item()) < math.inf:
-        raise ValueError(f"normalizer: expected a finite number >= 0, got {value}")
+        where = f"a number or a tensor on {scale.device}, where the input is"
+        raise ValueError(f"normalizer: expected {where}, got one on {normalizer.device}")
+    if tensors.readable(normalizer) and not 0 < (value := normalizer.item()) < math.inf:
+        raise ValueError(f"normalizer: expected a finite number > 0, got {value}")
     return normalizer.to(scale)
 
 

@@ -76,7 +76,7 @@ def cross_entropy(
     tail : {"uniform"}, optional
         For a pair: spread the mass that is missing to 1 over the classes that are not listed.
     normalizer : float or Tensor of shape (), optional
-        What "mean" divides by instead: the count of the whole batch where gradients are accumulated.
+        What "mean" divides by instead, above 0: the count of the whole batch where gradients are accumulated.
     on_empty : {"nan", "zero", "raise"}
         What "mean" gives when nothing is left to average; the gradient is 0. "raise" waits for the device.
     shift : bool
