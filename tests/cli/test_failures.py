@@ -46,6 +46,9 @@ FILES = {
 def folder(luce):
     for name, content in FILES.items():
         Path(name).write_text(content)
+    Path("iris.data.csv").write_text("5.1,3.5,1.4,0.2,setosa\n4.9,3.0,1.4,0.2,versicolor\n" * 5)
+    Path("caret.csv").write_text("a^b^y\n1^2^u\n2^3^v\n")
+    Path("singly.csv").write_text("a,b,y\n1,2,'u, v'\n2,3,'w, x'\n")
     Path("latin.csv").write_bytes("a,y\n1,é\n2,b\n".encode("latin-1"))
     with zipfile.ZipFile("zip.luce", "w") as archive:
         archive.writestr("hello", "world")
@@ -62,6 +65,21 @@ def folder(luce):
         ("fit good.csv", "--target COLUMN; there are 'a', 'b', 'y'"),
         ("fit good.csv -t z", "good.csv: no column 'z'; there are 'a', 'b', 'y'"),
         ("fit headless.csv -t y", "its first row looks like data"),
+        (
+            "fit iris.data.csv -t species",
+            "no column 'species'; there are '5.1', '3.5', '1.4', '0.2', 'setosa'; its first",
+        ),
+        (
+            "fit caret.csv -t y",
+            "no column 'y'; there are 'a^b^y', no other: if another sign stands between fields, --sep",
+        ),
+        (
+            "fit singly.csv -t y",
+            "row 1 has 4 fields, the header has 3 (line 2: \"1,2,'u, v'\"; the header is line 1); if fi",
+        ),
+        ("fit good.csv -t Y --drop a", "no column 'Y', near 'y'; there are 'a', 'b', 'y'"),
+        ("fit good.csv -t y --weights B", "no column 'B' for --weights, near 'b'"),
+        ("fit good.csv -t y --text A", "no column 'A' for --text, near 'a'"),
         ("fit good.csv -t y --drop z", "no column 'z' to drop"),
         ("fit good.csv -t y --drop a --drop b", "no column left to learn from"),
         ("fit one.csv -t y", "one class only ('u')"),
@@ -74,9 +92,9 @@ def folder(luce):
         ("fit real.csv -t y", "holds real numbers (0.5, …), not classes"),
         ("fit idle.csv -t y", "no column left to learn from"),
         ("fit zero.csv -t y", "not a text file"),
-        ("fit latin.csv -t y", "not UTF-8 text (byte 0xE9 at position 6)"),
+        ("fit latin.csv -t y", "not UTF-8 text (line 2, byte 0xE9 at position 6)"),
         ("fit fake.parquet -t y", "fake.parquet: not a table that can be read"),
-        ("fit table.xlsx -t y", "a workbook: save the sheet as CSV"),
+        ("fit table.xlsx -t y", "a workbook of Excel or the like: save the sheet as CSV"),
         ("fit table.json -t y", "unknown extension '.json'; a table is .csv, .parquet"),
         ("fit good.csv -t y -o no/where.luce", "cannot be written, there is no folder"),
         ("fit good.csv -t y -o .", "cannot be written, it is a folder"),

@@ -216,3 +216,13 @@ def test_memory_does_not_grow_with_the_table(tmp_path):
     size = (tmp_path / "large.csv").stat().st_size / 2**20
     assert size > 15
     assert peaks[1] - peaks[0] < size
+
+
+def test_rows_sorted_by_class_are_told(luce, tmp_path, small_batches):
+    table = drawn().sort("y").with_columns(y=pl.col("y").cast(str) + "s")
+    table.write_csv(tmp_path / "t.csv")
+    notes = json.loads(luce("fit", "t.csv", "-t", "y", "--stream", "--json").out)["model"]["notes"]
+    assert sum("sorted by class: '10s', frequent before, came no more in rows" in note for note in notes) == 1
+    table.sample(fraction=1.0, shuffle=True, seed=0).write_csv(tmp_path / "t.csv")
+    notes = json.loads(luce("fit", "t.csv", "-t", "y", "--stream", "--json").out)["model"]["notes"]
+    assert not any("sorted" in note for note in notes)

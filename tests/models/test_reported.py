@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import KFold, StratifiedKFold
 
 import luce
@@ -137,3 +138,14 @@ def test_a_probability_score_knows_classes_that_a_fold_holds_none_of():
 def test_a_score_that_fails_says_which_and_where():
     with pytest.raises(ValueError, match=r"scoring='roc_auc' fails on held-out rows with the classes \[0, 1, 2\] of"):
         SoftmaxClassifierCV(Cs=2, cv=3, scoring="roc_auc").fit(X, Y)
+
+
+def test_a_score_takes_weights_as_training_does():
+    model = SoftmaxClassifier().fit(X, Y)
+    first = np.where(np.arange(len(Y)) == 0, 1.0, 0.0)
+    for y in (Y, np.eye(3)[Y]):
+        assert model.score(X, y, sample_weight=first) == float(model.predict(X[:1])[0] == Y[0])
+        with pytest.raises(ValueError, match=r"sample_weight: 1 of \d+ values are masked"):
+            model.score(X, y, sample_weight=np.ma.array(np.ones(len(Y)), mask=first == 1))
+        with pytest.raises(NotFittedError):
+            SoftmaxClassifier().score(X, y)

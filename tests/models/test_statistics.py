@@ -10,6 +10,7 @@ import statsmodels.api as sm
 from scipy import sparse
 from scipy.special import softmax
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
 
 from luce.models.classifier import SoftmaxClassifier
 
@@ -248,6 +249,16 @@ def test_separable_classes_are_an_error(classes, kind, tol):
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=f"standard_errors: the classes are .*{kind}.* set a finite C"):
         fitted(X[y < classes], y[y < classes], tol=tol)
+
+
+def test_the_column_along_which_classes_are_separable_is_named():
+    rng = np.random.default_rng(0)
+    k = rng.integers(0, 2, 300)
+    X = pd.DataFrame({"age": k + rng.normal(size=300), "voter": ((rng.random(300) < 0.2) & (k == 1)).astype(float)})
+    with pytest.raises(ValueError, match=r"quasi-separable\) along 'voter', their coefficients unbounded"):
+        SoftmaxClassifier(C=np.inf, standard_errors=True).fit(X, k)
+    with pytest.warns(ConvergenceWarning, match=r"along 'voter' and there is no penalty"):
+        SoftmaxClassifier(C=np.inf).fit(X, k)
 
 
 def test_what_has_no_errors_says_so(monkeypatch):

@@ -444,3 +444,20 @@ def test_modes_of_the_whole_process():
     with torch.inference_mode():
         assert torch.equal(cross_entropy(weight=CLASS_WEIGHT, label_smoothing=0.1), wanted[0])
         assert torch.equal(layer(), layer())
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("layer", [False, True])
+def test_signed_labels_of_any_width(dtype, layer):
+    z, x = torch.randn(3, 4), torch.randn(3, 2)
+    w = torch.randn(4, 2)
+
+    def loss(target):
+        target = torch.tensor(target, dtype=dtype)
+        return luce.torch.linear_cross_entropy(x, w, target) if layer else luce.torch.cross_entropy(z, target)
+
+    torch.testing.assert_close(
+        loss([1, -100, 3]), torch.nn.functional.cross_entropy(x @ w.T if layer else z, torch.tensor([1, -100, 3]))
+    )
+    with pytest.raises(IndexError, match=r"target\[1\] is -101, expected 0 <= class < 4 or ignore_index=-100"):
+        loss([1, -101, 3])

@@ -52,6 +52,7 @@ def test_the_model_keeps_how_columns_are_read(trained):
         "units": ["€"],
         "order": "day-first",
         "whole": False,
+        "minutes": False,
         "odd": ["auf Anfrage", "< 9,99"],
     }
     assert (readings["tag"]["kind"], readings["tag"]["order"]) == ("date", "month-first")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luce.tables.text.dates import ORDERS, dates, layout
+from luce.tables.text.dates import MONTHS, NUMBER_OF, ORDERS, _bare, dates, layout
 from luce.tables.text.shapes import normal, shapes
 from text_tables import column, read
 
@@ -55,6 +55,8 @@ EARLY = [day for day in DAYS if day.day < 13]
         ("%a %b %d %H:%M:00 %Y", True),
         ("%a, %d %b %Y %H:%M:00 GMT", True),
         ("%Y%m%dT%H%M00Z", True),
+        ("%Y%m%dT%H%M00.000Z", True),
+        ("%a %b %d %Y %H:%M:00 GMT+0000 (Coordinated Universal Time)", True),
     ],
 )
 def test_dates_in_every_form(tmp_path, form, timed):
@@ -79,6 +81,12 @@ def test_zones_become_utc(tmp_path, zone, hours):
         (["3 février 2024", "1er mai 2024", "14 août 2023"], [(2024, 2, 3), (2024, 5, 1), (2023, 8, 14)]),
         (["5 de enero de 2024", "6 de abril de 2024", "7 dic 2023"], [(2024, 1, 5), (2024, 4, 6), (2023, 12, 7)]),
         (["January 1st, 2024", "May 2nd, 2024", "June 23rd, 2024"], [(2024, 1, 1), (2024, 5, 2), (2024, 6, 23)]),
+        (["5 stycznia 2024", "6 października 2024", "7 gru 2023"], [(2024, 1, 5), (2024, 10, 6), (2023, 12, 7)]),
+        (["5 января 2024", "6 май 2024", "7 сент. 2023"], [(2024, 1, 5), (2024, 5, 6), (2023, 9, 7)]),
+        (["5 Ocak 2024", "6 Ağustos 2024", "7 Kasım 2023"], [(2024, 1, 5), (2024, 8, 6), (2023, 11, 7)]),
+        (["5. maj 2024", "6. oktober 2024", "7. desember 2023"], [(2024, 5, 5), (2024, 10, 6), (2023, 12, 7)]),
+        (["2024-Q1", "2024Q3", "Q4 2023"], [(2024, 1, 1), (2024, 7, 1), (2023, 10, 1)]),
+        (["2021-W01", "2020-W53-7", "2020W01-1"], [(2021, 1, 4), (2021, 1, 3), (2019, 12, 30)]),
         (["2024-01", "2024-02", "2023-12"], [(2024, 1, 1), (2024, 2, 1), (2023, 12, 1)]),
         (["01/2024", "02/2024", "12/2023"], [(2024, 1, 1), (2024, 2, 1), (2023, 12, 1)]),
         (["Jan 2024", "Feb 2024", "December 2023"], [(2024, 1, 1), (2024, 2, 1), (2023, 12, 1)]),
@@ -132,6 +140,33 @@ def test_a_few_odd_values_are_missing_and_counted(tmp_path):
     values, remarks, _ = column(tmp_path, cells)
     assert values == [None if k in (7, 8, 9) else day.date() for k, day in enumerate(DAYS)]
     assert "no date: missing" in remarks
+
+
+def test_no_name_means_two_months():
+    names = [_bare(name) for month in MONTHS for name in month.split()]
+    assert len(names) == len({*names}) == len(NUMBER_OF)
+
+
+@given(st.dates(dt.date(1900, 1, 1), dt.date(2100, 12, 31)))
+def test_any_week(day):
+    year, week, weekday = day.isocalendar()
+    cells = [f"{year}-W{week:02d}-{weekday}", f"{year}-W{week:02d}", f"{year}-W00-1", f"{year}-W54-1", f"{year}-W10-8"]
+    monday = day - dt.timedelta(weekday - 1)
+    found = dates(pl.Series(cells), ORDERS[0]).dt.date().to_list()
+    assert found == [day, monday, None, None, None]
+
+
+def test_numbers_among_dates_are_told(tmp_path):
+    """Excel writes dates that it did not understand as text, others as the days since 1900."""
+    cells = [day.strftime("%Y-%m-%d") for day in DAYS]
+    cells[4], cells[5] = "45000", "45001"
+    values, remarks, _ = column(tmp_path, cells)
+    assert [k for k, value in enumerate(values) if value is None] == [4, 5]
+    assert remarks == "'45000' (2) are no date: missing (--text)"
+    cells[6] = "soon"
+    assert column(tmp_path, cells)[1] == "'soon' (1), '45000' (2) are no date: 3 missing (--text)"
+    cells[::3] = [str(45_000 + k) for k in range(len(cells[::3]))]
+    assert column(tmp_path, cells)[1] == "looks like dates, but '45000' (22) are none: read as text"
 
 
 @pytest.mark.parametrize("odd", ["0000-00-00", "2020-02-30", "9999-99-99"])

@@ -64,8 +64,9 @@ WORKBOOK = zipped({"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>"})
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.csv", WORKBOOK, "a workbook: save the sheet as CSV"),
-        ("t.xlsx", WORKBOOK, "a workbook: save the sheet as CSV"),
+        ("t.csv", WORKBOOK, "a workbook of Excel or the like: save the sheet as CSV"),
+        ("t.xlsx", WORKBOOK, "a workbook of Excel or the like: save the sheet as CSV"),
+        ("t.csv", WORKBOOK[:200], "a workbook"),
         ("t.xls", b"\xd0\xcf\x11\xe0", "a workbook"),
         ("t.csv", b"\xd0\xcf\x11\xe0\xa1", "a workbook"),
         ("t.ods", b"?", "a workbook"),

@@ -57,10 +57,12 @@ def test_encodings_by_name(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,y\n1,é\n".encode("latin-1"), r"not UTF-8 text \(byte 0xE9 at position 6\).*--encoding cp1252"),
-        (b"a,y\n" + b"1,u\n" * 40 + b"\xff,v\n", r"byte 0xFF at position 164"),
+        ("a,y\n1,é\n".encode("latin-1"), r"not UTF-8 text \(line 2, byte 0xE9 at position 6\).*--encoding cp1252"),
+        (b"a,y\n" + b"1,u\n" * 40 + b"\xff,v\n", r"line 42, byte 0xFF at position 164"),
         ("a,b\n1,2\n3,4\n5,6\n".encode("utf-16-le"), r"zero bytes.*--encoding utf-16-le"),
-        (b"a,b\n1,\x002\n", r"not a text file, it holds zero bytes"),
+        (b"a,b\n1,\x002\n", r"not a text file, it holds zero bytes, the first in line 2"),
+        (b"a,b\r" + b"1,2\r" * 5000 + b"\0" * 700 + b"\r3,4\r", r"zero bytes, the first in line 5,002"),
+        (b"a,y\r\n" + b"1,u\r\n" * 99_998 + b"2,\xfc\r\n", r"\(line 100,000, byte 0xFC at position 499997\)"),
         (b"a,b\n1,x\x1fy\n", r"line 2: the control character 0x1F"),
     ],
 )
@@ -114,10 +116,28 @@ def test_a_header_among_the_rows_is_named(tmp_path):
     assert found.values == {name: values * 3 for name, values in VALUES.items()}
     assert found.notes == ["2 rows repeat the header: left out (--all-rows)"]
     assert len(read(tmp_path, joined(["1,2", "3,4", "1,2"])).values["1"]) == 2  # data without a header
+    marked = joined(lines()) + "\ufeff" + joined(lines(), "\r\n") + "\ufeff" + joined(lines()[1:])
+    assert read(tmp_path, marked).values == found.values
     quoted = joined(['"a","b","the, y"', *lines()[1:], '"a","b","the, y"', *lines()[1:]])
     assert read(tmp_path, quoted).values["b"] == VALUES["b"] * 2
+    spelled = joined([*lines(), '"a","B"," y"', *lines()[1:], " A ,b,Y", *lines()[1:]])
+    assert read(tmp_path, spelled).values == found.values
+    indexed = joined([",y", *(f"{k},{'yn'[k % 2]}" for k in range(6)), ",y", "6,y"])
+    assert read(tmp_path, indexed).values == {"": [*range(7)], "y": ["y", "n"] * 3 + ["y"]}
+    assert len(read(tmp_path, joined(["y,N", "Y,n", "y,n"])).values["y"]) == 2  # of two columns, a row may be so
     kept = read(tmp_path, joined(["u,v", "u,v", "v,u"]), all_rows=True)
     assert kept.values == {"u": ["u", "v"], "v": ["v", "u"]} and kept.notes == []
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_decimal_commas_between_commas_are_no_names_of_rows(tmp_path, cut):
+    """All rows have a field more than the header, as where R wrote the rows' names."""
+    text = "a,y\n" + "".join(f"{(7 * k) % (30 + 9 * cut)},{k % 90 + 10},{'uv'[k % 2]}\n" for k in range(39))
+    with pytest.raises(Failure, match=r"row 1 has 3 fields, the header has 2 \(line 2.*if commas are decimal signs"):
+        read(tmp_path, text)
+    named = "a,y\n" + "".join(f"{k + 5},{k % 90 + 10},{'uv'[k % 2]}\n" for k in range(39))
+    assert list(read(tmp_path, named).values) == ["", "a", "y"]
+    assert read(tmp_path, named.replace("\n", "\nrow ").removesuffix("row ")).values["a"][:2] == [10, 11]
 
 
 def test_lines_below_the_table_are_named_with_the_option(tmp_path):

@@ -86,7 +86,6 @@ def measurements():
         "population": rng.permutation(np.unique((10 ** rng.uniform(3, 7, 2000)).astype(int)))[:ROWS],
         "price in cents": rng.permutation(np.unique(rng.lognormal(12, 0.5, 2000).astype(int)))[:ROWS],
         "seconds since 1970": 1_700_000_000 + rng.permutation(10**7)[:ROWS],
-        "a hash": rng.integers(0, 2**62, ROWS),
         "age": rng.integers(18, 80, ROWS),
         "score": rng.integers(0, 1000, ROWS),
         "a row of measurements, some equal": rng.poisson(300, ROWS),
@@ -99,6 +98,27 @@ def test_measurements_stay(luce, name):
     assert index_reason(name, pl.Series(values)) is None
     _, columns = fit(luce, sorted_by_class(pl.Series(name, values)))
     assert columns[name]["used"] and not columns[name]["remarks"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_codes_of_many_digits_are_told(luce, kind):
+    """Numbers in floating point tell 16 digits apart: the ids of tweets are no measurements."""
+    shuffled = np.random.default_rng(0).permutation(ROWS)
+    columns = {
+        "close": 479_386_071_891_505_153 + shuffled,
+        "far": 479_386_071_891_505_153 + shuffled * 10**9,
+        "equal": 479_386_071_891_505_153 + shuffled // 2,
+        "few": 2**60 + shuffled % 4 * 2**20,
+        "short": 2**52 + shuffled * 10**9,
+    }
+    _, found = fit(luce, sorted_by_class(pl.Series("noise", shuffled)).with_columns(**columns), kind=kind)
+    assert "numbers the rows: 240 whole numbers" in found["close"]["done"]
+    told = "whole numbers of 18 digits, {}: if they are codes, --text or --drop"
+    assert found["far"]["remarks"] == [told.format("no value twice")]
+    few = len({float(value) for value in columns["equal"]})
+    assert found["equal"]["remarks"] == [told.format(f"only {few} of 120 are told apart")]
+    assert found["few"]["used"] and found["short"]["used"]
+    assert not found["few"]["remarks"] and not found["short"]["remarks"]
 
 
 def test_chance_alone_seldom_looks_like_an_index():

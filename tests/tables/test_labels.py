@@ -108,6 +108,42 @@ def test_real_numbers_are_no_classes(luce, labels, options):
     assert result.code == 2 and "'y' holds real numbers" in result.err and result.err.count("\n") == 1
 
 
+def test_spellings_that_look_alike_are_one_class_and_one_level(luce):
+    """Composed and decomposed letters, marks that nobody sees; the class is called as most rows call it."""
+    spelled = ["gr\u00fcn", "rot", "gru\u0308n", "gru\u0308n", "rot\u200b", "rot"]
+    table = pl.DataFrame({"x": spelled * 15, "y": spelled * 15})
+    table.write_csv("t.csv")
+    table.write_parquet("t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        found = json.loads(luce("fit", name, "-t", "y", "--json").out)["data"]
+        assert (found["classes"], found["class_counts"]) == (["gru\u0308n", "rot"], [45, 45])
+        assert found["columns"][0]["done"].startswith("one-hot, 2 levels")
+        result = luce("predict", "t.luce", name)
+        assert "accuracy on the 90 rows with a known 'y': 100.0%" in result.err and "never saw" not in result.err
+        assert set(pl.read_csv(io.StringIO(result.out))["prediction"]) == {"gru\u0308n", "rot"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["Blue", "blue", "red"], "'Blue' and 'blue'"),
+        (["<=50K", "<=50K.", ">50K", ">50K."], "'<=50K' and '<=50K.'; '>50K' and '>50K.'"),
+        (["dark red", "dark_red", "dark-red"], "'dark red' and 'dark-red' and 'dark_red'"),
+        (["-1", "1", "+2"], None),
+        (["A", "A-", "A+", "B"], None),
+        (["<5", ">5", "5"], None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_classes_that_are_spelled_almost_alike_are_told(luce, labels, said, kind):
+    table = pl.DataFrame({"x": range(60), "z": [k % 7 for k in range(60)], "y": (labels * 30)[:60]})
+    table.write_csv("t.csv") if kind == "csv" else table.write_parquet("t.parquet")
+    found = json.loads(luce("fit", f"t.{kind}", "-t", "y", "--json").out)["data"]
+    assert len(found["classes"]) == len(labels)
+    notes = [note for note in found["remarks"] if "almost alike" in note]
+    assert notes == ([] if said is None else [f"classes that are spelled almost alike: {said}"])
+
+
 def test_numbers_in_order_text_by_its_letters():
     assert Labels.of(dict.fromkeys(["10", "9", "-3"], 1)).names == ["-3", "9", "10"]
     assert Labels.of(dict.fromkeys(["10", "9", "x"], 1)).names == ["10", "9", "x"]

@@ -38,21 +38,22 @@ def test_what_is_available(tmp_path):
 def test_too_little_memory_names_the_stream(luce, monkeypatch):
     rng = np.random.default_rng(0)
     pl.DataFrame({"x": rng.normal(size=2000), "y": rng.integers(0, 2, 2000)}).write_csv("t.csv")
-    monkeypatch.setattr(memory, "available_memory", lambda: 31_999)
+    monkeypatch.setattr(memory, "available_memory", lambda: 47_999)
     result = luce("fit", "t.csv", "-t", "y")
     assert result.code == 2 and not Path("t.luce").exists()
     assert result.err == (
         "luce: t.csv: 2,000 rows of 1 features take about 0 MB of memory, 0 MB are there: "
         "--stream learns batch by batch\n"
     )
-    monkeypatch.setattr(memory, "available_memory", lambda: 32_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 48_000)
     assert luce("fit", "t.csv", "-t", "y").code == 0
     monkeypatch.setattr(memory, "available_memory", lambda: 0)
     assert luce("fit", "t.csv", "-t", "y", "--stream").code == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss differ between systems")
-def test_many_levels_take_little_memory(tmp_path):
+@pytest.mark.parametrize("options", [["--folds", "2"], ["--stream"]])
+def test_many_levels_take_little_memory(tmp_path, options):
     """20,000 rows of 6 columns with 200 levels: 192 MB as a dense table of features, 2 MB without its zeros."""
     rng = np.random.default_rng(0)
     rows = 20_000
@@ -64,7 +65,7 @@ def test_many_levels_take_little_memory(tmp_path):
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; code = main(sys.argv[1:]);"
         "print(code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
     )
-    words = ["fit", "t.csv", "-t", "y", "-q", "--folds", "2", "--max-iter", "10", "--json"]
+    words = ["fit", "t.csv", "-t", "y", "-q", *options, "--max-iter", "10", "--json"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=tmp_path)
     code, peak = map(int, done.stdout.split()[-2:])
     assert code == 0, done.stderr

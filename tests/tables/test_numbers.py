@@ -1,11 +1,14 @@
 """Numbers as people write them: the right value, or text and a remark."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from luce.tables.text.missing import Source
 from luce.tables.text.numbers import STYLES, number_shape, numbers
+from luce.tables.text.reading import typed
 from luce.tables.text.shapes import normal, shapes
 from text_tables import column, read
 
@@ -27,6 +30,7 @@ def german(value):
     [
         (str, ""),
         ("{:.3e}".format, ""),
+        (lambda v: f"{v:.3e}".replace("e", "D"), ""),
         ("{:+.2f}".format, ""),
         (english, "commas read as thousands separators"),
         (german, "dots read as thousands separators"),
@@ -56,11 +60,25 @@ def german(value):
 )
 def test_numbers_in_every_spelling(tmp_path, write, said, separator):
     values, remarks, found = column(tmp_path, [write(v) for v in VALUES], separator=separator)
-    expected = [float(f"{v:.3e}") for v in VALUES] if "e" in write(1e5) else VALUES
+    expected = [float(f"{v:.3e}") for v in VALUES] if {"e+", "D+"} & {write(1e5)[5:7]} else VALUES
     assert values == pytest.approx(expected, rel=1e-12)
     assert found.types["x"] == "Float64"
     assert said in remarks
     assert said or not remarks
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v: f"{v:.2f}".translate({ord("0") + k: ord("０") + k for k in range(10)} | {ord("."): "．"}),
+        lambda v: f"{v:.2f}".translate({ord("0") + k: ord("٠") + k for k in range(10)} | {ord("."): "٫"}),
+        lambda v: f"{v:.2f}\u200b",
+        lambda v: f"\u200e{v:.2f}\u200f",
+        lambda v: f"\ufeff{v:,.2f}\u00a0kg",
+    ],
+)
+def test_digits_of_other_scripts_and_marks_that_nobody_sees(tmp_path, write):
+    assert column(tmp_path, [write(v) for v in VALUES])[0] == VALUES
 
 
 def test_indian_grouping(tmp_path):
@@ -75,10 +93,65 @@ def test_plural_units_and_values_without(tmp_path):
     assert "unit 'year' left out, 4 of the values are without it" in remarks
 
 
-def test_units_that_differ_are_text_and_told(tmp_path):
-    values, remarks, _ = column(tmp_path, [f"{v} kg" if k % 2 else f"{v} g" for k, v in enumerate(VALUES)])
-    assert values[1] == f"{VALUES[1]} kg"
-    assert remarks == "numbers of several units ('g', 'kg'): read as text"
+@pytest.mark.parametrize(
+    "units", [("kg", "m"), ("mg/dL", "mmol/L"), ("$", "€"), ("°C", "°F"), ("mg/L", "mg/kg"), ("m", "m²")]
+)
+def test_units_that_differ_are_text_and_told(tmp_path, units):
+    cells = [f"{v} {units[k % 2]}" for k, v in enumerate(VALUES)]
+    values, remarks, _ = column(tmp_path, cells)
+    assert values == cells
+    assert remarks == f"numbers of several units ({', '.join(map(repr, sorted(units)))}): read as text"
+
+
+@pytest.mark.parametrize(
+    ("units", "sizes", "said"),
+    [
+        ("km m", [1000, 1], "units 'km', 'm' converted to 'km'"),
+        ("kg g mg", [1e6, 1e3, 1], "units 'kg', 'g', 'mg' converted to 'kg'"),
+        ("mg/L µg/L", [1000, 1], "units 'mg/L', 'µg/L' converted to 'mg/L'"),
+        (
+            "year month week day",
+            [365.25, 365.25 / 12, 7, 1],
+            "units 'year', 'month', 'week', 'day' converted to 'year'",
+        ),
+        ("years day", [365.25, 1], "units 'year', 'day' converted to 'year'"),
+        ("GB MB KB B", [1e9, 1e6, 1e3, 1], "units 'GB', 'MB', 'KB', 'B' converted to 'GB'"),
+        ("MiB GB", [2**20, 1e9], "units 'MiB', 'GB' converted to 'MiB'"),
+        ("kW W", [1000, 1], "units 'kW', 'W' converted to 'kW'"),
+        ("lbs kg oz", [453.59237, 1000, 28.349523125], "units 'lb', 'kg', 'oz' converted to 'lb'"),
+        ("ft in m", [0.3048, 0.0254, 1], "units 'ft', 'in', 'm' converted to 'ft'"),
+        ("EUR €", [1, 1], "units 'EUR', '€' left out"),
+        ("% percent", [1, 1], "units '%', 'percent' left out"),
+        ("kg KG Kg", [1, 1, 1], "units 'kg', 'KG', 'Kg' left out"),
+        ("Stück stück", [1, 1], "units 'Stück', 'stück' left out"),
+    ],
+)
+@pytest.mark.parametrize("rare", [1, 7])
+def test_units_that_measure_the_same_are_converted_to_the_most_frequent(tmp_path, units, sizes, said, rare):
+    """The same quantities in turn in each unit, or seldom in all but the first."""
+    names = units.split()
+    which = [k // rare % len(names) if k % rare == 0 else 0 for k in range(len(VALUES))]
+    values, remarks, _ = column(tmp_path, [f"{v} {names[unit]}" for unit, v in zip(which, VALUES, strict=True)])
+    expected = [v * sizes[unit] / sizes[0] for unit, v in zip(which, VALUES, strict=True)]
+    assert values == pytest.approx(expected, rel=1e-14)
+    assert remarks == said
+
+
+def test_multiples_are_those_of_one(tmp_path):
+    values, remarks, _ = column(tmp_path, ["19M", "201k", "713", "3.5 Mio.", "2B", "1,500K"] * 5)
+    assert values[:6] == [19e6, 201e3, 713, 3.5e6, 2e9, 1.5e6]
+    assert "'M' read as 1,000,000, 'k' read as 1,000, 'Mio' read as 1,000,000, 'B' read as 1,000,000,000" in remarks
+    assert column(tmp_path, ["1.2k", "713"] * 5)[0][:2] == [1200, 713]
+    assert column(tmp_path, [*map(str, range(500)), "1.2k"])[0][-1] == 1200
+
+
+def test_a_unit_converted_at_prediction(tmp_path):
+    """A model that saw kilograms and thousands reads grams and millions."""
+    found = column(tmp_path, ["1.5 kg", "2 kg"] * 9)[2].readings["x"]
+    cells = pl.Series(["250 g", "0.5", "3 lbs", "2 m"])
+    assert typed(cells, found, Source(False, ",")).values.to_list() == [0.25, 0.5, pytest.approx(1.36077711), None]
+    found = column(tmp_path, ["1.5k", "2k"] * 9)[2].readings["x"]
+    assert typed(pl.Series(["2M", "713"]), found, Source(False, ",")).values.to_list() == [2e6, 713]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +190,7 @@ def test_other_columns_settle_the_decimal_sign(tmp_path):
         ["5-10", "10-20", "20+"],
         ["1/2", "3/4", "1/3"],
         ["1st", "2nd", "3rd"],
+        ["1D5", "10D4", "5D2"],
         ["1,2,3", "4,5", "6,7,8"],
         ["+-5", "--3", "5-5"],
         ["yes", "no", "5"],
@@ -176,8 +250,6 @@ styles = st.sampled_from(STYLES)
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 4), styles, st.sampled_from(["", "kg", "€", "%", "m²"]))
 def test_a_number_written_in_a_style_is_read_in_it(digits, decimals, style, unit):
-    import polars as pl
-
     text = f"{digits / 10**decimals:,.{decimals}f}".replace(",", "_").replace(".", style.decimal)
     text = text.replace("_", style.thousands) + (" " + unit if unit else "")
     cells = normal(pl.Series([text]))

@@ -29,12 +29,18 @@ def with_odd(*odd, every=0, cells=NUMBERS):
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        (with_odd("n/a yet", "see note"), "'n/a yet' (1), 'see note' (1) are no number: missing (--text)"),
+        (with_odd("n/a yet", "see note"), "'n/a yet' (1), 'see note' (1) are no number: 2 missing (--text)"),
         (with_odd("n/a yet", every=10), "'n/a yet' (30) are no number"),
         (with_odd("not measured", every=3), "'not measured' (100) are no number"),
         (with_odd(".", every=4), "'.' (75) are no number"),
         (with_odd("-", every=9), "'-' (34) are no number"),
         (with_odd("<0.01", "<0.02"), "'<0.01' (2) are no number"),
+        (with_odd("<0.01", every=5), "'<0.01' (60) are no number: missing (--text)"),
+        (with_odd("<0.5", ">4", "< LOD", "≥ 12 mg/L") * 20, "80 missing (--text)"),
+        (
+            [("<0.5", "<0.25", "> 20", "n/a")[k // 3 % 4] if k % 3 == 0 else v for k, v in enumerate(NUMBERS)],
+            "'<0.5' (25), '<0.25' (25), '> 20' (25), 25 more are no number: 100 missing (--text)",
+        ),
         (with_odd("#DIV/0!", "#VALUE!", "#REF!"), "are no number"),
         (with_odd(*(f"comment {chr(97 + k)}" for k in range(14))), "11 more are no number"),
         (with_odd("12 kg"), "'12 kg' (1) is no number"),
@@ -58,6 +64,8 @@ def test_numbers_but_for_a_few_odd_values_stay_numbers(tmp_path, cells, said):
         ([f"A/5 {k}" if k % 4 == 0 else str(100_000 + 7 * k) for k in range(80)], "looks like numbers"),
         (["1.0.0", "1.1.1", "1.2.3", "1.0.0-rc1"] * 20, ""),
         (["low", "5", "high", "7"] * 20, "looks like numbers"),
+        (["<1", "1", "2", "3", ">3"] * 20, "looks like numbers, but '<1' (20), '>3' (20) are none"),
+        (["<18", "18-24", "25-34", ">34"] * 20, ""),
         (["5", "low", "high", "mid"] * 20, ""),
         (["1", "2.5", "x"], "looks like numbers, but 'x' (1) is none"),
         (["true", "false", "maybe"] * 9, ""),

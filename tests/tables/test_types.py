@@ -122,6 +122,17 @@ def test_spans_are_seconds_and_times_are_days(unit):
     assert as_number(pl.Series([Decimal("1.25")], dtype=pl.Decimal(9, 2))).to_list() == [1.25]
 
 
+def test_the_last_day_of_all_is_told(luce):
+    """Databases write it for no date; standardised, it leaves nothing of the others."""
+    days = [f"2024-01-{1 + k % 28:02d}" if k % 4 else "9999-12-31" for k in range(60)]
+    pl.DataFrame({"x": days, "n": rng.normal(size=60), "y": ["u", "v"] * 30}).write_csv("t.csv")
+    told = json.loads(luce("fit", "t.csv", "-t", "y", "--json").out)["data"]["columns"][0]
+    assert told["remarks"] == ["9999-12-31 (15) is read as that day: if it means no date, --missing 9999-12-31"]
+    told = json.loads(luce("fit", "t.csv", "-t", "y", "--json", "--missing", "9999-12-31").out)["data"]["columns"][0]
+    assert told["remarks"] == ["'9999-12-31' (15) counted as missing (--missing)"]
+    assert "15 missing" in told["done"]
+
+
 def test_what_is_shown_of_each_type():
     assert shown(pl.Series([2**62, 0]).cast(pl.Datetime("us"))).to_list() == [
         "53375995.58365032 days since 1970",

@@ -93,6 +93,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Where y holds distributions, it is the probability that they give to the predicted classes, on average; for
         several labels a row, the share of the rows with every label right.
         """
+        check_is_fitted(self, "coef_")
+        sample_weight = checked_weights(sample_weight, X)
         if self.multilabel_:
             return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
         if not is_table(y):

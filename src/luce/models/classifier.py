@@ -21,7 +21,7 @@ from luce.models.linear.place import Place
 from luce.models.linear.stream import Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import of_order, of_walk
+from luce.models.remarks import SortedRowsWarning, of_unbounded, of_walk
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]
@@ -295,7 +295,7 @@ class SoftmaxClassifier(LinearClassifier):
         -----
         ConvergenceWarning
             If the tolerance was not reached on this batch.
-        UserWarning
+        SortedRowsWarning
             Once, if classes that were frequent before are absent from so many rows that the rows must be sorted.
         """
         check_parameters(self)
@@ -314,7 +314,7 @@ class SoftmaxClassifier(LinearClassifier):
         self._warn(None, solution)
         absent = stream.order.forgotten(found.target)
         if absent:
-            warnings.warn(of_order(self.classes_[absent].tolist()), UserWarning, stacklevel=2)
+            warnings.warn(SortedRowsWarning(self.classes_[absent].tolist()), stacklevel=2)
         return self
 
     def _data(
@@ -380,8 +380,8 @@ class SoftmaxClassifier(LinearClassifier):
         self.fit_seconds_ = solution.seconds
 
     def _statistics(self, problem: LinearProblem, solution: Solution) -> Statistics:
-        if np.isinf(self.C) and (kind := problem.separation(solution)):
-            raise ValueError(f"standard_errors: the classes are {kind}, their coefficients unbounded; set a finite C")
+        if np.isinf(self.C) and (found := problem.separation(solution)):
+            raise ValueError(of_unbounded(found.said(self._terms())))
         return information(problem.in_double(self.C, solution), problem.total, self._terms())
 
     def _keep_statistics(self, found: Statistics) -> None:
@@ -393,6 +393,7 @@ class SoftmaxClassifier(LinearClassifier):
 
     def _warn(self, problem: LinearProblem | None, solution: Solution) -> None:
         endless = problem is not None and np.isinf(self.C) and solution.last.status != "interrupted"
-        text = of_walk(solution, self.tol, problem.separation(solution) if problem and endless else None)
+        separable = problem.separation(solution) if problem and endless else None
+        text = of_walk(solution, self.tol, separable.said(self._terms()) if separable else None)
         if text is not None:
             warnings.warn(text, ConvergenceWarning, stacklevel=3)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from luce.models.linear.assembly import Solution
 
-__all__ = ["of_order", "of_walk"]
+__all__ = ["SortedRowsWarning", "named", "of_unbounded", "of_walk"]
 
 MOST_NAMED = 5  # classes that a remark names
 
@@ -42,11 +43,22 @@ def of_walk(solution: Solution, tol: float, separable: str | None) -> str | None
     )
 
 
-def of_order(absent: Sequence[object]) -> str:
-    """Return that these classes came no more."""
-    names = ", ".join(repr(label) for label in absent[:MOST_NAMED])
-    return (
-        f"partial_fit: the rows seem to be sorted by class: {names}{' and others' if len(absent) > MOST_NAMED else ''},"
-        " frequent before, came no more. What earlier batches taught of such classes fades: shuffle the rows,"
-        " or mix old ones into each batch."
-    )
+class SortedRowsWarning(UserWarning):
+    """Rows that come batch by batch seem to be sorted by class: these were frequent before and came no more."""
+
+    def __init__(self, absent: Sequence[Any]) -> None:
+        self.absent = absent
+        super().__init__(
+            f"partial_fit: the rows seem to be sorted by class: {named(absent)}, frequent before, came no more."
+            " What earlier batches taught of such classes fades: shuffle the rows, or mix old ones into each batch."
+        )
+
+
+def named(classes: Sequence[object]) -> str:
+    """Return the first few classes of a list, and whether there are others."""
+    return ", ".join(map(repr, classes[:MOST_NAMED])) + (" and others" if len(classes) > MOST_NAMED else "")
+
+
+def of_unbounded(separable: str) -> str:
+    """Return why classes that are separable have no standard errors without a penalty."""
+    return f"standard_errors: the classes are {separable}, their coefficients unbounded; set a finite C"

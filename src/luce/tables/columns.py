@@ -10,9 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.report.facts import Column
-from luce.tables.conversion import NUMBERS, as_flags, as_number, as_text, kind_of, shortened
+from luce.tables.conversion import LAST_DAY, NUMBERS, as_flags, as_number, as_text, kind_of, shortened
 from luce.tables.failure import Failure
-from luce.tables.identifiers import MANY_DISTINCT, index_reason, tells_the_class
+from luce.tables.identifiers import MANY_DISTINCT, index_reason, long_codes, tells_the_class
 from luce.tables.preparation import MOST_LEVELS, rare
 
 __all__ = ["plan"]
@@ -127,7 +127,7 @@ def _numbers_rows(series: pl.Series, values: pl.Series, places: pl.Series) -> st
         return None
     if values.dtype != pl.String and _counts_rows(values, places):
         return f"counts the rows ({present[0]:.0f}, {present[1]:.0f}, …)"
-    return index_reason(series.name, present)
+    return index_reason(series.name, series.drop_nulls() if series.dtype.is_integer() else present)
 
 
 def _whole(series: pl.Series, numbers: pl.Series) -> bool:
@@ -142,8 +142,16 @@ def _counts_rows(values: pl.Series, places: pl.Series) -> bool:
 
 
 def _remarked(column: Column, series: pl.Series, classes: npt.NDArray[np.int64] | None) -> Column:
-    """Say so if whole numbers that are mostly distinct tell the class alone, as the index of a sorted table does."""
-    if not column.used or column.kind != "number" or classes is None:
+    """Say so of the last day of all, and of whole numbers that may be codes or, as an index, tell the class alone."""
+    if not column.used:
+        return column
+    if column.kind == "date" and (remark := _endless(series)):
+        return column._replace(remarks=(*column.remarks, remark))
+    if column.kind != "number":
+        return column
+    if series.dtype.is_integer() and (remark := long_codes(series.drop_nulls())):
+        column = column._replace(remarks=(*column.remarks, remark))
+    if classes is None:
         return column
     values = as_number(series)
     there = values.is_not_null().to_numpy()
@@ -157,3 +165,9 @@ def _remarked(column: Column, series: pl.Series, classes: npt.NDArray[np.int64] 
         f"if it is an index, leave it out with --drop {column.name!r}"
     )
     return column._replace(remarks=(*column.remarks, remark))
+
+
+def _endless(series: pl.Series) -> str | None:
+    """Say so if dates hold the last day that can be written, which stands for no date: it stretches the scale."""
+    count = int((as_number(series) >= LAST_DAY).sum())
+    return f"9999-12-31 ({count:,}) is read as that day: if it means no date, --missing 9999-12-31" if count else None

@@ -8,8 +8,10 @@ import polars as pl
 
 from luce.report.facts import Column
 from luce.tables.failure import Failure
+from luce.tables.names import composed
 
 __all__ = [
+    "LAST_DAY",
     "NUMBERS",
     "as_flags",
     "as_number",
@@ -76,8 +78,12 @@ def as_flags(words: pl.Series, more: Mapping[str, float] = {}) -> pl.Series:
 
 
 def as_text(series: pl.Series) -> pl.Series:
-    """Return the values as text, whole numbers as such whatever their type: 1, not 1.0."""
+    """Return the values as text, whole numbers as such whatever their type: 1, not 1.0; letters composed."""
     text = shown(series)
+    if (text.str.len_bytes() != text.str.len_chars()).any():
+        spellings = text.unique().drop_nulls().to_list()
+        changed = {old: new for old in spellings if (new := composed(old)) != old}
+        text = text.replace(list(changed), list(changed.values())) if changed else text
     return text.str.replace(r"^(-?\d+)\.0$", "$1") if series.dtype.is_float() else text
 
 

@@ -30,15 +30,15 @@ PACKED = {
     ".zst": b"\x28\xb5\x2f\xfd",
     ".zip": b"PK\x03\x04",
 }
-WORKBOOK = "a workbook: save the sheet as CSV (UTF-8), or as Parquet"
+WORKBOOK = "a workbook of Excel or the like: save the sheet as CSV (UTF-8), or as Parquet"
 SAVE = "save it as CSV or Parquet with the program that reads it"
 WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"}
 STRANGERS = {  # how a file that is no table begins, and what to do about it
     b"\xd0\xcf\x11\xe0": WORKBOOK,
     b"%PDF": "a PDF document, not a table",
-    b"<!DOCTYPE": "a web page, not a table: the download may have failed",
-    b"<!doctype": "a web page, not a table: the download may have failed",
-    b"<html": "a web page, not a table (some programs call that .xls): save it as CSV",
+    b"<!DOCTYPE": "a web page (HTML), not a table: the download may have failed",
+    b"<!doctype": "a web page (HTML), not a table: the download may have failed",
+    b"<html": "a web page (HTML), not a table (some programs call that .xls): save it as CSV",
     b"<?xml": "an XML document: save it as CSV",
     b"{\\rtf": "a text document (RTF): save it as plain text",
     b'{"': "JSON: write it as CSV, for example with pandas",
@@ -123,7 +123,10 @@ class TableFile:
         self.path, self.size, self._packing = path, path.stat().st_size, ""
         with self.guarded():
             with open(path, "rb") as file:
-                self._packing = _packing(file.read(BEGINNING))
+                beginning = file.read(BEGINNING)
+            self._packing = _packing(beginning)
+            if self._packing == ".zip" and b"[Content_Types].xml" in beginning:  # even if it is cut short
+                raise Failure(f"{self.name}: {WORKBOOK}")
             self.parquet = self._recognised()
 
     @contextmanager
@@ -134,7 +137,7 @@ class TableFile:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn what goes wrong in reading the block's bytes into a `Failure`."""
+        """Turn what goes wrong in reading the file's bytes into a `Failure`."""
         try:
             yield
         except UNPACKING as error:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["MANY_DISTINCT", "index_reason", "tells_the_class"]
+__all__ = ["MANY_DISTINCT", "index_reason", "long_codes", "tells_the_class"]
 
 MANY_DISTINCT = 10  # rows from which on "no value twice" means something
 EXPECTED = 5.0  # equal pairs among measurements in the same range
@@ -32,6 +32,7 @@ NAMES = re.compile(
 ENDS = {"id", "ids", "uuid", "guid"}
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 NAMELESS = re.compile(r"[\W_]*|\.\.\.\d+|level_\d+")  # readr's and pandas' names of what has none
+EXACT = 2**53  # from there on floating-point numbers don't tell all whole numbers apart
 BETTER = 4  # times fewer mistakes than the most frequent class makes: then a column tells the class alone
 
 
@@ -64,9 +65,27 @@ def index_reason(name: str, values: pl.Series) -> str | None:
     ordered = np.sort(values.to_numpy())
     aside = int(CORE * rows)
     core = ordered[aside : rows - aside]
-    if len(core) ** 2 < 2 * EXPECTED * (float(core[-1]) - float(core[0]) + 1):
+    if len(core) ** 2 < 2 * EXPECTED * (int(core[-1]) - int(core[0]) + 1):
         return None
     return f"numbers the rows: {rows:,} whole numbers from {int(ordered[0])} to {int(ordered[-1])}, no value twice"
+
+
+def long_codes(values: pl.Series) -> str | None:
+    """Say that integers of many digits may be codes: if no value comes twice, or rounding makes some of them equal.
+
+    Parameters
+    ----------
+    values : polars.Series
+        Integers, missing ones left out.
+    """
+    largest = max((abs(int(edge)) for edge in (values.min(), values.max()) if edge is not None), default=0)  # type: ignore[arg-type]
+    if largest < EXACT or len(values) < MANY_DISTINCT:
+        return None
+    distinct, left = values.n_unique(), values.cast(pl.Float64).n_unique()
+    if left == distinct < len(values):
+        return None
+    what = f"only {left:,} of {distinct:,} are told apart" if left < distinct else "no value twice"
+    return f"whole numbers of {len(str(largest))} digits, {what}: if they are codes, --text or --drop"
 
 
 def names_rows(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The classes of a table: which spellings are one class, their order, a number for each, and what an unknown one means.
 
 Labels keep the spelling that they have in the table. Two spellings are one class where all labels are numbers (1 and
-1.0, but not 7 and 07) or all are true and false, and the spellings mean the same.
+1.0, but not 7 and 07) or all are true and false, and the spellings mean the same; or where nobody sees a difference.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import polars as pl
 
 from luce.tables.conversion import shown
 from luce.tables.failure import Failure
+from luce.tables.names import composed
 
-__all__ = ["Labels", "check_classes", "counted", "spelled"]
+__all__ = ["Labels", "alike", "check_classes", "counted", "spelled"]
 
+MOST_TOLD = 3
 MANY_CLASSES = 1000  # beyond, a target that is mostly distinct is taken for an identifier
 NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?")  # 07 is none: it may be another code than 7
 TARGETS = pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime, pl.Time  # and integers
@@ -140,6 +142,24 @@ def check_classes(name: str, counts: Mapping[str, int], source: str) -> None:
         raise Failure(f"{source}: column {name!r} holds {what}; a classifier needs two classes or more")
 
 
+def alike(names: Sequence[str]) -> list[str]:
+    """Say which classes differ in case, in blanks or in punctuation behind them alone: one class in two spellings?
+
+    Examples
+    --------
+    >>> from luce.tables.labels import alike
+    >>> alike(["Blue", "blue", "dark_red", "dark red.", "-1", "1", "<5", ">5"])
+    ["classes that are spelled almost alike: 'Blue' and 'blue'; 'dark red.' and 'dark_red'"]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        folded = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold())
+        groups.setdefault(re.sub(r"\s*[.,;:]+$", "", folded), []).append(name)
+    several = [" and ".join(map(repr, group)) for group in groups.values() if len(group) > 1]
+    more = f"; and {len(several) - MOST_TOLD} more" if len(several) > MOST_TOLD else ""
+    return [f"classes that are spelled almost alike: {'; '.join(several[:MOST_TOLD])}{more}"] if several else []
+
+
 def counted(column: pl.Series) -> Counter[str]:
     """Return how many rows have each value of a text column, missing ones aside."""
     counts = column.drop_nulls().alias("label").value_counts(name="rows")
@@ -158,7 +178,7 @@ def _meaning(names: Sequence[str] | Mapping[str, int]) -> Callable[[str], Any]:
         return _number
     if {name.lower() for name in names} <= {"false", "true"}:
         return str.lower
-    return str
+    return composed
 
 
 def _number(name: str) -> Decimal:

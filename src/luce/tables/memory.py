@@ -11,7 +11,9 @@ from luce.tables.preparation import Preparation
 
 __all__ = ["available_memory", "check_memory"]
 
-COPIES = 2  # of the features at least, at the peak: those of all rows, or of a fold, and what they are made from
+COPIES = (
+    3  # of the features, at the peak of a fit: what they are made from, those of a fold, and the solver's transpose
+)
 LIMITS = "memory.max", "memory/memory.limit_in_bytes"  # of a container
 
 

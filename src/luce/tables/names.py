@@ -7,9 +7,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["plain", "plain_names"]
+__all__ = ["INVISIBLE", "composed", "nearest", "plain", "plain_names"]
 
-UNSEEN = {0xFEFF: None, 0x200B: None, 0x00AD: None}  # byte-order mark, zero-width blank, soft hyphen
+INVISIBLE = "\ufeff\u200b\u00ad\u2060\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069"  # marks, soft hyphen, directions
+UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
 
 
 def plain(name: str) -> str:
@@ -21,8 +22,12 @@ def plain(name: str) -> str:
     >>> plain(" my\u00a0class ") == "my class", plain("Gro\u0308\u00dfe") == "Gr\u00f6\u00dfe"
     (True, True)
     """
-    composed = unicodedata.normalize("NFC", name).translate(UNSEEN)
-    return re.sub(r"[^\S\n]+", " ", composed).strip()
+    return re.sub(r"[^\S\n]+", " ", composed(name)).strip()
+
+
+def composed(text: str) -> str:
+    """Return a text with composed letters, without signs that nobody sees."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text).translate(UNSEEN)
 
 
 def plain_names(names: Sequence[str]) -> list[str]:
@@ -30,3 +35,19 @@ def plain_names(names: Sequence[str]) -> list[str]:
     made = [plain(name) for name in names]
     times = Counter(made)
     return [new if times[new] == 1 else old for new, old in zip(made, names, strict=True)]
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return ", near 'class'" for a name that is much like one of a table's columns, else nothing.
+
+    Examples
+    --------
+    >>> from luce.tables.names import nearest
+    >>> nearest("KLASS", ["age", "class"]), nearest("weight", ["age", "class"])
+    (", near 'class'", '')
+    """
+    from difflib import get_close_matches
+
+    folded = {column.casefold(): column for column in names if column}
+    found = get_close_matches(name.casefold(), list(folded), 1, 0.7)
+    return f", near {folded[found[0]]!r}" if found else ""

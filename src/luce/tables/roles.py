@@ -14,7 +14,7 @@ from luce.models.inputs.targets import TOLERANCE
 from luce.tables.conversion import kind_of, listed, present, shortened
 from luce.tables.failure import Failure
 from luce.tables.labels import Labels, check_classes, counted, spelled
-from luce.tables.names import plain
+from luce.tables.names import nearest, plain
 
 __all__ = ["Roles", "roles"]
 
@@ -188,10 +188,10 @@ def roles(
         raise Failure("--target and --soft-target exclude each other: the targets are classes or probabilities")
     if target is None and soft_target is None:
         raise Failure(f"{source}: say which column holds the classes, --target COLUMN; there are {some}")
-    numeric = all(name.lstrip("-").replace(".", "", 1).isdigit() for name in names)
+    numeric = all(map(_is_number, names))
     if target is not None and target not in names:
-        hint = "; its first row looks like data, it should hold the names" if numeric else ""
-        raise Failure(f"{source}: no column {target!r}; there are {some}{hint}")
+        hint = _hint(names, from_text=from_text)
+        raise Failure(f"{source}: no column {target!r}{nearest(target, names)}; there are {some}{hint}")
     if numeric and any("." in name for name in names):
         raise Failure(f"{source}: the first row looks like data ({some}), it should hold the columns' names")
     soft = [name for name in names if soft_target and name.startswith(soft_target) and name not in drop]
@@ -204,7 +204,7 @@ def roles(
             f"{source}: the name of column {soft_target!r} leaves no class after --soft-target's {soft_target!r}"
         )
     if weights is not None and weights not in names:
-        raise Failure(f"{source}: no column {weights!r} for --weights; there are {some}")
+        raise Failure(f"{source}: no column {weights!r} for --weights{nearest(weights, names)}; there are {some}")
     result = Roles(
         source,
         target if target is not None else soft_target or "",
@@ -219,7 +219,9 @@ def roles(
     for asked, verb, done in ((drop, "drop", "dropped"), (keep, "keep", "kept as a feature")):
         unknown = sorted(set(asked) - set(names))
         if unknown:
-            raise Failure(f"{source}: no column {unknown[0]!r} to {verb}; there are {listed(names)}")
+            raise Failure(
+                f"{source}: no column {unknown[0]!r} to {verb}{nearest(unknown[0], names)}; there are {listed(names)}"
+            )
         both = sorted(result.apart & set(asked))
         if both:
             raise Failure(f"{source}: column {both[0]!r} is the target or the weights, it can't be {done}")
@@ -227,6 +229,19 @@ def roles(
     if both:
         raise Failure(f"--keep and --drop exclude each other, both name column {both[0]!r}")
     return result
+
+
+def _hint(names: Sequence[str], *, from_text: bool) -> str:
+    """Say what may be wrong with a table in which a column is not found."""
+    if len(names) == 1 and from_text:
+        return ", no other: if another sign stands between fields, --separator SIGN"
+    if sum(map(_is_number, names)) >= len(names) / 2:
+        return "; its first row looks like data, it should hold the names"
+    return ""
+
+
+def _is_number(name: str) -> bool:
+    return name.lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _named(name: str | None, names: Sequence[str]) -> str | None:

@@ -145,7 +145,8 @@ def array(tensor: Tensor) -> NDArray[Any]:
     if numberless(tensor):
         tensor = tensor.clone()
     tensor = tensor.contiguous()
-    return (tensor.view(torch.uint16) if tensor.element_size() == 2 else tensor).numpy()
+    of_sixteen_bits = tensor.is_floating_point() and tensor.element_size() == 2
+    return (tensor.view(torch.uint16) if of_sixteen_bits else tensor).numpy()
 
 
 def empty(shape: Sequence[int], like: Tensor, *, zero: bool = False) -> Tensor:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from luce.models.evaluation import metrics
 from luce.models.evaluation.metrics import confidence_bins, per_class, scores
 
 
@@ -125,3 +126,9 @@ def test_shares_of_the_classes_count_a_row_as_each_of_them():
     hard = np.eye(3)[rng.integers(0, 3, 40)]
     for one, other in zip(scores(hard, p, weights), scores(hard.argmax(axis=1), p, weights), strict=True):
         assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_macro_f1_is_over_the_classes_that_occur_or_are_predicted():
+    true, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
+    found = metrics.macro_f1(predicted, metrics.outcomes(true, np.ones(5)), 4)
+    assert found.value == pytest.approx(sk.f1_score(true, predicted, average="macro"), rel=1e-12)

@@ -184,3 +184,17 @@ def test_what_was_given_is_left_alone():
     luce.SoftmaxClassifier().fit(X, y)
     pd.testing.assert_series_equal(y, before)
     assert plain_labels(None) is None
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        ([[1], [1, 2]] * 30, r"rows of different lengths, \[1\] in row 0 and \[1, 2\] in row 1"),
+        (np.array([1 + 1j, 2 + 0j] * 30), r"complex numbers name no classes, got \(1\+1j\) in row 0"),
+        ([1.0, 2.5] * 30, r"numbers that are not whole name no classes, got 2\.5 in row 1"),
+        (np.float32([1, 0.5] * 30), r"numbers that are not whole name no classes, got 0\.5 in row 1"),
+    ],
+)
+def test_what_names_no_class_is_named(y, words):
+    with pytest.raises(ValueError, match="^y: " + words):
+        luce.SoftmaxClassifier().fit(X, y)

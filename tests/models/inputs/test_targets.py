@@ -83,6 +83,12 @@ def test_columns_of_a_frame_name_the_classes():
         assert got.classes.tolist() == ["x", "y", "z"] and got.target.tolist() == SOFT.tolist()
 
 
+def test_a_class_weight_of_a_class_that_no_row_has_is_named():
+    with pytest.warns(UserWarning, match=r"class_weight names 2, which no row has; the classes are \[0, 1\]"):
+        weights = found([0, 1, 0], class_weight={0: 1.0, 1: 3.0, 2: 5.0}).weights
+    np.testing.assert_array_equal(weights, [1, 3, 1])
+
+
 def test_a_distribution_with_class_weights_is_its_rows_one_a_class():
     weight, factors = np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 0.5])
     got = found(SOFT, weight, {1: 4.0, 2: 0.5})

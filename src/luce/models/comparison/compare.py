@@ -283,7 +283,7 @@ def _measures(name: str, model: Any, test: LabelledRows) -> list[float]:
         _log_loss(model, test.X, met),
         metrics.reciprocal_rank(scores, met).value,
         metrics.macro_auc(_margins(scores), met).value,
-        float(np.nanmean(metrics.f1_by_class(codes, labelled, len(labels)))),
+        metrics.macro_f1(codes, labelled, len(labels)).value,
     ]
 
 

@@ -220,11 +220,11 @@ def f1_by_class(predicted: Array, met: Outcomes, n_classes: int) -> Array:
 
 
 def macro_f1(predicted: Array, met: Outcomes, n_classes: int) -> Score:
-    """Return the mean of F1, which is Dice's coefficient, over the classes that occur."""
+    """Return the mean of F1, which is Dice's coefficient, over the classes that occur or are predicted."""
     _, support, given = _counts(predicted, met, n_classes)
     f1 = np.nan_to_num(f1_by_class(predicted, met, n_classes))
     total = np.where(support + given > 0, support + given, 1)
-    right, occur = predicted == met.true, (support > 0).sum()
+    right, occur = predicted == met.true, (support + given > 0).sum()
     psi = met.mass.sum() / occur * ((2 * right - f1[met.true]) / total[met.true] - f1[predicted] / total[predicted])
     return _score(f1.sum() / occur, psi, met)
 

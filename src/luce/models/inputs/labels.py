@@ -9,7 +9,7 @@ import numpy as np
 
 from luce.models.inputs.kinds import Array, Labels
 
-__all__ = ["check_kind", "plain_labels"]
+__all__ = ["as_objects", "check_kind", "plain_labels"]
 
 
 KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (  # a bool is an int to Python, so it comes first
@@ -39,7 +39,8 @@ def plain_labels(y: Labels) -> Any:
     Raises
     ------
     ValueError
-        If a label is missing (None, NaN, NA, NaT, masked), or the labels are of several kinds, with the place.
+        If a label is missing (None, NaN, NA, NaT, masked), the labels are of several kinds, complex, or numbers that
+        are not whole, with the place.
     """
     if y is None or hasattr(y, "tocsr"):
         return y
@@ -56,7 +57,25 @@ def plain_labels(y: Labels) -> Any:
             f" ({what}); None, NaN, NA and NaT are no class: drop such rows, or give them a label"
         )
     values = np.ma.getdata(values)
-    return (_of_one_kind(values) if values.dtype == object else values).reshape(shape)
+    values = _of_one_kind(values) if values.dtype == object else values
+    _check_numbers(values)
+    return values.reshape(shape)
+
+
+def _check_numbers(values: Array) -> None:
+    """Raise ValueError for numbers that name no classes."""
+    if values.dtype.kind == "c" and len(values):
+        raise ValueError(
+            f"y: complex numbers name no classes, got {values[0].item()!r} in row 0: make them text"
+            " (Complex data not supported)"
+        )
+    broken = values != np.trunc(values) if values.dtype.kind == "f" else np.zeros(0, bool)
+    if broken.any():
+        row = int(np.argmax(broken))
+        raise ValueError(  # scikit-learn's checks look for the words in parentheses
+            f"y: numbers that are not whole name no classes, got {values[row].item()!r} in row {row} (Unknown label"
+            " type: continuous): cut measurements into classes, make codes text, or use a regressor"
+        )
 
 
 def check_kind(labels: Array, classes: Array) -> None:
@@ -80,9 +99,9 @@ def _as_array(y: Labels) -> Array:
     for method in ("to_pylist", "to_list"):  # of Arrow; of pandas and Polars, whose own types have missing values
         if hasattr(y, method) and not isinstance(getattr(y, "dtype", None), np.dtype):
             y = getattr(y, method)()
-            return _as_objects(y)
+            return _column(y)
     if isinstance(y, (list, tuple)):
-        found = np.asarray(y, object)
+        found = as_objects(y)
         return found if found.ndim != 1 or _types(found) - {str, np.str_} else np.asarray(y)
     if isinstance(y, np.ma.MaskedArray):
         return y
@@ -92,7 +111,22 @@ def _as_array(y: Labels) -> Array:
     return found.astype(object) if found.dtype.kind == "T" else found  # NumPy's own text of any length
 
 
-def _as_objects(values: list[Any]) -> Array:
+def as_objects(y: Labels) -> Array:
+    """Return lists of labels, or of rows of them, as an array of objects; ValueError for rows of different lengths."""
+    if not isinstance(y, (list, tuple)):
+        return np.asarray(y, object)
+    lengths = [len(row) if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) else None for row in y]
+    other = next((row for row, length in enumerate(lengths) if length != lengths[0]), None)
+    if other is None:
+        return np.asarray(y, object)
+    shown = [f"{y[row]!r} in row {row}" for row in (0, other)]
+    raise ValueError(
+        f"y: rows of different lengths, {' and '.join(shown)}; y is a label a row, or a table with a column a class"
+        " (for several labels a row see sklearn.preprocessing.MultiLabelBinarizer and loss='sigmoid')"
+    )
+
+
+def _column(values: list[Any]) -> Array:
     found = np.empty(len(values), object)
     found[:] = values
     return found

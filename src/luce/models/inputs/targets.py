@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from luce.models.inputs.kinds import Array, Indices, Labels
-from luce.models.inputs.labels import check_kind, plain_labels
+from luce.models.inputs.labels import as_objects, check_kind, plain_labels
 
 __all__ = ["Targets", "is_table", "targets"]
 
@@ -47,7 +48,7 @@ class Targets:
 
 def is_table(y: Labels) -> bool:
     """Tell whether y has several columns: a probability or a label for each class."""
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    shape = y.shape if hasattr(y, "shape") else as_objects(y).shape
     return len(shape) == 2 and shape[1] > 1
 
 
@@ -208,6 +209,8 @@ def _given(class_weight: Mapping[Any, float], classes: Array) -> Array:
     strangers = [name for name in class_weight if name not in labels]
     if strangers and any(label not in class_weight for label in labels):
         raise ValueError(f"class_weight names {strangers[0]!r}, which is no class; the classes are {labels}")
+    if strangers:  # a fold, say, that has no row of a class
+        warnings.warn(f"class_weight names {strangers[0]!r}, which no row has; the classes are {labels}", stacklevel=6)
     try:
         factors = np.array([class_weight.get(label, 1.0) for label in labels], float)
     except (TypeError, ValueError):

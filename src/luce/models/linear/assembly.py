@@ -21,7 +21,7 @@ from luce.models.linear.parts import Parts
 from luce.models.linear.place import KEPT_CLASSES, Place
 from luce.models.linear.record import Record, suits_single
 from luce.models.linear.row_space import RowSpace, pays
-from luce.models.linear.separation import separation
+from luce.models.linear.separation import Separation, separation
 from luce.models.solvers import SOLVERS, Iterate, ProximalNewton, minimise, start_from_samples
 
 __all__ = ["SOLVER_NAMES", "LinearProblem", "Solution"]
@@ -155,9 +155,12 @@ class LinearProblem:
             place = self.objective(C).at(place.parameters)
         return place
 
-    def separation(self, solution: Solution) -> str | None:
+    def separation(self, solution: Solution) -> Separation | None:
         """Say whether the classes are separable at the end of a walk."""
-        return separation(solution.last.point)
+        found = separation(solution.last.point)
+        if found is None or self._row_space is None:
+            return found
+        return found._replace(columns=found.columns[:0])  # those of the row space have no names
 
     def _start(self, objective: LinearObjective, start: tuple[Vector, Vector] | None) -> Vector:
         if start is None:

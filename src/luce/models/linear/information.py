@@ -17,6 +17,7 @@ from scipy import linalg
 
 from luce.models.inputs.kinds import Indices, Vector
 from luce.models.linear.design import Design
+from luce.models.linear.naming import listed
 from luce.models.linear.place import Place
 
 __all__ = ["Statistics", "check_size", "information"]
@@ -24,7 +25,6 @@ __all__ = ["Statistics", "check_size", "information"]
 
 MOST_PARAMETERS = 6000  # whose covariance is formed (288 MB)
 SINGULAR = 1e-13  # smallest squared pivot of the information, at a unit diagonal, that is not rounding alone
-MOST_NAMED = 8  # columns that an error names
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _said_of_constant(columns: Indices, names: Sequence[str], fit_intercept: boo
     which = "column" if len(columns) == 1 else "columns"
     what = "constant, as the intercept is" if fit_intercept else "0 in every row"
     return (
-        f"standard_errors: the Fisher information is singular: {which} {_listed(columns, names)} of X"
+        f"standard_errors: the Fisher information is singular: {which} {listed(columns, names)} of X"
         f" {'is' if len(columns) == 1 else 'are'} {what}; drop {'it' if len(columns) == 1 else 'them'}"
         " or set a finite C"
     )
@@ -152,12 +152,6 @@ def _said_of_collinear(design: Design, names: Sequence[str]) -> str:
     shortest = int(np.argmin([len(others) for others in beside]))
     columns = np.sort(order[np.append(beside[shortest], rank + shortest)])
     return (
-        f"standard_errors: the Fisher information is singular: the columns {_listed(columns, names)} of X are collinear"
+        f"standard_errors: the Fisher information is singular: the columns {listed(columns, names)} of X are collinear"
         f" (a combination of them is {'constant' if design.fit_intercept else '0'}); drop one or set a finite C"
     )
-
-
-def _listed(columns: Indices, names: Sequence[str]) -> str:
-    shown = [repr(names[column]) for column in columns[:MOST_NAMED].tolist()]
-    rest = len(columns) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -11,6 +11,7 @@ from luce.tables.failure import Failure
 
 __all__ = ["characters", "encoding_of"]
 
+MARK = "\ufeff"
 MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",  # begins as that of UTF-16 does
@@ -48,25 +49,32 @@ def characters(stream: IO[bytes], encoding: str | None, name: str, size: int) ->
         encoding, piece = marked, piece[length:]
     decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
     lines = io.IncrementalNewlineDecoder(None, translate=True)
-    place = length
+    place, line, new = length, 1, True
     while True:
         waiting = len(decoder.getstate()[0])
         try:
             text = lines.decode(decoder.decode(piece, final=not piece), final=not piece)
         except UnicodeDecodeError as error:
-            raise _undecodable(error, encoding, name, place - waiting) from error
+            read = error.object[: error.start].decode(encoding or "utf-8", "replace")
+            line += lines.decode(read, final=True).count("\n")
+            raise _undecodable(error, encoding, name, line, place - waiting) from error
         if "\0" in text:
-            raise Failure(f"{name}: not a text file, it holds zero bytes{_hint(text)}")
+            line += text.count("\n", 0, text.index("\0"))
+            raise Failure(f"{name}: not a text file, it holds zero bytes, the first in line {line:,}{_hint(text)}")
+        if MARK in text:  # that of a file which was put below another
+            text = text.replace("\n" + MARK, "\n")
+            text = text.removeprefix(MARK) if new else text
         if text:
             yield text
+            new, line = text[-1] == "\n", line + text.count("\n")
         if not piece:
             return
         place += len(piece)
         piece = stream.read(size)
 
 
-def _undecodable(error: UnicodeDecodeError, encoding: str | None, name: str, begin: int) -> Failure:
-    what = f"byte 0x{error.object[error.start]:02X} at position {begin + error.start}"
+def _undecodable(error: UnicodeDecodeError, encoding: str | None, name: str, line: int, begin: int) -> Failure:
+    what = f"line {line:,}, byte 0x{error.object[error.start]:02X} at position {begin + error.start}"
     shown = {"utf-8": "UTF-8", None: "UTF-8"}.get(encoding, encoding)
     if encoding not in (None, "utf-8"):
         return Failure(f"{name}: not {shown} text ({what})")

@@ -1,4 +1,4 @@
-"""Dates and times of day as people write them: in any order, with months' names, AM and PM, zones."""
+"""Dates as people write them: in any order, with months' names, times of day and zones."""
 
 from __future__ import annotations
 
@@ -12,33 +12,44 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from luce.tables.text.shapes import normal, shapes
+from luce.tables.text.shapes import by_shape, digits, normal, width
+from luce.tables.text.times import CLOCK, time_of_day
 
-__all__ = ["ORDERS", "Layout", "clocks", "dates", "layout"]
+__all__ = ["ORDERS", "Layout", "dates", "layout"]
 
 Array = npt.NDArray[Any]
 
 ORDERS = ("day-first", "month-first", "year-first")  # of 01/02/03; 2001-02-03 has the year first in any
-MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch
-    "january jan januar janner jaenner janvier janv enero ene gennaio gen janeiro januari",
-    "february feb februar fevrier fevr fev febrero febbraio fevereiro februari",
-    "march mar marz maerz mrz mars marzo marco maart mrt",
-    "april apr avril avr abril abr aprile",
-    "may mai mayo maggio mag maio mei",
-    "june jun juni juin junio giugno giu junho",
-    "july jul juli juillet juil julio luglio lug julho",
-    "august aug aout agosto ago augustus",
-    "september sep sept septembre septiembre settembre set setembro",
-    "october oct oktober okt octobre octubre ottobre ott outubro out",
-    "november nov novembre noviembre novembro",
-    "december dec dezember dez decembre diciembre dic dicembre dezembro",
+MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch; Scandinavian, Polish, Russian, Turkish
+    "january jan januar janner jaenner janvier janv enero ene gennaio gen janeiro januari ocak stycznia sty "
+    "январь января янв",
+    "february feb februar fevrier fevr fev febrero febbraio fevereiro februari subat lutego lut "
+    "февраль февраля фев февр",
+    "march mar marz maerz mrz mars marzo marco maart mrt mart marca марта март мар",
+    "april apr avril avr abril abr aprile nisan kwietnia kwi апрель апреля апр",
+    "may mai mayo maggio mag maio mei maj mayis maja мая май",
+    "june jun juni juin junio giugno giu junho haziran czerwca cze июнь июня июн",
+    "july jul juli juillet juil julio luglio lug julho temmuz lipca lip июль июля июл",
+    "august aug aout agosto ago augustus augusti agustos sierpnia sie август августа авг",
+    "september sep sept septembre septiembre settembre set setembro eylul wrzesnia wrz сентябрь сентября сен сент",
+    "october oct oktober okt octobre octubre ottobre ott outubro out ekim pazdziernika paz октябрь октября окт",
+    "november nov novembre noviembre novembro kasim listopada lis ноябрь ноября ноя нояб",
+    "december dec dezember dez decembre diciembre dic dicembre dezembro desember des "
+    "aralik grudnia gru декабрь декабря дек",
 )
-NUMBER_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
+
+
+def _bare(name: str) -> str:
+    """Return a name in small letters without accents."""
+    letters = unicodedata.normalize("NFKD", name.lower().replace("ı", "i"))
+    return "".join(sign for sign in letters if not unicodedata.combining(sign))
+
+
+NUMBER_OF = {_bare(name): number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 CENTURY = 69  # from there on two digits are 19.., as in POSIX
 
-_CLOCK = r"""(?P<hour>9{1,2})[:h](?P<minute>99)(?::(?P<second>99)(?:[.,:](?P<fraction>9{1,9}))?)?
-             (?:\ ?(?P<half>[AaPp])\.?[Mm]\.?)?(?:\ (?:Uhr|h))?"""
-_ZONE = r"(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))|\ ?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?)?"
+_ZONE = r"""(?:\ ?(?:Z|UTC|GMT|(?P<zone>[A-Z]{3,4}))
+    |\ ?(?:UTC|GMT)?(?P<ahead>[-+])(?P<zone_hour>99)(?::?(?P<zone_minute>99))?(?:\ \([^()]*\))?)?"""
 ZONES = {  # hours from UTC of names that mean one zone to most readers
     "CET": 1,
     "CEST": 2,
@@ -61,7 +72,7 @@ ZONES = {  # hours from UTC of names that mean one zone to most readers
     "AEST": 10,
     "AEDT": 11,
 }
-_NAME = r"(?P<name>[^\W\d_]{3,10})\.?"
+_NAME = r"(?P<name>[^\W\d_]{3,12})\.?"
 _DAYS = (  # the date's part of a shape; first and second are day and month in one order or the other
     r"(?P<year>9999)(?P<cut>[-/.\ ])\ ?(?P<month>9{1,2})(?P=cut)\ ?(?P<day>9{1,2})\.?",
     r"(?P<first>9{1,2})(?P<cut>[-/.])\ ?(?P<other>9{1,2})(?P=cut)\ ?(?P<third>9999|99)\.?",
@@ -72,16 +83,22 @@ _DAYS = (  # the date's part of a shape; first and second are day and month in o
     r"(?P<year>9999)[年년]\ ?(?P<month>9{1,2})[月월]\ ?(?P<day>9{1,2})[日일]",
     r"(?P<year>9999)[-/](?P<month>99)",
     r"(?P<month>99)[/.](?P<year>9999)",
+    r"(?P<year>9999)[-/\ ]?Q(?P<quarter>9)",
+    r"Q(?P<quarter>9)[-/\ ]?(?P<year>9999)",
+    r"(?P<year>9999)-?W(?P<week>99)(?:-?(?P<weekday>9))?",
 )
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\ +)?"
-_AFTER = rf"(?:(?:[T,:_]\ *|\ +(?:at\ )?){_CLOCK}{_ZONE})?"
+_AFTER = rf"(?:(?:[T,:_]\ *|\ +(?:at\ )?){CLOCK}{_ZONE})?"
 _DATED = [re.compile(rf"^{_WEEKDAY}{day}{_AFTER}$", re.X) for day in _DAYS] + [
-    re.compile(rf"^{_WEEKDAY}{_NAME}\ +(?P<day>9{{1,2}})\ {_CLOCK}(?:\ (?:UTC|GMT))?\ (?P<year>9999)$", re.X),  # ctime
-    re.compile(rf"^{_CLOCK}{_ZONE},?\ {_DAYS[1]}$", re.X),
-    re.compile(r"^(?P<year>9999)(?P<month>99)(?P<day>99)(?:[T\ _]?(?P<hour>99)(?P<minute>99)(?P<second>99)?Z?)?$"),
-    re.compile(rf"^(?P<year>9999)(?P<month>99)(?P<day>99)[T\ _]{_CLOCK}{_ZONE}$", re.X),
+    re.compile(rf"^{_WEEKDAY}{_NAME}\ +(?P<day>9{{1,2}})\ {CLOCK}(?:\ (?:UTC|GMT))?\ (?P<year>9999)$", re.X),  # ctime
+    re.compile(rf"^{CLOCK}{_ZONE},?\ {_DAYS[1]}$", re.X),
+    re.compile(
+        r"""^(?P<year>9999)(?P<month>99)(?P<day>99)
+        (?:[T\ _]?(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<fraction>9{1,9}))?)?Z?)?$""",
+        re.X,
+    ),
+    re.compile(rf"^(?P<year>9999)(?P<month>99)(?P<day>99)[T\ _]{CLOCK}{_ZONE}$", re.X),
 ]
-_TIMED = re.compile(rf"^{_CLOCK}$", re.X)
 
 
 class Layout(NamedTuple):
@@ -163,54 +180,30 @@ def dates(values: pl.Series, order: str) -> pl.Series:
             return quick.cast(pl.Datetime("us"))
     values = normal(values)
     found = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
-    for shape, places in _by_shape(values):
+    for shape, places in by_shape(values):
         where = layout(shape)
         if where is not None:
             found[places] = _assembled(values.gather(places), where, order)
     return pl.Series(values.name, found)
 
 
-def clocks(values: pl.Series) -> pl.Series:
-    """Return values that are times of day as Time; null for others."""
-    values = normal(values)
-    found = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
-    for shape, places in _by_shape(values):
-        where = time_layout(shape)
-        if where is not None:
-            found[places] = np.datetime64("1970-01-01") + _time_of_day(values.gather(places), where)
-    return pl.Series(values.name, found).dt.time()
-
-
-@lru_cache(maxsize=4096)
-def time_layout(shape: str) -> Layout | None:
-    """Return where the parts of a time of day are; None for a shape that is none's."""
-    found = _TIMED.match(shape)
-    if found is None:
-        return None
-    parts = {name: found.span(name) for name, text in found.groupdict().items() if text and text[0] == "9"}
-    return Layout(parts, half=(found["half"] or "").lower())
-
-
-def _by_shape(values: pl.Series) -> list[tuple[str, Array]]:
-    """Return the shapes and where they are."""
-    frame = pl.DataFrame({"shape": shapes(values), "place": np.arange(len(values))}).drop_nulls()
-    groups = frame.group_by("shape").agg("place")
-    return [(shape, at.to_numpy()) for shape, at in zip(groups["shape"].to_list(), groups["place"], strict=True)]
-
-
 def _assembled(values: pl.Series, where: Layout, order: str) -> Array:
     parts = where.places
     if where.ordered:
-        day = _digits(values, parts["day"]) if "day" in parts else np.ones(len(values), np.int64)
-        month = _digits(values, parts["month"]) if "month" in parts else np.full(len(values), where.month)
-        year, short = _digits(values, parts["year"]), parts["year"]
+        if "week" in parts:
+            return _weekdays(values, parts)
+        day = digits(values, parts["day"]) if "day" in parts else np.ones(len(values), np.int64)
+        month = digits(values, parts["month"]) if "month" in parts else np.full(len(values), where.month)
+        if "quarter" in parts:
+            month = _first_months(digits(values, parts["quarter"]))
+        year, short = digits(values, parts["year"]), parts["year"]
     else:
         names = {"day-first": ("day", "month", "year"), "month-first": ("month", "day", "year")}
-        roles = names.get(order, ("year", "month", "day") if _width(parts["third"]) == 2 else ("day", "month", "year"))
+        roles = names.get(order, ("year", "month", "day") if width(parts["third"]) == 2 else ("day", "month", "year"))
         at = dict(zip(roles, (parts["first"], parts["other"], parts["third"]), strict=True))
-        day, month = _digits(values, at["day"]), _digits(values, at["month"])
-        year, short = _digits(values, at["year"]), at["year"]
-    if _width(short) <= 2:
+        day, month = digits(values, at["day"]), digits(values, at["month"])
+        year, short = digits(values, at["year"]), at["year"]
+    if width(short) <= 2:
         year = year + np.where(year < CENTURY, 2000, 1900)
     good = (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1)
     begins = ((year - 1970) * 12 + np.where(good, month, 1) - 1).astype("datetime64[M]")
@@ -218,40 +211,28 @@ def _assembled(values: pl.Series, where: Layout, order: str) -> Array:
     good &= found.astype("datetime64[M]") == begins
     result = found.astype("datetime64[us]")
     if where.timed:
-        result = result + _time_of_day(values, where)
+        result = result + time_of_day(values, parts, where.half)
     if where.sign:
-        minutes = 60 * _digits(values, parts["zone_hour"])
-        minutes = minutes + (_digits(values, parts["zone_minute"]) if "zone_minute" in parts else 0)
+        minutes = 60 * digits(values, parts["zone_hour"])
+        minutes = minutes + (digits(values, parts["zone_minute"]) if "zone_minute" in parts else 0)
         result = result - where.sign * minutes.astype("timedelta64[m]")
     result = result - np.timedelta64(where.zone, "h")
     return np.where(good, result, np.datetime64("NaT"))
 
 
-def _time_of_day(values: pl.Series, where: Layout) -> Array:
-    """Return hours, minutes and seconds since midnight, NaT where they are none."""
-    parts = where.places
-    hour, minute = _digits(values, parts["hour"]), _digits(values, parts["minute"])
-    second = _digits(values, parts["second"]) if "second" in parts else np.zeros(len(values), np.int64)
-    good = (hour < 24) & (minute < 60) & (second < 61)
-    if where.half:
-        good &= (hour >= 1) & (hour <= 12)
-        hour = hour % 12 + 12 * (where.half == "p")
-    micro = (hour * 3600 + minute * 60 + second) * 1_000_000
-    if "fraction" in parts:
-        width = min(_width(parts["fraction"]), 6)
-        begin = parts["fraction"][0]
-        micro = micro + _digits(values, (begin, begin + width)) * 10 ** (6 - width)
-    return np.where(good, micro.astype("timedelta64[us]"), np.timedelta64("NaT"))
+def _first_months(quarters: Array) -> Array:
+    """Return the first month of quarters, 0 for what is none."""
+    return np.where((quarters >= 1) & (quarters <= 4), 3 * quarters - 2, 0)
 
 
-def _digits(values: pl.Series, place: tuple[int, int]) -> Array:
-    return np.asarray(values.str.slice(place[0], place[1] - place[0]).cast(pl.Int64).to_numpy())
-
-
-def _width(place: tuple[int, int]) -> int:
-    return place[1] - place[0]
-
-
-def _bare(name: str) -> str:
-    """Return a name in small letters without accents."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(sign))
+def _weekdays(values: pl.Series, parts: Mapping[str, tuple[int, int]]) -> Array:
+    """Return days of weeks as ISO 8601 counts them, Mondays where no day is said: week 1 has the year's 4 January."""
+    year, week = digits(values, parts["year"]), digits(values, parts["week"])
+    day = digits(values, parts["weekday"]) if "weekday" in parts else np.ones(len(values), np.int64)
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3
+    monday = fourth - (fourth.astype(np.int64) + 3) % 7
+    last = monday + 7 * (week - 1)
+    good = (
+        (week >= 1) & (day >= 1) & (day <= 7) & ((last + 3).astype("datetime64[Y]") == fourth.astype("datetime64[Y]"))
+    )
+    return np.where(good, (last + day - 1).astype("datetime64[us]"), np.datetime64("NaT"))

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from luce.tables.text.dates import ORDERS, layout, time_layout
+from luce.tables.text.dates import ORDERS, layout
 from luce.tables.text.evidence import BOOLEANS, INVALID, Evidence
-from luce.tables.text.numbers import STYLES, Style, number_shape
+from luce.tables.text.numbers import STYLES, Style, common_measure, is_limit, number_shape
 from luce.tables.text.reading import Reading
+from luce.tables.text.times import duration_layout, time_layout
+from luce.tables.text.units import MULTIPLES, ratio, unit_of
 
 __all__ = ["Decision", "Hints", "decide", "hints_of"]
 
@@ -103,7 +105,7 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
         return Decision(text, [f"{what} ({example!r}; {_many(count)}): read as text, not numbers (--number)"])
     candidates = [_number(seen, hints, text)]
     if wish is None:
-        candidates = [_date(seen, hints, text), *candidates, _clock(seen, text)]
+        candidates = [_date(seen, hints, text), *candidates, _time(seen, text), _duration(seen, text)]
     best = max(candidates, key=lambda candidate: candidate.fits)
     absent = Counter({word: seen.shapes[word] for word in seen.missing.words if word in seen.shapes})  # in quotes
     odd = Counter({shape: count for shape, count in seen.shapes.items() if not best.knows(shape)}) - absent
@@ -116,9 +118,10 @@ def decide(seen: Evidence, hints: Hints, wish: str | None = None) -> Decision:
     if absent:
         remarks.append(f"{_shown(absent, seen, absent.total())} counted as missing, in quotes, too")
     if strange:
-        remarks.append(
-            f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} no {best.reading.kind}: missing (--text)"
-        )
+        integers = seen.integers if best.reading.kind != "number" and not seen.compact else 0
+        what = f"{_shown(odd, seen, strange, integers)} {'are' if strange > 1 else 'is'} no {best.reading.kind}"
+        total = f"{strange:,} " if len(odd) + bool(integers) > 1 else ""
+        remarks.append(f"{what}: {total}missing (--text)")
     kept = [shape.removeprefix(INVALID) for shape, _ in odd.most_common(STORED)]
     return Decision(_as(best.reading, odd=(*best.reading.odd, *kept)), remarks)
 
@@ -131,31 +134,36 @@ def _mostly(seen: Evidence, fits: int, strange: int, odd: Counter[str]) -> bool:
     """Tell whether a column is numbers or dates but for a few values.
 
     At most one value in twenty may be odd. Or more, up to half, where these are a few words written again and again
-    ("n/a yet") among values so different that they would be of no use as levels of text.
+    ("n/a yet") or limits of what can be measured (<0.5) among values so different that they would be of no use as
+    levels of text.
     """
     if strange <= ODD_SHARE * (fits + strange):
         return fits > 0
-    words = not seen.other and len(odd) <= FEW_ODD and not any("9" in shape for shape in odd)
+    rest = [shape for shape in odd if not is_limit(shape)]
+    words = odd.total() == strange and len(rest) <= FEW_ODD and not any("9" in shape for shape in rest)
     return strange <= MOST_ODD * (fits + strange) and words and len(seen.distinct) >= MANY_DISTINCT
 
 
 def _nearly(seen: Evidence, best: _Candidate, odd: Counter[str]) -> list[str]:
     """Say of a column of text that it looks like numbers or dates."""
+    united = {shape: found.unit for shape in seen.shapes if (found := number_shape(shape)) and found.unit}
+    units = {*united.values()}
+    if len(units) > 1 and sum(seen.shapes[shape] for shape in united) >= MOST_ODD * seen.present:
+        return [f"numbers of several units ({', '.join(map(repr, sorted(units)[:4]))}): read as text"]
     if best.fits < MOST_ODD * seen.present:
         return []
     strange = seen.present - best.fits
-    units = {found.unit for shape in odd if (found := number_shape(shape)) and found.unit} | {*best.reading.units}
-    if len(units) > 1:
-        return [f"numbers of several units ({', '.join(map(repr, sorted(units)[:4]))}): read as text"]
     remedy = " (--number)" if best.reading.kind == "number" else ""
-    what = f"{_shown(odd, seen, strange)} {'are' if strange > 1 else 'is'} none"
+    integers = seen.integers if best.reading.kind != "number" else 0
+    what = f"{_shown(odd, seen, strange, integers)} {'are' if strange > 1 else 'is'} none"
     return [f"looks like {best.reading.kind}s, but {what}: read as text{remedy}"]
 
 
-def _shown(odd: Counter[str], seen: Evidence, total: int) -> str:
-    """Return the most frequent odd values, with their counts."""
+def _shown(odd: Counter[str], seen: Evidence, total: int, integers: int = 0) -> str:
+    """Return the most frequent odd values, with their counts; `integers` of them are plain."""
     parts = [f"{_short(seen.examples[shape])!r} ({count:,})" for shape, count in odd.most_common(SHOWN)]
-    rest = total - sum(count for _, count in odd.most_common(SHOWN))
+    rest = total - sum(count for _, count in odd.most_common(SHOWN)) - integers
+    parts += [f"{_short(seen.integer)!r} ({integers:,})"] * bool(integers)
     return ", ".join(parts + ([f"{rest:,} more" if parts else f"{rest:,} values"] if rest > 0 else []))
 
 
@@ -165,8 +173,7 @@ def _number(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     for shape, found in shapes.items():
         united[found.unit] += seen.shapes[shape]
     bare = seen.integers + seen.floats + united.pop("", 0)
-    unit, count = united.most_common(1)[0] if united else ("", 0)
-    units = (unit,) if unit and 2 * count >= bare else ()
+    units = _units(united, bare)
 
     def fits(style: Style) -> int:
         found = sum(
@@ -181,17 +188,46 @@ def _number(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     rivals = [style for style in order[1:] if fits(style) == fits(best) and style.decimal != best.decimal]
     remarks = []
     if best.thousands:
-        remarks.append(f"{_name(best.thousands)} read as thousands separators")
+        example = next((seen.examples[shape] for shape in shapes if best.thousands in shape), "")
+        remarks.append(
+            f"{_name(best.thousands)} read as thousands separators" + (f", as in {example}" if example else "")
+        )
     if marks and rivals and not hints.decimal_known:
         example = next((seen.examples[shape] for shape, of in shapes.items() if of.styles & {*rivals}), "")
         how = f"{example} could be read in two ways; " if example else ""
         remarks.append(f"{how}decimal sign taken to be {best.decimal!r} (--decimal)")
-    if units:
-        remarks.append(f"unit {unit!r} left out" + (f", {bare:,} of the values are without it" if bare else ""))
+    remarks += _of_units(units, bare)
     whole = not seen.floats and not shapes
     reading = _as(text, kind="number", decimal=best.decimal, thousands=best.thousands, units=units, whole=whole)
     known = {shape for shape, of in shapes.items() if of.unit in ("", *units) and best in of.styles}
     return _Candidate(fits(best), reading, known.__contains__, remarks)
+
+
+def _units(united: Counter[str], bare: int) -> tuple[str, ...]:
+    """Return the units that can be read beside one another, the most frequent first, unless few values have one."""
+    counts = Counter[str]()
+    for name, count in united.items():
+        for unit in unit_of(name):
+            counts[unit.measure] += count
+    measure = max(counts, key=lambda measure: (counts[measure], measure == MULTIPLES), default="")
+    if measure != MULTIPLES and 2 * counts[measure] < bare:
+        return ()
+    return tuple(name for name, _ in united.most_common() if any(unit.measure == measure for unit in unit_of(name)))
+
+
+def _of_units(units: Sequence[str], bare: int) -> list[str]:
+    """Say what becomes of units."""
+    if not units:
+        return []
+    shown = ", ".join(map(repr, units[:4])) + (", …" if len(units) > 4 else "")
+    measure = common_measure(units)
+    if measure == MULTIPLES:
+        size = {name: ratio(name, name, measure) for name in units[:4]}
+        return [", ".join(f"{name!r} read as {int(many):,}" for name, many in size.items() if many) + " (--text)"]
+    without = f", {bare:,} of the values are without it" if bare else ""
+    if all(ratio(name, units[0], measure) == 1 for name in units):
+        return [f"unit{'s' if len(units) > 1 else ''} {shown} left out{without}"]
+    return [f"units {shown} converted to {units[0]!r}{without}"]
 
 
 def _plain(seen: Evidence, style: Style) -> int:
@@ -238,9 +274,21 @@ def _date(seen: Evidence, hints: Hints, text: Reading) -> _Candidate:
     return _Candidate(fits, reading, shapes.__contains__, remarks)
 
 
-def _clock(seen: Evidence, text: Reading) -> _Candidate:
+def _time(seen: Evidence, text: Reading) -> _Candidate:
     shapes = {shape for shape in seen.shapes if time_layout(shape)}
-    return _Candidate(sum(seen.shapes[shape] for shape in shapes), _as(text, kind="duration"), shapes.__contains__, ())
+    fits = sum(seen.shapes[shape] - seen.beyond[shape] for shape in shapes)
+    return _Candidate(fits, _as(text, kind="time"), shapes.__contains__, ())
+
+
+def _duration(seen: Evidence, text: Reading) -> _Candidate:
+    shapes = {shape: where for shape in seen.shapes if (where := duration_layout(shape))}
+    pairs = [shape for shape, where in shapes.items() if "first" in where.places]
+    clear = any("second" in where.places for where in shapes.values())
+    minutes = clear and any(seen.beyond[shape] for shape in pairs)  # beside 1:02:45, 59:12 can't be hours
+    how = "minutes and seconds" if minutes else "hours and minutes"
+    remarks = [f"durations such as {seen.examples[pairs[0]]} read as {how}"] if pairs else []
+    fits = sum(seen.shapes[shape] for shape in shapes)
+    return _Candidate(fits, _as(text, kind="duration", minutes=minutes), shapes.__contains__, remarks)
 
 
 def _name(sign: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from luce.tables.text.dates import ORDERS, clocks, dates, layout, time_layout
+from luce.tables.text.dates import ORDERS, dates, layout
 from luce.tables.text.missing import Missing, Source, cleaned_and_counted
 from luce.tables.text.numbers import number_shape, plain_numbers
 from luce.tables.text.shapes import normal, shapes
+from luce.tables.text.times import clocks, duration_layout, durations, time_layout
 
 __all__ = ["BOOLEANS", "INVALID", "TOTAL", "Evidence", "meaning", "take"]
 
@@ -71,8 +72,12 @@ def _each(table: pl.DataFrame, names: list[str], what: pl.Expr) -> dict[str, Any
 
 
 def meaning(shape: str) -> bool:
-    """Tell whether a shape may be that of a number, a date, a time or a boolean."""
-    return bool(number_shape(shape) or layout(shape) or time_layout(shape) or shape.lower() in BOOLEANS)
+    """Tell whether a shape may be that of a number, a date, a time, a duration or a boolean."""
+    return bool(number_shape(shape) or layout(shape) or _is_time(shape) or shape.lower() in BOOLEANS)
+
+
+def _is_time(shape: str) -> bool:
+    return bool(time_layout(shape) or duration_layout(shape))
 
 
 class Evidence:
@@ -92,6 +97,8 @@ class Evidence:
         Words for missing values.
     integers, floats : int
         Plain numbers, without and with a decimal dot or exponent.
+    integer : str
+        The first of the integers.
     dotted : int
         Floats with a dot; `grouped` says whether all of the dots may be between thousands.
     codes : Counter
@@ -104,6 +111,8 @@ class Evidence:
         Values that were not looked at one by one, since the column is text.
     orders : Counter
         Dates of open order: how many are valid in each of `ORDERS`; `firsts` counts first days of months.
+    beyond : Counter
+        Shapes of durations, and how many of each are no times of day.
     distinct : set of str
         Some of the values that are numbers, dates or times.
     totals : int
@@ -114,13 +123,14 @@ class Evidence:
         self.missing, self.edge = missing, edge
         self.totals = 0
         self.present = self.integers = self.floats = self.dotted = self.compact = self.other = 0
-        self.grouped = True
+        self.grouped, self.integer = True, ""
         self.spellings: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.orders: Counter[str] = Counter()
         self.firsts: Counter[str] = Counter()
+        self.beyond: Counter[str] = Counter()
         self.distinct: set[str] = set()
 
     @property
@@ -154,7 +164,7 @@ class Evidence:
         vars(rest).update(vars(self))
         for name in ("present", "integers", "floats", "dotted", "compact", "totals"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
-        for name in ("spellings", "codes", "shapes", "orders", "firsts"):
+        for name in ("spellings", "codes", "shapes", "orders", "firsts", "beyond"):
             setattr(rest, name, getattr(self, name) - getattr(some, name))
         rest.other = max(self.other - max(sum((some.shapes - self.shapes).values()), 0), 0)
         return rest
@@ -192,6 +202,7 @@ class Evidence:
     def add_integers(self, values: pl.Series, zeros: bool, low: Any, high: Any) -> None:
         """Take integers between `low` and `high` into account, of which some begin with a zero or none."""
         self.integers += len(values)
+        self.integer = self.integer or str(values[0])
         self._sample(values)
         if zeros:
             codes = values.filter(values.str.contains(CODE))
@@ -252,19 +263,26 @@ class Evidence:
                 found_ones = dates(open_ones, order)
                 self.orders[order] += len(found_ones) - found_ones.null_count()
                 self.firsts[order] += int((found_ones.dt.day() == 1).sum())
-        sure = [shape for shape in found if shape not in loose and (layout(shape) or time_layout(shape))]
+        timed = [shape for shape in found if _is_time(shape)]
+        sure = [shape for shape in found if shape not in loose and shape not in timed and layout(shape)]
         if sure:
-            self._set_aside(frame.filter(pl.col("shape").is_in(sure)))
+            some = frame.filter(pl.col("shape").is_in(sure))
+            self._set_aside(some.filter(dates(some["value"], ORDERS[0]).is_null()))
+        if timed:
+            some = frame.filter(pl.col("shape").is_in(timed))
+            lasting = durations(some["value"], minutes=False).is_not_null()
+            none = clocks(some["value"]).is_null()
+            self._set_aside(some.filter(none & ~lasting))
+            self.beyond.update(dict(some.filter(none & lasting)["shape"].value_counts().iter_rows()))
         if len(self.shapes) > MOST_SHAPES:
             for shape in [shape for shape in self.shapes if not meaning(shape)]:
                 self.other += self.shapes.pop(shape)
                 if len(self.examples) > MOST_SHAPES:
                     self.examples.pop(shape, None)
 
-    def _set_aside(self, frame: pl.DataFrame) -> None:
+    def _set_aside(self, wrong: pl.DataFrame) -> None:
         """Count values apart that look like dates or times and are none, such as 0000-00-00."""
-        wrong = dates(frame["value"], ORDERS[0]).is_null() & clocks(frame["value"]).is_null()
-        for shape, count, example in frame.filter(wrong).group_by("shape").agg(pl.len(), pl.first("value")).iter_rows():
+        for shape, count, example in wrong.group_by("shape").agg(pl.len(), pl.first("value")).iter_rows():
             self.shapes[shape] -= count
             self.shapes[INVALID + shape] += count
             self.examples[INVALID + shape] = example

@@ -7,17 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from luce.tables.failure import Failure
 from luce.tables.names import plain_names
 from luce.tables.text.options import FormOptions
 
-__all__ = ["NUMBER", "Form", "form_of"]
+__all__ = ["DECIMALS", "NUMBER", "WHOLE", "Form", "form_of"]
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 200  # records by which the separator is found
 DECLARED = re.compile(r'^"?sep=(.)"?$|^"?sep=\\t"?$', re.I)  # Excel's first line
+WHOLE, DECIMALS = re.compile(r"[-+]?\d+"), re.compile(r"\d+")
 NUMBER = re.compile(r"^[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?$", re.I)
 
 
@@ -39,8 +41,8 @@ class Form:
         Lines up to the first row.
     header : str
         The header's place, for errors.
-    text : str
-        The header as it stands in the file.
+    fields : sequence of str
+        The header as it stands in the file, field by field.
     options : FormOptions
     remarks : sequence of str
         What was guessed.
@@ -52,7 +54,7 @@ class Form:
     begin: int
     lines: int
     header: str
-    text: str
+    fields: Sequence[str]
     options: FormOptions
     remarks: Sequence[str]
 
@@ -94,13 +96,11 @@ def form_of(head: str, options: FormOptions, name: str, *, whole: bool) -> Form:
         remarks.append("fields are separated by blanks (--separator)")
     if skipped:
         remarks.append(f"{skipped} comment line{'s' if skipped > 1 else ''} (#) above the header left out")
-    names = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
+    fields = _as_wide_as_rows([field.strip() for field in header.fields], rows, remarks)
     begin = sum(len(line) for line in lines[: header.end])
-    text = "".join(lines[header.line : header.end])
     place = f"line {header.line + 1}"
-    return Form(
-        name, _named(names, name, place, remarks), dialect.separator, begin, header.end, place, text, options, remarks
-    )
+    names = _named(fields, name, place, remarks)
+    return Form(name, names, dialect.separator, begin, header.end, place, fields, options, remarks)
 
 
 def _lines(text: str) -> list[str]:
@@ -199,8 +199,21 @@ def _as_wide_as_rows(names: list[str], rows: Sequence[_Record], remarks: list[st
         return names
     if not any(row.fields[-1].strip() for row in rows):
         return [*names, ""]
+    if not _begin_with_names(rows):
+        return names  # and the rows will tell
     remarks.append("rows have one field more than the header: the first, without a name, is their name, as R writes")
     return ["", *names]
+
+
+def _begin_with_names(rows: Sequence[_Record]) -> bool:
+    """Tell whether the first fields may be rows' names, not halves of 1,5 or of text in single quotes."""
+    if any(field.startswith("'") and not field.endswith("'") for row in rows for field in row.fields):
+        return False
+    first, second = ([row.fields[k].strip() for row in rows] for k in (0, 1))
+    if len({*first}) < len(first):
+        return False
+    halves = all(map(WHOLE.fullmatch, first)) and all(map(DECIMALS.fullmatch, second)) and len({*map(len, second)}) == 1
+    return not halves or all(int(name) < int(following) for name, following in pairwise(first))
 
 
 def _named(names: Sequence[str], name: str, place: str, remarks: list[str]) -> list[str]:

@@ -79,7 +79,7 @@ def leading(head: pl.DataFrame, readings: Mapping[str, Reading], source: Source)
     measured = [
         name
         for name, reading in readings.items()
-        if reading.kind in ("number", "date", "duration") and name in head.columns  # a model's may be absent
+        if reading.kind in ("number", "date", "time", "duration") and name in head.columns  # a model's may be absent
     ]
     there, odd = [0] * len(head), [0] * len(head)
     alike = [True] * len(head)

@@ -8,14 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from luce.tables.text.dates import ORDERS, clocks, dates
+from luce.tables.text.dates import ORDERS, dates
 from luce.tables.text.missing import USUAL, Missing, Source, cleaned
-from luce.tables.text.numbers import STYLES, Style, numbers
+from luce.tables.text.numbers import STYLES, Style, is_limit, numbers
 from luce.tables.text.shapes import normal, shapes
+from luce.tables.text.times import clocks, durations
 
 __all__ = ["Reading", "Typed", "plainly", "typed"]
 
-KINDS = ("number", "boolean", "date", "duration", "text")
+KINDS = ("number", "boolean", "date", "time", "duration", "text")
 WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
@@ -26,7 +27,7 @@ class Reading:
     Parameters
     ----------
     kind : str
-        number, boolean, date, duration (a time of day) or text.
+        number, boolean, date, time (of day), duration or text.
     missing : tuple of str
         Words for a missing value; an empty cell is always one.
     missing_quoted : bool
@@ -39,6 +40,8 @@ class Reading:
         Of dates such as 01/02/03: day-first, month-first or year-first.
     whole : bool
         Whether numbers are integers, and dates days without a time.
+    minutes : bool
+        Whether durations of two parts, 4:13, are minutes and seconds, not hours and minutes.
     odd : tuple of str
         Shapes of values (digits as 9) that training took as missing, since they are none of the kind.
     """
@@ -51,6 +54,7 @@ class Reading:
     units: tuple[str, ...] = ()
     order: str = ORDERS[0]
     whole: bool = False
+    minutes: bool = False
     odd: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -93,8 +97,13 @@ class Typed:
         if self.odd is None or self.text is None:
             return None
         places = self.odd.arg_true()
-        unknown = ~shapes(normal(self.text.gather(places))).is_in(list(reading.odd)) & (places >= skip)
-        return int(places[unknown.arg_true()[0]]) if unknown.any() else None
+        places = places.filter(places >= skip)
+        found = shapes(normal(self.text.gather(places)))
+        known = {*reading.odd}
+        if any(map(is_limit, known)):
+            known.update(filter(is_limit, found.unique()))
+        unknown = (~found.is_in(list(known))).arg_true()
+        return int(places[int(unknown[0])]) if len(unknown) else None
 
 
 def plainly(table: pl.DataFrame, readings: Mapping[str, Reading]) -> dict[str, pl.Series]:
@@ -119,7 +128,7 @@ def plainly(table: pl.DataFrame, readings: Mapping[str, Reading]) -> dict[str, p
 def typed(cells: pl.Series, reading: Reading, source: Source) -> Typed:
     """Return cells of text as values, as `reading` says.
 
-    Numbers become Int64 or Float64, dates Date or Datetime (in UTC), times of day Time.
+    Numbers become Int64 or Float64, dates Date or Datetime (in UTC), times of day Time, durations Duration.
     """
     missing = Missing(reading.missing, reading.missing_quoted)
     if reading.kind == "text":
@@ -137,7 +146,9 @@ def _values(text: pl.Series, reading: Reading) -> pl.Series:
         return whole if whole.null_count() == found.null_count() else found
     if reading.kind == "boolean":
         return text.str.to_lowercase().replace_strict(WORDS, default=None, return_dtype=pl.Boolean)
-    if reading.kind == "duration":
+    if reading.kind == "time":
         return clocks(text)
+    if reading.kind == "duration":
+        return durations(text, minutes=reading.minutes)
     found = dates(text, reading.order)
     return found.cast(pl.Date) if reading.whole and (found == found.dt.truncate("1d")).all() else found

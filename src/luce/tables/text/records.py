@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.tables.failure import Failure
-from luce.tables.text.form import NUMBER, Form
+from luce.tables.text.form import DECIMALS, NUMBER, WHOLE, Form
 from luce.tables.text.quotes import ABOVE, HERE, IN_QUOTES, LINE_END, MARKED, Fault, Unquoted, unquoted
 
 __all__ = ["Cells", "records", "text_of"]
@@ -20,6 +20,7 @@ __all__ = ["Cells", "records", "text_of"]
 Array = npt.NDArray[Any]
 
 LONGEST = 2**25  # bytes that a row may have
+MANY = 2  # columns above which the header is found again in any case
 NEWLINE, _LINE_END, _IN_QUOTES = 10, 0x1E, 0x1F
 
 
@@ -52,8 +53,8 @@ def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Ite
     Failure
         If a row has more or fewer fields than the header, or a quote is never closed; the line is named.
     """
-    rest, line, row = b"", form.lines + 1, 1
-    header = b"" if all_rows or len(form.names) < 2 or any(map(NUMBER.match, form.names)) else _plain_header(form)
+    rest, line, row, repeated = b"", form.lines + 1, 1, 0
+    named = not all_rows and len(form.names) > 1 and not any(map(NUMBER.match, form.names))
     following = next(pieces, None)
     while following is not None:
         piece, following = following, next(pieces, None)
@@ -65,14 +66,19 @@ def records(pieces: Iterator[str], form: Form, *, all_rows: bool = False) -> Ite
         body, footer = _without_footer(buffer, form.options.skip_footer)
         if form.separator == " ":
             body = _single_blanks(body)
-        found, rows, repeated = _understood(body, form, line, row, header, last=last)
+        found, rows = _understood(body, form, line, row, last=last)
         rest = body[found.used :] + footer
         if len(rest) > LONGEST:
             raise Failure(f"{form.name}: line {line}: a row has no end: a quote opens and is never closed")
         line += body.count(b"\n", 0, found.used)
         if rows:
-            yield _cells(found.body, form, row, rows)._replace(repeated=repeated)
-            row += rows
+            cells = _cells(found.body, form, row, rows)
+            cells = _without_headers(cells, form) if named else cells
+            repeated += cells.repeated
+            if len(cells.table):
+                row += len(cells.table)
+                yield cells._replace(repeated=repeated)
+                repeated = 0
 
 
 def _single_blanks(buffer: bytes) -> bytes:
@@ -91,24 +97,14 @@ def _without_footer(buffer: bytes, lines: int) -> tuple[bytes, bytes]:
     return buffer[:end], buffer[end:]
 
 
-def _plain_header(form: Form) -> bytes:
-    """Return the header as it would stand among rows without quotes."""
-    try:
-        return next(unquoted(form.text.encode(), ord(form.separator), last=True)).body.rstrip(b"\n") + b"\n"
-    except Fault:
-        return b""
-
-
-def _understood(
-    piece: bytes, form: Form, line: int, row: int, header: bytes, *, last: bool
-) -> tuple[Unquoted, int, int]:
-    """Return the first reading of quotes in which rows have their fields, and how many rows and headers these are."""
+def _understood(piece: bytes, form: Form, line: int, row: int, *, last: bool) -> tuple[Unquoted, int]:
+    """Return the first reading of quotes in which rows have their fields, and how many rows these are."""
     first: Fault | None = None
     try:
         for found in unquoted(piece, ord(form.separator), last=last):
             try:
-                body, rows, repeated = _rows(found.body, form, row, header, last=last)
-                return Unquoted(body, found.used), rows, repeated
+                body, rows = _rows(found.body, form, row, last=last)
+                return Unquoted(body, found.used), rows
             except Fault as fault:
                 first = first or Fault(_line_of(found.body, fault.place), fault.what)
     except Fault as fault:
@@ -122,8 +118,8 @@ def _line_of(text: bytes, place: int) -> int:
     return text.count(b"\n", 0, place) + text.count(bytes([_LINE_END]), 0, place)
 
 
-def _rows(body: bytes, form: Form, row: int, header: bytes, *, last: bool) -> tuple[bytes, int, int]:
-    """Return the lines that are rows, their number, and that of repeated headers; rows have the header's fields."""
+def _rows(body: bytes, form: Form, row: int, *, last: bool) -> tuple[bytes, int]:
+    """Return the lines that are rows, which have the header's fields, and their number."""
     text = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(text == NEWLINE)
     fields = np.diff(np.searchsorted(np.flatnonzero(text == ord(form.separator)), ends), prepend=0) + 1
@@ -136,23 +132,10 @@ def _rows(body: bytes, form: Form, row: int, header: bytes, *, last: bool) -> tu
         below = len(wrong) if last and len(wrong) == len(idle) - k - int(idle[k:].sum()) else 0
         raise Fault(int(begins[k]), _what(body[begins[k] : ends[k]], number, int(fields[k]), form, below))
     _check_lines_in_quotes(text, ends, form)
-    again = _headers(body, begins, header)
-    idle[again] = True
     if not idle.any():
-        return body, len(ends), 0
+        return body, len(ends)
     kept = np.flatnonzero(~idle)
-    return b"".join(body[begins[k] : ends[k] + 1] for k in kept), len(kept), len(again)
-
-
-def _headers(body: bytes, begins: Array, header: bytes) -> Array:
-    """Return which lines are the header again, as in files that were put one below the other."""
-    found, at = [], body.find(header) if header else -1
-    while at >= 0:
-        k = int(np.searchsorted(begins, at))
-        if k < len(begins) and begins[k] == at:
-            found.append(k)
-        at = body.find(header, at + 1)
-    return np.array(found, np.int64)
+    return b"".join(body[begins[k] : ends[k] + 1] for k in kept), len(kept)
 
 
 def _idle(body: bytes, begins: Array, ends: Array, fields: Array, form: Form) -> Array:
@@ -178,13 +161,23 @@ def _what(line: bytes, number: int, fields: int, form: Form, below: int) -> str:
     shown = text if len(text) <= 40 else text[:39] + "…"
     what = f"row {number} has {fields} field{'s' if fields != 1 else ''}, the header has {wanted} ({HERE}: {shown!r}"
     what += f"; the header is {form.header})" if wanted < fields else ")"
+    parts = [part.strip() for part in text.split(form.separator)]
+    if wanted < fields and "'" in (part[:1] for part in parts):
+        return what + '; if fields stand in single quotes: write them with double ones, "'
+    if number == 1 and wanted < fields and form.separator == "," and any(map(_halves, parts, parts[1:])):
+        return what + "; if commas are decimal signs: put numbers in quotes, or semicolons between fields"
     if text[:1] in "#%;!" and text:
         return what + f"; if it is a comment: --comment '{text[0]}'"
     if below and number > 1 and fields < wanted:
         return what + f"; if the table ends above it: --skip-footer {below}"
-    if wanted < fields and number < 50 and not any(NUMBER.match(part.strip()) for part in text.split(form.separator)):
+    if wanted < fields and number < 50 and not any(map(NUMBER.match, parts)):
         return what + f"; if it is the header: --skip-lines {ABOVE}"
     return what
+
+
+def _halves(before: str, after: str) -> bool:
+    """Tell whether two fields may be a number with a decimal comma."""
+    return bool(WHOLE.fullmatch(before) and DECIMALS.fullmatch(after))
 
 
 def _check_lines_in_quotes(text: Array, ends: Array, form: Form) -> None:
@@ -229,6 +222,22 @@ def _cells(body: bytes, form: Form, first: int, rows: int) -> Cells:
         raise Failure(f"{form.name}: rows {first} to {first + rows - 1} could not be told apart")
     table.columns = list(form.names)
     return Cells(table, MARKED.encode() in body, first)
+
+
+def _without_headers(cells: Cells, form: Form) -> Cells:
+    """Return the rows without those that are the header again, as in files that were put one below the other."""
+    left = np.arange(len(cells.table))
+    for name, field in zip(form.names, form.fields, strict=True):
+        column = cells.table[name] if len(left) == len(cells.table) else cells.table[name].gather(left)
+        text = (text_of(column, form.separator) if cells.quoted else column).str.strip_chars()
+        if len(form.names) > MANY:  # a chance is out of the question
+            text, field = text.str.to_lowercase(), field.lower()
+        left = left[((text == field) if field else text.is_null()).fill_null(False).to_numpy()]
+        if not len(left):
+            return cells
+    kept = np.ones(len(cells.table), bool)
+    kept[left] = False
+    return cells._replace(table=cells.table.filter(pl.Series(kept)), repeated=len(left))
 
 
 def text_of(cells: pl.Series, separator: str) -> pl.Series:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-__all__ = ["normal", "shapes"]
+from luce.tables.names import INVISIBLE
 
-# signs that look alike: minus signs, apostrophes, blanks
+__all__ = ["by_shape", "digits", "normal", "shapes", "width"]
+
+Array = npt.NDArray[Any]
+
+DIGITS = ("０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९")  # full-width, Arabic, Persian, Devanagari
+# signs that look alike: minus signs, apostrophes, blanks, digits; marks that nobody sees
 ALIKE = {
+    **{sign: str(value) for script in DIGITS for value, sign in enumerate(script)},
+    **dict.fromkeys(INVISIBLE, ""),
+    "．": ".",
+    "，": ",",
+    "％": "%",
+    "：": ":",
+    "／": "/",
+    "٫": ".",
+    "٬": ",",
+    "٪": "%",
     "\u2212": "-",
     "\u2012": "-",
     "\u2013": "-",
@@ -24,7 +43,7 @@ ALIKE = {
 
 
 def normal(values: pl.Series) -> pl.Series:
-    """Return the values with plain minus signs, apostrophes and blanks, raised digits in units, no dash for cents."""
+    """Return the values with plain signs, digits and blanks, raised digits in units, no dash for cents."""
     if (values.str.len_bytes() != values.str.len_chars()).any():
         values = values.str.replace_many(list(ALIKE), list(ALIKE.values())).str.strip_chars()
     if values.str.contains(r"[.,]-{1,2}$").any():  # 12.- in Switzerland, 12,- in the north
@@ -55,3 +74,20 @@ def shapes(values: pl.Series) -> pl.Series:
         return values.str.replace_all(r"[0-9]", "9")
     marked = values.str.replace(r"^([^0-9]*)0([.,])", "${1}\x02${2}").str.replace_all(r"[0-9]", "9")
     return marked.str.replace("\x02", "0", literal=True)
+
+
+def by_shape(values: pl.Series) -> list[tuple[str, Array]]:
+    """Return the shapes of values that are `normal`, and where each is."""
+    frame = pl.DataFrame({"shape": shapes(values), "place": np.arange(len(values))}).drop_nulls()
+    groups = frame.group_by("shape").agg("place")
+    return [(shape, at.to_numpy()) for shape, at in zip(groups["shape"].to_list(), groups["place"], strict=True)]
+
+
+def digits(values: pl.Series, place: tuple[int, int]) -> Array:
+    """Return the whole number that stands in one place, from its begin to its end, of values of one shape."""
+    return np.asarray(values.str.slice(place[0], width(place)).cast(pl.Int64).to_numpy())
+
+
+def width(place: tuple[int, int]) -> int:
+    """Return how many characters a place has."""
+    return place[1] - place[0]

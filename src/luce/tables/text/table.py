@@ -13,7 +13,7 @@ import polars as pl
 from luce.tables.conversion import listed
 from luce.tables.failure import Failure
 from luce.tables.files import TableFile
-from luce.tables.names import plain
+from luce.tables.names import nearest, plain
 from luce.tables.text.characters import characters
 from luce.tables.text.deciding import Decision, decide, hints_of
 from luce.tables.text.evidence import Evidence, take
@@ -235,7 +235,7 @@ class TextTable:
 
     def _contradiction(self, column: str, reading: Reading, row: int, value: str) -> Failure:
         shown = value if len(value) <= 24 else value[:23] + "…"
-        saw = {"boolean": "true and false", "duration": "times of day"}.get(reading.kind, f"{reading.kind}s")
+        saw = {"boolean": "true and false", "time": "times of day"}.get(reading.kind, f"{reading.kind}s")
         return Failure(
             f"{self.name}: row {row}: column {column!r} holds text ({shown!r}) where the model saw {saw}; "
             f"--missing {shown!r} takes it as missing"
@@ -264,7 +264,8 @@ class TextTable:
     def _column(self, name: str, option: str) -> str:
         found = next((column for column in self.columns if column in (name, plain(name))), None)
         if found is None:
-            raise Failure(f"{self.name}: no column {name!r} for {option}; there are {listed(self.columns)}")
+            near = nearest(name, self.columns)
+            raise Failure(f"{self.name}: no column {name!r} for {option}{near}; there are {listed(self.columns)}")
         return found
 
     def _cells(self, all_rows: bool) -> Iterator[tuple[int, Cells]]:

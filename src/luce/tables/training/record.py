@@ -16,6 +16,7 @@ from luce.report.builder import class_names, facts_of, held_out_of
 from luce.report.facts import Column, Data, Facts
 from luce.report.held_out import HeldOut
 from luce.tables.conversion import shown
+from luce.tables.labels import alike
 from luce.tables.model import Model
 from luce.tables.preparation import Preparation
 from luce.tables.roles import Roles
@@ -110,8 +111,9 @@ def with_survey(training: Training, found: Survey) -> Training:
     ]
     names = {column.name for column in columns}
     aside = [f"{name!r}: {remark}" for name, said in found.remarks.items() if name not in names for remark in said]
+    same = [] if training.roles.soft else alike(class_names(training.classifier))
     words = () if training.roles.soft else found.spellings.get(training.roles.target, ())
-    return replace(training, columns=columns, remarks=[*found.notes, *aside], missing_labels=words)
+    return replace(training, columns=columns, remarks=[*found.notes, *aside, *same], missing_labels=words)
 
 
 def training_facts(training: Training) -> Facts:

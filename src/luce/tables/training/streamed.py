@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.models.remarks import SortedRowsWarning, named
 from luce.report.facts import Column
 from luce.tables.batches import Batches
 from luce.tables.columns import plan
@@ -64,7 +65,7 @@ def train_stream(
     first = _FirstPass(batches, roles, share, seed, progress)
     columns, features = _planned(first)
     preparation = learn_preparation(features, rare(len(features)))
-    scales = scales_of(preparation, preparation.transform(features))
+    scales = scales_of(preparation, preparation.transform(features, sparse=preparation.is_sparse(len(features))))
     most = max(CELLS // max(len(preparation), len(first.classes)), 1)
     learnt = _Learnt(first, columns, preparation, classifier)
     for batch, numbers in _second_pass(batches, roles, first, most, progress):
@@ -120,10 +121,11 @@ class _Learnt:
     def add(self, batch: pl.DataFrame, numbers: Array) -> None:
         """Learn a batch."""
         roles, classes = self.first.roles, np.arange(len(self.first.classes))
-        X = self.preparation.transform(converted(batch, self.columns, roles.source))
+        features = converted(batch, self.columns, roles.source)
+        X = self.preparation.transform(features, sparse=self.preparation.is_sparse(len(features)))
         y, codes = self.first.targets_of(batch, numbers)
         weights = roles.weights_of(batch)
-        mass = np.ones(len(X)) if weights is None else weights
+        mass = np.ones(len(features)) if weights is None else weights
         given = y.to_numpy() if roles.soft else np.eye(len(classes))[codes]
         if self.rows:
             losses = -(given * self.classifier.predict_log_proba(X)).sum(axis=1)
@@ -136,8 +138,15 @@ class _Learnt:
                 raise Failure(f"{roles.source}: {error}") from error
         if len(self.notes) < MOST_NOTES:
             self.notes += notes_of(caught, f"Rows {numbers[0]:,} to {numbers[-1]:,}: ")
+        for absent in (warned.message.absent for warned in caught if isinstance(warned.message, SortedRowsWarning)):
+            names = named([self.first.classes[code] for code in absent])
+            self.notes.append(
+                f"The rows seem to be sorted by class: {names}, frequent before, came no more in rows"
+                f" {numbers[0]:,} to {numbers[-1]:,}. What was learnt of such classes fades: shuffle the table's"
+                " rows, or train without --stream."
+            )
         self.shares += mass @ given
-        self.rows += len(X)
+        self.rows += len(features)
 
 
 def _judged(
