@@ -75,12 +75,17 @@ class Function(torch.autograd.Function):
         return super(torch.autograd.Function, cls).apply(*tensors.unwrap_dead_wrappers(arguments))  # type: ignore[misc]
 
     @classmethod
+    def split(cls, arguments: Sequence[Argument]) -> tuple[Sequence[Argument], Sequence[Argument]]:
+        """Return the tensors among the arguments, and what follows them."""
+        count = len(cls.names)
+        return arguments[:count], arguments[count:]
+
+    @classmethod
     def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the tensors, the options, and what follows them as the flags."""
-        count = len(cls.names)
-        ctx.save_for_backward(*inputs[:count])
-        ctx.save_for_forward(*inputs[:count])
-        ctx.options, *ctx.flags = inputs[count:]
+        given, (ctx.options, *ctx.flags) = cls.split(inputs)
+        ctx.save_for_backward(*given)
+        ctx.save_for_forward(*given)
         ctx.set_materialize_grads(not isinstance(output, tuple))  # a tuple's parts may be without upstream gradients
 
     @classmethod

@@ -9,6 +9,8 @@ them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -23,8 +25,21 @@ from luce.torch.rules.calls import LayerCall, Names, scaled
 
 __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct"]
 
-OF_LOSSES = LayerCall._fields[:8]
+OF_LOSSES = LayerCall._fields[:-3]
 SHARED = frozenset(("linear_weight", "linear_bias", "weight", "along_weight", "along_bias"))
+
+
+class LayerRows(NamedTuple):
+    """The results of a layer's losses: these, the kept gradients, statistics, and the norm of what is left out."""
+
+    loss: Tensor
+    of_input: Tensor | None = None
+    of_weight: Tensor | None = None
+    of_bias: Tensor | None = None
+    logsumexp: Tensor | None = None
+    entropy: Tensor | None = None
+    largest: Tensor | None = None
+    left_out: Tensor | None = None
 
 
 class LayerLosses(Function):
@@ -39,19 +54,21 @@ class LayerLosses(Function):
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradients to keep, log-sum-exp, entropy and the largest class."""
-        call, (options, wanted, statistics) = LayerCall(*arguments[:8]), arguments[8:]
+        given, (options, wanted, statistics) = LayerLosses.split(arguments)
+        call = LayerCall(*given)
         found, grads, left_out = chunked_layer.forward(
             call.layer, call.target, call.scale, options, wanted, with_statistics=statistics
         )
-        return (found.loss, *grads, *found[2:], left_out)
+        return tuple(LayerRows(found.loss, *grads, found.logsumexp, found.entropy, found.largest, left_out))
 
     @classmethod
-    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the inputs and keep the gradients."""
         super().setup_context(ctx, inputs, output)
-        ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
-        ctx.kept = Grads(*output[1:4]) if any(ctx.flags[0]) else None
-        ctx.left_out = output[7]
+        rows, wanted = LayerRows(*output), ctx.flags[0]
+        ctx.mark_non_differentiable(*(part for part in rows if part is not None and part is not rows.loss))
+        ctx.kept = Grads(rows.of_input, rows.of_weight, rows.of_bias) if any(wanted) else None
+        ctx.left_out = rows.left_out
 
     @classmethod
     def backward(cls, ctx: Context, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -67,12 +84,12 @@ class LayerLosses(Function):
     def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the losses along the tangents."""
         call = LayerCall(*ctx.saved_tensors)
-        return (rules.losses_jvp(call, ctx.options, LayerLosses.named(tangents), PASSES), *([None] * 7))
+        return tuple(LayerRows(rules.losses_jvp(call, ctx.options, LayerLosses.named(tangents), PASSES)))
 
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows, or a batch of layers one by one."""
-        options, _, statistics = arguments[8:]
+        _, (options, _, statistics) = LayerLosses.split(arguments)
         return over_rows(LayerLosses, info, in_dims, arguments, (options, (False, False, False), statistics))
 
 
@@ -84,7 +101,8 @@ class LayerGradient(Function):
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the gradients unless they are known, and write the norm of what they leave out to `left_out`."""
-        call, (options, wanted, *more) = LayerCall(*arguments[:8]), arguments[8:]
+        given, (options, wanted, *more) = LayerGradient.split(arguments)
+        call = LayerCall(*given)
         left_out, known = more or (None, None)
         if known is not None:
             return tuple(known)
@@ -101,7 +119,8 @@ class LayerGradient(Function):
 
         What was known is the output, too, which holds this context: saved here, it would never be freed.
         """
-        super().setup_context(ctx, inputs[:10], output)
+        given, (options, wanted, *_) = cls.split(inputs)
+        super().setup_context(ctx, (*given, options, wanted), output)
 
     @classmethod
     def backward(cls, ctx: Context, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -121,7 +140,8 @@ class LayerGradient(Function):
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take one element after the other: each has weight gradients of its own."""
-        return one_by_one(LayerGradient, info, in_dims, arguments, arguments[8:10])
+        _, (options, wanted, *_) = LayerGradient.split(arguments)
+        return one_by_one(LayerGradient, info, in_dims, arguments, (options, wanted))
 
 
 class LayerProduct(Function):
@@ -132,7 +152,8 @@ class LayerProduct(Function):
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the parts of the product that are wanted."""
-        call, (options, wanted) = LayerCall(*arguments[:11]), arguments[11:]
+        given, (options, wanted) = LayerProduct.split(arguments)
+        call = LayerCall(*given)
         if tensors.batched(*call):
             return tuple(operators.LAYER_PASSES.product(call, options, wanted))
         return tuple(chunked_layer.product(call.layer, call.target, call.scale, options, call.along, wanted))
@@ -155,7 +176,7 @@ class LayerProduct(Function):
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take one element after the other."""
-        return one_by_one(LayerProduct, info, in_dims, arguments, arguments[11:])
+        return one_by_one(LayerProduct, info, in_dims, arguments, LayerProduct.split(arguments)[1])
 
 
 class LayerDirectional(Function):
@@ -166,7 +187,8 @@ class LayerDirectional(Function):
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
         """Compute the growth."""
-        call, options = LayerCall(*arguments[:11]), arguments[11]
+        given, (options,) = LayerDirectional.split(arguments)
+        call = LayerCall(*given)
         if tensors.batched(*call):
             return operators.LAYER_PASSES.directional(call, options)
         return chunked_layer.directional(call.layer, call.target, call.scale, options, call.along)
@@ -187,16 +209,16 @@ class LayerDirectional(Function):
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows, or a batch of layers one by one."""
-        return over_rows(LayerDirectional, info, in_dims, arguments, arguments[11:])
+        return over_rows(LayerDirectional, info, in_dims, arguments, LayerDirectional.split(arguments)[1])
 
 
 def _losses(call: LayerCall, options: RowOptions) -> Tensor:
-    losses: Tensor = LayerLosses.apply(*call[:8], options, (False, False, False), False)[0]
+    losses: Tensor = LayerLosses.apply(*call.of_losses, options, (False, False, False), False)[0]
     return losses
 
 
 def _gradient(call: LayerCall, options: RowOptions, wanted: Wanted) -> Grads:
-    return Grads(*LayerGradient.apply(*call[:8], options, wanted))
+    return Grads(*LayerGradient.apply(*call.of_losses, options, wanted))
 
 
 def _product(call: LayerCall, options: RowOptions, wanted: Wanted) -> Grads:
@@ -217,7 +239,7 @@ def _layer_gradients(ctx: Context, call: LayerCall, upstream: Tensor, needed: Na
     if known is not None and not torch.is_grad_enabled():
         return known
     wanted = rules.wanted_of(needed)
-    return Grads(*LayerGradient.apply(*scaled(call, upstream)[:8], ctx.options, wanted, ctx.left_out, known))
+    return Grads(*LayerGradient.apply(*scaled(call, upstream).of_losses, ctx.options, wanted, ctx.left_out, known))
 
 
 def take_kept_gradients(ctx: Context, upstream: Tensor) -> Grads | None:

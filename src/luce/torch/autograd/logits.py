@@ -21,7 +21,7 @@ from luce.torch.rules.calls import RowsCall
 
 __all__ = ["Gradient", "Losses", "Product", "Total"]
 
-OF_LOSSES = RowsCall._fields[:6]
+OF_LOSSES = RowsCall._fields[:-1]
 
 
 class Losses(Function):
@@ -36,7 +36,8 @@ class Losses(Function):
     @staticmethod
     def forward(*arguments: Argument) -> tuple[Tensor | None, ...]:
         """Compute the losses, the gradient to keep, log-sum-exp, entropy and the largest class."""
-        call, (options, keep, statistics) = RowsCall(*arguments[:6]), arguments[6:]
+        given, (options, keep, statistics) = Losses.split(arguments)
+        call = RowsCall(*given)
         return tuple(
             kernels.forward(
                 call.logits, call.target, call.scale, options, with_gradient=keep, with_statistics=statistics
@@ -44,11 +45,12 @@ class Losses(Function):
         )
 
     @classmethod
-    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the inputs and keep the gradient."""
         super().setup_context(ctx, inputs, output)
-        ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
-        ctx.kept = output[1]
+        rows = kernels.Rows(*output)
+        ctx.mark_non_differentiable(*(part for part in rows if part is not None and part is not rows.loss))
+        ctx.kept = rows.gradient
 
     @classmethod
     def backward(cls, ctx: Context, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -66,12 +68,12 @@ class Losses(Function):
     def jvp(ctx: Saved, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the derivative of the losses along the tangents."""
         along = rules.losses_jvp(RowsCall(*ctx.saved_tensors), ctx.options, Losses.named(tangents), PASSES)
-        return along, None, None, None, None
+        return tuple(kernels.Rows(along, None, None, None, None))
 
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
-        options, _, statistics = arguments[6:]
+        _, (options, _, statistics) = Losses.split(arguments)
         return over_rows(Losses, info, in_dims, arguments, (options, False, statistics))
 
 
@@ -93,7 +95,7 @@ class Total(Losses):
         return (kernels.total(losses).to(dtype), *rest)
 
     @classmethod
-    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: tuple[Tensor | None, ...]) -> None:
+    def setup_context(cls, ctx: Context, inputs: tuple[Argument, ...], output: Argument) -> None:
         """Save the inputs and keep the gradient.
 
         What was known is an output, too, which holds this context: saved here, it would never be freed.
@@ -110,7 +112,8 @@ class Gradient(Function):
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
         """Compute the gradient."""
-        call, options = RowsCall(*arguments[:6]), arguments[6]
+        given, (options,) = Gradient.split(arguments)
+        call = RowsCall(*given)
         if tensors.batched(*call):
             return operators.PASSES.gradient(call, options)
         return kernels.gradient(call.logits, call.target, call.scale, options)
@@ -130,7 +133,7 @@ class Gradient(Function):
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
-        return over_rows(Gradient, info, in_dims, arguments, arguments[6:])
+        return over_rows(Gradient, info, in_dims, arguments, Gradient.split(arguments)[1])
 
 
 class Product(Function):
@@ -142,7 +145,8 @@ class Product(Function):
     @staticmethod
     def forward(*arguments: Argument) -> Tensor:
         """Compute the product."""
-        call, options = RowsCall(*arguments[:7]), arguments[7]
+        given, (options,) = Product.split(arguments)
+        call = RowsCall(*given)
         if tensors.batched(*call):
             return operators.PASSES.product(call, options)
         assert call.vector is not None
@@ -163,16 +167,16 @@ class Product(Function):
     @staticmethod
     def vmap(info: BatchInfo, in_dims: InDims, *arguments: Argument) -> tuple[Argument, Argument]:
         """Take a batch as more rows."""
-        return over_rows(Product, info, in_dims, arguments, arguments[7:])
+        return over_rows(Product, info, in_dims, arguments, Product.split(arguments)[1])
 
 
 def _losses(call: RowsCall, options: RowOptions) -> Tensor:
-    losses: Tensor = Losses.apply(*call[:6], options, False, False)[0]
+    losses: Tensor = Losses.apply(*call.of_losses, options, False, False)[0]
     return losses
 
 
 def _gradient(call: RowsCall, options: RowOptions) -> Tensor:
-    gradient: Tensor = Gradient.apply(*call[:6], options)
+    gradient: Tensor = Gradient.apply(*call.of_losses, options)
     return gradient
 
 

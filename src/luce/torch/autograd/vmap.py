@@ -16,7 +16,7 @@ def over_rows(
     function: type[Function], info: BatchInfo, in_dims: InDims, arguments: Sequence[Argument], rest: Sequence[Argument]
 ) -> tuple[Argument, Argument]:
     """Apply a function of rows to a batch, with other options and flags in `rest` than in its arguments."""
-    tensors = arguments[: len(function.names)]
+    tensors, _ = function.split(arguments)
     batched = {name for name, dim in zip(function.names, in_dims, strict=False) if dim is not None}
     if batched & function.shared:
         return one_by_one(function, info, in_dims, arguments, rest)
@@ -45,7 +45,7 @@ def one_by_one(
     function: type[Function], info: BatchInfo, in_dims: InDims, arguments: Sequence[Argument], rest: Sequence[Argument]
 ) -> tuple[Argument, Argument]:
     """Apply a function to one element of a batch after the other."""
-    tensors = arguments[: len(function.names)]
+    tensors, _ = function.split(arguments)
     results = [
         function.apply(
             *(

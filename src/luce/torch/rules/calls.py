@@ -53,7 +53,12 @@ class RowsCall(NamedTuple):
     @property
     def target(self) -> Target:
         """The target."""
-        return Target(*self[1:5])
+        return Target(self.indices, self.value, self.dense, self.weight)
+
+    @property
+    def of_losses(self) -> tuple[Tensor | None, ...]:
+        """The arguments of the losses, which have no vector."""
+        return self[:-1]
 
 
 class LayerCall(NamedTuple):
@@ -74,17 +79,22 @@ class LayerCall(NamedTuple):
     @property
     def layer(self) -> Layer:
         """The layer."""
-        return Layer(*self[:3])
+        return Layer(self.input, self.linear_weight, self.linear_bias)
 
     @property
     def target(self) -> Target:
         """The target."""
-        return Target(*self[3:7])
+        return Target(self.indices, self.value, self.dense, self.weight)
 
     @property
     def along(self) -> Direction:
         """The direction."""
-        return Direction(*self[8:])
+        return Direction(self.along_input, self.along_weight, self.along_bias)
+
+    @property
+    def of_losses(self) -> tuple[Tensor | None, ...]:
+        """The arguments of the losses, which have no direction."""
+        return self[:-3]
 
     def towards(self, along: tuple[Tensor | None, Tensor | None, Tensor | None]) -> Self:
         """Return the call with a direction."""
@@ -92,10 +102,14 @@ class LayerCall(NamedTuple):
 
     def rows(self, part: slice) -> LayerCall:
         """Return the call for some rows."""
-        along = None if self.along_input is None else self.along_input[part]
-        target = self.target.rows(part)
-        return LayerCall(
-            self.input[part], *self[1:3], *target, self.scale[part], along, self.along_weight, self.along_bias
+        indices, value, dense, _ = self.target.rows(part)
+        return self._replace(
+            input=self.input[part],
+            indices=indices,
+            value=value,
+            dense=dense,
+            scale=self.scale[part],
+            along_input=None if self.along_input is None else self.along_input[part],
         )
 
 
