@@ -210,7 +210,10 @@ def _by_chunks(pulled: OfSomeRows, call: LayerCall, needed: Names) -> Slopes:
     slopes: dict[str, Tensor | None] = {}
     for name in needed & TARGET:
         parts = [part for part in (some[name] for some in found) if part is not None]
-        slopes[name] = torch.stack(parts).sum(0) if name == "weight" else torch.cat(parts)
+        if not parts:  # there are no rows
+            slopes[name] = torch.zeros_like(getattr(call, name))
+        else:
+            slopes[name] = torch.stack(parts).sum(0) if name == "weight" else torch.cat(parts)
     return slopes
 
 
