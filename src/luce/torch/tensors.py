@@ -61,7 +61,7 @@ def holds_numbers(tensor: Tensor) -> bool:
 
 def compiled(tensor: Tensor) -> bool:
     """Whether the compiled kernels can read a tensor."""
-    return holds_numbers(tensor) and tensor.device.type == "cpu" and tensor.layout == torch.strided
+    return holds_numbers(tensor) and tensor.is_cpu and tensor.layout == torch.strided
 
 
 def func_transformed() -> bool:

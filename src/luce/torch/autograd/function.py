@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import compress
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -91,7 +92,7 @@ class Function(torch.autograd.Function):
     @classmethod
     def needed(cls, ctx: Context) -> Names:
         """Return the names of the tensors whose derivatives are needed."""
-        return {name for name, need in zip(cls.names, ctx.needs_input_grad, strict=False) if need}
+        return set(compress(cls.names, ctx.needs_input_grad))
 
     @classmethod
     def in_places(cls, ctx: Context, slopes: Slopes) -> tuple[Tensor | None, ...]:
