@@ -35,7 +35,6 @@ LONG_FUNCTIONS = {
     "src/luce/tables/training/in_memory.py:train": "the way of a training run, step by step",
     "src/luce/torch/functional.py:cross_entropy": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,
-    "src/luce/torch/passes.py:forward": "the one loop over chunks, which fills what is asked for",
 }
 MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
