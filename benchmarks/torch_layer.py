@@ -137,7 +137,7 @@ def _second_order(case, x, w, y, along):
 
 def _bare(products, x, *rest):
     """The products that a derivative needs, into tensors that exist: of all rows at once, and of our chunks of them."""
-    from luce.torch.passes import chunks
+    from luce.torch.layer.chunked_layer import chunks
 
     parts = [part.detach() for part in (x, *rest)]
     rows, classes = x.shape[0], rest[0].shape[0]

@@ -18,6 +18,7 @@ from luce.check.truth.tolerance import (
     assert_same_bits,
 )
 from luce.torch import kernels
+from luce.torch import tensors as torch_tensors
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 
@@ -60,7 +61,7 @@ def elsewhere(monkeypatch, rows=3):
     def chunks(z):
         return [slice(first, first + rows) for first in range(0, max(1, z.shape[0]), rows)]
 
-    monkeypatch.setattr(kernels, "compiled", lambda z: False)
+    monkeypatch.setattr(torch_tensors, "compiled", lambda z: False)
     monkeypatch.setattr(kernels, "_chunks", chunks)
 
 

@@ -20,7 +20,7 @@ void Block<T, Columns, mode>::weigh_distant() {
     double far[W], mass_of[W], inverse[W], r[W], is_own[W];
     wide_store(far, lse), wide_store(mass_of, alpha), wide_store(inverse, inverse_sum), wide_store(r, row_scale);
     wide_store(is_own, own);
-    const Scaled temperature(scales.temperature), factor = Scaled(job.factor) / temperature;
+    const Scaled temperature(job.temperature * lift(job)), factor = Scaled(job.factor) / temperature;
     Distant<T>& d = buffer.distant;
     for (int l = 0; l < rows; ++l) {
         if (!d.row[l]) continue;

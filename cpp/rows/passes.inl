@@ -151,10 +151,16 @@ struct Block<T, Columns, mode>::Gradient {
     const Exp<T> exp;
     const Factors f;
     const bool capped;
+    const V lowered;
     const Block& block;
     const int row;
     LUCE_INLINE Gradient(const Block& b, int l)
-        : exp(of(b.exp, l)), f(of(b.factors, l)), capped(b.transform.capped), block(b), row(l) {}
+        : exp(of(b.exp, l)),
+          f(of(b.factors, l)),
+          capped(b.transform.capped),
+          lowered(splat(T(b.transform.lowered))),
+          block(b),
+          row(l) {}
     LUCE_INLINE void finish(Block&, int) {}
     LUCE_INLINE static void collect(Block&) {}
     template <int U>
@@ -163,7 +169,7 @@ struct Block<T, Columns, mode>::Gradient {
             const std::int64_t j = i + k * W;
             V e = kPair ? mark_impossible(load(t.z + j), term(exp, t, j)) : load(t.grad + j);
             V g = gradient(f, t, j, e);
-            if (kPair && capped) g *= load(t.slope + j);
+            if (kPair && capped) g = g * load(t.slope + j) * lowered;
             if constexpr (Far) block.put_distant(t, j, row, e, g, nullptr, V{});
             store(t.grad + j, g);
         }
@@ -198,7 +204,7 @@ struct Block<T, Columns, mode>::Product {
     static constexpr bool kBare = false;
     const Exp<T> exp;
     const Factors f;
-    const V reference, mean_offset, curvature, along, bend;
+    const V reference, mean_offset, curvature, along, bend, lowered;
     const bool capped;
     const Block& block;
     const int row;
@@ -210,6 +216,7 @@ struct Block<T, Columns, mode>::Product {
           curvature(of(b.curvature, l)),
           along(of(b.along, l)),
           bend(of(b.bend, l)),
+          lowered(splat(T(b.transform.lowered))),
           capped(b.transform.capped),
           block(b),
           row(l) {}
@@ -226,8 +233,10 @@ struct Block<T, Columns, mode>::Product {
             if constexpr (kPair || WithGradient) {
                 g = gradient(f, t, j, e);
                 if (kPair && capped) {
-                    h = h * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
-                    g *= load(t.slope + j);
+                    // slope, curve and what h was computed with are lifted, which results lose at the end
+                    h = h * lowered * load(t.slope + j) + g * (load(t.curve + j) * bend * load(t.vector + j));
+                    h *= lowered;
+                    g = g * load(t.slope + j) * lowered;
                 }
             }
             if constexpr (Far) block.put_distant(t, j, row, e, g, &h, x);

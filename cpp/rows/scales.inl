@@ -11,15 +11,13 @@ struct Scales {
     // what a coefficient may be multiplied by before it or an entry leaves the type
     static constexpr double kLeast = sizeof(T) == 4 ? 0x1p-60 : 0x1p-900, kMost = sizeof(T) == 4 ? 0x1p32 : 0x1p64;
     const Job<T>& job;
-    double temperature;        // that is left by lifted slopes
     double gradient, product;  // factor/temperature, factor/temperature²
     double bend;               // of a softcap's curve: 1/softcap
     bool usual;                // whether those of all rows fit
 
     Scales(const Job<T>& job_, std::int64_t begin, std::int64_t end) : job(job_) {
-        temperature = job.temperature * lift(job);
-        gradient = job.factor / temperature;
-        product = gradient / temperature;
+        gradient = job.factor / job.temperature;
+        product = gradient / job.temperature;
         bend = job.softcap != 0 ? 1 / job.softcap : 0.0;
         bool fits = job.z_loss == 0;
         for (std::int64_t row = begin; job.row_scale && row < end; ++row) {
@@ -41,7 +39,7 @@ struct Scales {
     };
     Balanced balanced(double r, double mass) const {
         int of_r, of_factor, of_temperature, of_mass, of_cap = 0;
-        const double t = std::frexp(temperature, &of_temperature);
+        const double t = std::frexp(job.temperature, &of_temperature);
         const double g = std::frexp(r, &of_r) * std::frexp(job.factor, &of_factor) / t;
         const double c = std::frexp(job.softcap, &of_cap);
         std::frexp(mass, &of_mass);

@@ -154,8 +154,8 @@ struct Reciprocal {
     N value;
 };
 
-// Under a softcap du/dz is kept times a power of two, and what derivatives are scaled by is divided by it: a slope that
-// is too small for the type, but not once it is divided by a temperature below 1, keeps its digits.
+// Under a softcap du/dz is kept times a power of two, which results lose at the end: a slope that is too small for the
+// type, but not once it is divided by a temperature below 1, keeps its digits.
 template <class T>
 double lift(const Job<T>& job) {
     if (job.softcap == 0) return 1;
@@ -186,7 +186,7 @@ class Transform {
         }
     };
 
-    explicit Transform(const Job<T>& job) : capped(job.softcap != 0), lifted(4 * lift(job)) {
+    explicit Transform(const Job<T>& job) : capped(job.softcap != 0), lowered(1 / lift(job)), lifted(4 * lift(job)) {
         if (!job.transformed()) return;
         int of_temperature, of_cap = 0;
         const double t = std::frexp(job.temperature, &of_temperature);
@@ -260,6 +260,7 @@ class Transform {
     }
 
     const bool capped;
+    const double lowered;  // 1/lift
 
   private:
     LUCE_INLINE static N reciprocal(double x) { return Of::number(splat(1.0)) / Of::number(splat(x)); }

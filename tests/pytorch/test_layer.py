@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import luce.torch
 from luce.check.truth.tolerance import assert_loss, assert_same_bits
-from luce.torch import passes
+from luce.torch.layer import chunked_layer
 from tensors import LayerCall, array, assert_parts, check_layer, elsewhere
 from test_linear import PAIRS, Layer
 
@@ -36,8 +36,8 @@ def small_workspace(request, monkeypatch):
     """Chunks of a few rows."""
 
     def shrink(classes, itemsize):
-        monkeypatch.setattr(passes, "CACHED", 0)
-        monkeypatch.setattr(passes, "WORKSPACE", request.param * classes * itemsize)
+        monkeypatch.setattr(chunked_layer, "CACHED", 0)
+        monkeypatch.setattr(chunked_layer, "WORKSPACE", request.param * classes * itemsize)
 
     return shrink
 
@@ -265,3 +265,14 @@ def test_losses_have_the_bits_of_the_logits_losses(small_workspace):
     x, w, b = call.parts
     small_workspace(7, 8)
     assert_same_bits(array(call.loss()), array(luce.torch.cross_entropy(x @ w.T + b, call.target, reduction="none")))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+def test_no_rows_have_derivatives_in_the_target_and_the_class_weights(reduction):
+    x, w, t, c = (torch.rand(shape, requires_grad=True) for shape in ((0, 3), (4, 3), (0, 4), (4,)))
+    loss = luce.torch.linear_cross_entropy(x, w, t, weight=c, reduction=reduction).sum()
+    gradients = torch.autograd.grad(loss, (x, w, t, c), create_graph=True)
+    second = torch.autograd.grad(gradients[1].sum(), (x, w, t, c), allow_unused=True, materialize_grads=True)
+    for found in (gradients, second):
+        assert [part.shape for part in found] == [part.shape for part in (x, w, t, c)]
+        assert not any(part.any() for part in found)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from luce.check.inputs.problems import DrawnProblem
-from luce.torch import formulas, kernels
+from luce.torch import kernels
+from luce.torch.tensors import formulas
 from tensors import check_all, check_layer
 from test_linear import Layer
 

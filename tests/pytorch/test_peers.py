@@ -10,7 +10,7 @@ import luce.torch
 from luce.check.inputs.problems import DrawnProblem
 from luce.check.oracle import CrossEntropy, Exact, LinearCrossEntropy
 from luce.check.truth.tolerance import assert_gradient, assert_loss, assert_product
-from luce.torch import passes
+from luce.torch.layer import chunked_layer
 from tensors import array, check_all, elsewhere
 
 
@@ -194,8 +194,8 @@ def test_the_sums_of_16_bit_gradients_do_not_stall():
 
 def test_a_bias_counts_once_in_every_chunk(monkeypatch):
     """CCE#52: the bias added again and again, negative losses."""
-    monkeypatch.setattr(passes, "CACHED", 0)
-    monkeypatch.setattr(passes, "WORKSPACE", 3 * 4 * 8)
+    monkeypatch.setattr(chunked_layer, "CACHED", 0)
+    monkeypatch.setattr(chunked_layer, "WORKSPACE", 3 * 4 * 8)
     rng = np.random.default_rng(0)
     x, w, b = (rng.integers(-8, 9, shape) / 8 for shape in ((20, 2), (4, 2), (4,)))
     y = rng.integers(0, 4, 20)

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_info
 
 import luce.torch
 from luce.check.truth.tolerance import assert_same_bits
-from luce.torch import products
+from luce.torch.layer import matmul
 from luce.torch.threads import threads
 from tensors import array
 
@@ -15,14 +15,14 @@ from tensors import array
 @pytest.fixture
 def shared(monkeypatch):
     """Every product, however small, by NumPy's library; returns how many pieces it was asked for."""
-    monkeypatch.setattr(products, "LARGE", 0)
-    monkeypatch.setattr(products, "NARROW", 0)
-    monkeypatch.setattr(products, "SCRATCH", 64)
-    monkeypatch.setattr(products, "_openblas", lambda: True)
+    monkeypatch.setattr(matmul, "LARGE", 0)
+    monkeypatch.setattr(matmul, "NARROW", 0)
+    monkeypatch.setattr(matmul, "SCRATCH", 64)
+    monkeypatch.setattr(matmul, "_openblas", lambda: True)
     pieces = []
-    product = products._product
+    product = matmul._product
     monkeypatch.setattr(
-        products, "_product", lambda *args, **more: (pieces.append(args[2].shape), product(*args, **more))
+        matmul, "_product", lambda *args, **more: (pieces.append(args[2].shape), product(*args, **more))
     )
     return pieces
 
@@ -47,7 +47,7 @@ def test_products(shared, n_threads, shape, plus):
     a, b, row = whole_numbers(rows, inner), whole_numbers(columns, inner).t(), whole_numbers(columns)
     out = whole_numbers(rows, columns)
     added = {"nothing": 0.0, "itself": out.clone(), "a row": row}[plus]
-    found = products.multiply(a, b, out, plus={"nothing": None, "itself": out, "a row": row}[plus])
+    found = matmul.multiply(a, b, out, plus={"nothing": None, "itself": out, "a row": row}[plus])
     assert found is out
     torch.testing.assert_close(out, a @ b + added, rtol=0, atol=0)
     assert sum(int(np.prod(piece)) for piece in shared) == rows * columns
@@ -56,14 +56,14 @@ def test_products(shared, n_threads, shape, plus):
 
 def test_what_numpy_can_not_read_as_it_lies_is_left_to_pytorch(shared):
     a, b = whole_numbers(6, 4), whole_numbers(4, 10)[:, ::2]
-    products.multiply(a, b, torch.empty(6, 5))
-    products.multiply(a.bfloat16(), b.bfloat16(), torch.empty(6, 5, dtype=torch.bfloat16))
+    matmul.multiply(a, b, torch.empty(6, 5))
+    matmul.multiply(a.bfloat16(), b.bfloat16(), torch.empty(6, 5, dtype=torch.bfloat16))
     assert not shared
 
 
 def test_the_threads_of_the_libraries_are_as_before(shared, n_threads):
     before = threadpool_info()
-    products.multiply(whole_numbers(60, 4), whole_numbers(4, 50), torch.empty(60, 50))
+    matmul.multiply(whole_numbers(60, 4), whole_numbers(4, 50), torch.empty(60, 50))
     assert shared
     assert threadpool_info() == before
 

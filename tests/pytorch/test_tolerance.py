@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import luce.torch
-from luce.torch import blocks, passes
+from luce.torch.layer import chunked_layer, gradient_filter
 from tensors import elsewhere
 
 N, V = 24, 1024  # four blocks of classes a row
@@ -15,8 +15,8 @@ def path(request, monkeypatch):
     if request.param == "formulas":
         elsewhere(monkeypatch, rows=7)
     if request.param == "chunks":
-        monkeypatch.setattr(passes, "CACHED", 0)
-        monkeypatch.setattr(passes, "WORKSPACE", 8 * V)
+        monkeypatch.setattr(chunked_layer, "CACHED", 0)
+        monkeypatch.setattr(chunked_layer, "WORKSPACE", 8 * V)
 
 
 @pytest.fixture
@@ -122,15 +122,15 @@ def test_a_tolerance_is_a_share(tolerance, peaked):
 
 def test_what_one_chunk_leaves_out_the_next_may_not():
     """Each chunk may leave out the tolerance's share of what has been seen, less what is left out already."""
-    chooser = blocks.Chooser(0.1, torch.empty(0))
-    first = torch.zeros(1, 11 * blocks.COLUMNS)
-    first[0, :: blocks.COLUMNS] = torch.tensor([1.0, *[0.001**0.5] * 10])
+    chooser = gradient_filter.BlockFilter(0.1, torch.empty(0))
+    first = torch.zeros(1, 11 * gradient_filter.COLUMNS)
+    first[0, :: gradient_filter.COLUMNS] = torch.tensor([1.0, *[0.001**0.5] * 10])
     assert chooser.choose(first).tolist() == [[True, *[False] * 10]]
-    second = torch.zeros(1, 20 * blocks.COLUMNS)
-    second[0, :: blocks.COLUMNS] = 0.001**0.5
+    second = torch.zeros(1, 20 * gradient_filter.COLUMNS)
+    second[0, :: gradient_filter.COLUMNS] = 0.001**0.5
     assert chooser.choose(second) is None
     assert float(chooser.left_out) == pytest.approx(0.01)
-    third = torch.zeros(1, 4 * blocks.COLUMNS)
-    third[0, 0], third[0, blocks.COLUMNS] = 2, 0.1
+    third = torch.zeros(1, 4 * gradient_filter.COLUMNS)
+    third[0, 0], third[0, gradient_filter.COLUMNS] = 2, 0.1
     assert chooser.choose(third).tolist() == [[True, False, False, False]]
     assert float(chooser.left_out) == pytest.approx(0.02)

@@ -78,7 +78,7 @@ def long_codes(values: pl.Series) -> str | None:
     values : polars.Series
         Integers, missing ones left out.
     """
-    largest = max((abs(int(edge)) for edge in (values.min(), values.max()) if edge is not None), default=0)  # type: ignore[arg-type]
+    largest = max((abs(edge) for edge in (values.min(), values.max()) if isinstance(edge, int)), default=0)
     if largest < EXACT or len(values) < MANY_DISTINCT:
         return None
     distinct, left = values.n_unique(), values.cast(pl.Float64).n_unique()

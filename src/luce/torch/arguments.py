@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from luce.contract.layer import check_layer_shapes
 from luce.contract.words import kind_of
+from luce.torch.tensors import marks_only
 
 __all__ = ["autocast", "kind_of_dtype", "layer", "logits", "tensor"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-PLAIN = (Tensor, torch.nn.Parameter)
-NO_DISPATCH = Tensor.__torch_dispatch__
 INTEGERS = (
     *(torch.int64, torch.int32, torch.int16, torch.int8),
     *(torch.uint64, torch.uint32, torch.uint16, torch.uint8),
 )
 
 
-def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
+def tensor(name: str, value: object, device: torch.device | None = None) -> Tensor:
     """Return a tensor of real numbers in the plain layout, on the device where the input is.
 
     Beside an input, a subclass that only marks its tensors is left behind: two of them would quarrel over the result.
@@ -50,7 +47,7 @@ def tensor(name: str, value: Any, device: torch.device | None = None) -> Tensor:
         raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
     if device is not None and value.device != device:
         raise ValueError(f"{name}: expected a tensor on {device}, where the input is, got one on {value.device}")
-    if device is not None and type(value) not in PLAIN and type(value).__torch_dispatch__ is NO_DISPATCH:
+    if device is not None and marks_only(value):
         return value.as_subclass(Tensor)
     return value
 
@@ -70,7 +67,7 @@ def kind_of_dtype(value: Tensor) -> str:
     return "f" if value.is_floating_point() else "?"
 
 
-def logits(input: Any) -> Tensor:
+def logits(input: object) -> Tensor:
     """Return checked logits."""
     checked = _floating_point("input", tensor("input", input))
     if checked.dim() == 0:
@@ -78,7 +75,9 @@ def logits(input: Any) -> Tensor:
     return checked
 
 
-def layer(input: Any, linear_weight: Any, linear_bias: Any) -> tuple[Tensor, Tensor, Tensor | None, torch.dtype]:
+def layer(
+    input: object, linear_weight: object, linear_bias: object
+) -> tuple[Tensor, Tensor, Tensor | None, torch.dtype]:
     """Return a checked layer in the one type that its product is computed in, and the type of the loss."""
     given = {"input": tensor("input", input)}
     given["linear_weight"] = tensor("linear_weight", linear_weight, given["input"].device)

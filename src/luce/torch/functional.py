@@ -11,18 +11,18 @@ from torch.nn.functional import linear
 from luce.contract.form import RowOptions
 from luce.contract.options import Options
 from luce.contract.targets import is_pair, no_class_to_ignore
-from luce.torch import kernels, operators
+from luce.torch import kernels, operators, tensors
 from luce.torch.arguments import autocast, layer, logits
-from luce.torch.layer import LayerLosses
-from luce.torch.logits import Losses, Total
-from luce.torch.prepared import prepare
+from luce.torch.autograd.layer import LayerLosses
+from luce.torch.autograd.logits import Losses, Total
+from luce.torch.calls import checked_call
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "linear_logsumexp", "logsumexp"]
 
 
 def cross_entropy(
     input: Tensor,
-    target: Any,
+    target: Tensor | tuple[Tensor, Tensor],
     weight: Tensor | None = None,
     size_average: bool | None = None,
     ignore_index: int | None = -100,
@@ -119,7 +119,7 @@ def cross_entropy(
     except (RuntimeError, ValueError):  # a tensor or an array, which is no option: that is told below
         no_options = False
     if no_options:
-        plain = _plain_mean(input, target)
+        plain = _mean_of_indices(input, target)
         if plain is not None:
             return plain
     reduction = _reduction(reduction, size_average, reduce)
@@ -140,7 +140,7 @@ def cross_entropy(
         normalizer=normalizer,
         on_empty=on_empty,
     )
-    call = prepare(shape, input.device, target, given, shift=shift, class_axis=class_axis)
+    call = checked_call(shape, input.device, target, given, shift=shift, class_axis=class_axis)
     rows = classes_last.reshape(call.scale.shape[0], shape[-1])
     keep = rows.requires_grad and torch.is_grad_enabled()
     whole = (rows, *call.target, call.scale)
@@ -148,8 +148,8 @@ def cross_entropy(
     if torch.compiler.is_compiling():
         losses, _, *found = operators.FORWARD(*whole, *call.options, keep, stats)
         value = call.reduced(losses, dtype)
-    elif reduction == "none" or kernels.transformed():
-        keep &= not kernels.transformed() and rows.element_size() > 2  # of 16 bits it would be rounded twice
+    elif reduction == "none" or tensors.transformed():
+        keep &= not tensors.transformed() and rows.element_size() > 2  # of 16 bits it would be rounded twice
         losses, _, *found = Losses.apply(*whole, call.options, keep, stats)
         value = call.reduced(losses, dtype)
     else:
@@ -161,14 +161,14 @@ def cross_entropy(
 def linear_cross_entropy(
     input: Tensor,
     linear_weight: Tensor,
-    target: Any,
+    target: Tensor | tuple[Tensor, Tensor],
     *,
     linear_bias: Tensor | None = None,
     weight: Tensor | None = None,
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
-    options: Any = None,
+    options: object = None,
     sample_weight: Tensor | None = None,
     z_loss: float = 0.0,
     softcap: float | None = None,
@@ -258,10 +258,10 @@ def linear_cross_entropy(
         return cross_entropy(held, target, shift=shift, stats=stats, **given._asdict())
     shape = (*input.shape[:-1], linear_weight.shape[0])
     tolerance = 0.0 if tolerance is None else tolerance
-    call = prepare(shape, input.device, target, given, shift=shift, tolerance=tolerance)
+    call = checked_call(shape, input.device, target, given, shift=shift, tolerance=tolerance)
     parts = (input.reshape(call.scale.shape[0], input.shape[-1]), linear_weight, linear_bias)
     compiling = torch.compiler.is_compiling()
-    keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not kernels.transformed())
+    keep = reduction != "none" and torch.is_grad_enabled() and (compiling or not tensors.transformed())
     wanted = tuple(keep and part is not None and part.requires_grad for part in parts)
     whole = (*parts, *call.target, call.scale)
     if compiling:
@@ -349,15 +349,15 @@ def linear_logsumexp(
     return losses + _transformed_logits(chosen, softcap, temperature).to(losses.dtype)
 
 
-def _plain_mean(input: Tensor, target: Any) -> Tensor | None:
+def _mean_of_indices(input: Tensor, target: object) -> Tensor | None:
     """Return the mean loss of rows and their classes, without options; None for any other call."""
     if (
-        not (isinstance(target, Tensor) and kernels.compiled(input) and kernels.compiled(target))
-        or kernels.transformed()
+        not (isinstance(target, Tensor) and tensors.compiled(input) and tensors.compiled(target))
+        or tensors.transformed()
     ):
         return None
     with_gradient = input.requires_grad and torch.is_grad_enabled()
-    found = kernels.plain_mean(input, target, with_gradient=with_gradient)
+    found = kernels.mean_of_indices(input, target, with_gradient=with_gradient)
     if found is None or not with_gradient:
         return None if found is None else found[0]
     scale = input.new_tensor(1 / len(target), dtype=torch.float64).expand(len(target))
@@ -368,7 +368,7 @@ def _plain_mean(input: Tensor, target: Any) -> Tensor | None:
 
 
 def _given(**options: Any) -> Options:
-    """Return a call's options as they were given; tensors, and PyTorch's words for the reduction, among them."""
+    """Return a call's options as they were given, unchecked."""
     return Options(**options)
 
 

@@ -1,4 +1,4 @@
-"""The functions as modules."""
+"""The losses as modules of PyTorch: `CrossEntropyLoss`, and `LinearCrossEntropyLoss` with its last layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CrossEntropyLoss", "LinearCrossEntropyLoss"]
 
 
 class _Loss(nn.Module):
-    """RowOptions that are the same at every call; `weight` is a buffer."""
+    """A loss with options that are the same at every call; `weight` is a buffer."""
 
     weight: Tensor | None
     function: ClassVar[Callable[..., Any]]
@@ -57,7 +57,9 @@ class CrossEntropyLoss(_Loss):
     def __init__(self, weight: Tensor | None = None, **options: Any) -> None:
         super().__init__(weight, **options)
 
-    def forward(self, input: Tensor, target: Any, *, sample_weight: Tensor | None = None, **more: Any) -> Any:
+    def forward(
+        self, input: Tensor, target: Tensor | tuple[Tensor, Tensor], *, sample_weight: Tensor | None = None, **more: Any
+    ) -> Any:
         """Return the loss; options that change from call to call, as `normalizer`, may be given here."""
         return cross_entropy(input, target, self.weight, sample_weight=sample_weight, **{**self.options, **more})
 
@@ -111,27 +113,29 @@ class LinearCrossEntropyLoss(_Loss):
         out_features: tuple[int, ...] = (),
         bias: bool = False,
         tied: nn.Module | None = None,
-        device: Any = None,
+        device: torch.device | str | int | None = None,
         dtype: torch.dtype | None = None,
         weight: Tensor | None = None,
         **options: Any,
     ) -> None:
         super().__init__(weight, **options)
-        shared: Any = tied
         self.num_classes, self.out_features = num_classes, tuple(out_features)
         width = num_classes
         for places in self.out_features:
             width *= places
-        self.linear = nn.Linear(in_features, width, bias=bias, device="meta" if tied else device, dtype=dtype)
+        self.linear = nn.Linear(in_features, width, bias=bias, device=device if tied is None else "meta", dtype=dtype)
         if tied is not None:
-            shape = getattr(getattr(shared, "weight", None), "shape", None)
-            if shape != (width, in_features):
+            shared = getattr(tied, "weight", None)
+            shape = getattr(shared, "shape", None)
+            if shared is None or shape != (width, in_features):
                 raise ValueError(f"tied: expected a module with a weight of shape {(width, in_features)}, got {shape}")
             if bias:
                 raise ValueError("tied: a layer that shares its weight has no bias of its own, got bias=True")
-            self.linear.weight = shared.weight
+            self.linear.weight = shared
 
-    def forward(self, input: Tensor, target: Any, *, sample_weight: Tensor | None = None, **more: Any) -> Any:
+    def forward(
+        self, input: Tensor, target: Tensor | tuple[Tensor, Tensor], *, sample_weight: Tensor | None = None, **more: Any
+    ) -> Any:
         """Return the loss; options that change from call to call, as `normalizer`, may be given here."""
         weight = self.linear.weight.reshape(self.num_classes, *self.out_features, -1)
         bias = None if self.linear.bias is None else self.linear.bias.reshape(weight.shape[:-1])

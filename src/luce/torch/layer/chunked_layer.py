@@ -11,19 +11,30 @@ Nothing here knows about autograd. Rows that count for nothing are left out of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.rows.chunks import even_chunks
-from luce.torch import blocks, kernels
-from luce.torch.formulas import Target, wide, without_nan
-from luce.torch.kernels import row_dtype
-from luce.torch.products import multiply
+from luce.rows.formulas import Target
+from luce.torch import kernels, tensors
+from luce.torch.layer.gradient_filter import BlockFilter, add_products
+from luce.torch.layer.matmul import multiply
+from luce.torch.tensors import computing_dtype, empty, formulas, row_dtype
 
-__all__ = ["Direction", "Grads", "Layer", "chunks", "directional", "forward", "of_rows", "product", "row_slices"]
+__all__ = [
+    "Direction",
+    "Grads",
+    "Layer",
+    "Wanted",
+    "chunks",
+    "directional",
+    "forward",
+    "product",
+    "row_slices",
+]
 
 
 WORKSPACE = 108 << 20  # bytes for chunks of logits; a BLAS packs matrices into 10 to 30 MiB of its own
@@ -31,7 +42,7 @@ CACHED, ENOUGH = 4 << 20, 1024  # bytes that stay in a cache, where they hold ro
 
 
 class Layer(NamedTuple):
-    """x (N, D), W (V, D) and b (V,)."""
+    """A linear layer on rows: x (N, D), W (V, D) and b (V,)."""
 
     input: Tensor
     weight: Tensor
@@ -45,7 +56,7 @@ class Layer(NamedTuple):
 
 
 class Direction(NamedTuple):
-    """x' (N, D), W' (V, D) and b' (V,), None for parts that stay."""
+    """A direction in a layer: x' (N, D), W' (V, D) and b' (V,), None for parts that stay."""
 
     input: Tensor | None
     weight: Tensor | None
@@ -53,7 +64,7 @@ class Direction(NamedTuple):
 
 
 class Grads(NamedTuple):
-    """Derivatives in x, W and b, those that were asked for."""
+    """Derivatives in x, W and b, None for those that were not asked for."""
 
     input: Tensor | None
     weight: Tensor | None
@@ -63,27 +74,44 @@ class Grads(NamedTuple):
 Wanted = tuple[bool, bool, bool]
 
 
-class _Sums:
-    """Derivatives in W and b, summed over chunks of rows: the bias in the type that is computed in."""
+class _Gathered:
+    """The derivatives in x, W and b that are wanted, gathered from chunks of rows.
+
+    The bias's are summed in the type that is computed in.
+    """
 
     def __init__(self, layer: Layer, wanted: Wanted) -> None:
-        self.weight = kernels.empty(layer.weight.shape, layer.weight) if wanted[1] else None
-        classes = layer.weight.shape[0]
-        self.bias = layer.weight.new_zeros(classes, dtype=wide(layer.weight.dtype)) if wanted[2] else None
-        self._empty = True
+        x, weight, _ = layer
+        self.input = empty(x.shape, x, zero=True) if wanted[0] else None
+        self.weight = empty(weight.shape, weight) if wanted[1] else None
+        self.bias = weight.new_zeros(weight.shape[0], dtype=computing_dtype(weight.dtype)) if wanted[2] else None
+        self._dtype = weight.dtype
+        self._weight_is_empty = True
 
-    def add(self, slope: Tensor, x: Tensor) -> None:
+    def put_input(self, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
+        """Write slope·weight into the rows of a part of the input's, or add it to them."""
+        if self.input is None:
+            return
+        if isinstance(part, slice):
+            rows = self.input[part]
+            multiply(slope, weight, rows, plus=rows if add else None)
+        elif add:
+            self.input.index_add_(0, part, slope @ weight)
+        else:
+            self.input.index_copy_(0, part, slope @ weight)
+
+    def add_weight(self, slope: Tensor, x: Tensor) -> None:
         """Add slopeᵀ x to the weight's."""
         if self.weight is None:
             return
-        multiply(slope.t(), x, self.weight, plus=None if self._empty else self.weight)
-        self._empty = False
+        multiply(slope.t(), x, self.weight, plus=None if self._weight_is_empty else self.weight)
+        self._weight_is_empty = False
 
-    def started(self) -> Tensor | None:
+    def weight_so_far(self) -> Tensor | None:
         """Return the sum of the weight's so far, to be added to."""
-        if self.weight is not None and self._empty:
+        if self.weight is not None and self._weight_is_empty:
             self.weight.zero_()
-            self._empty = False
+            self._weight_is_empty = False
         return self.weight
 
     def add_bias(self, slope: Tensor) -> None:
@@ -91,9 +119,9 @@ class _Sums:
         if self.bias is not None:
             self.bias += slope.sum(0, dtype=self.bias.dtype)
 
-    def finish(self, layer: Layer, of_input: Tensor | None) -> Grads:
+    def finish(self) -> Grads:
         """Return the derivatives in the layer's types."""
-        return Grads(of_input, self.started(), None if self.bias is None else self.bias.to(layer.weight.dtype))
+        return Grads(self.input, self.weight_so_far(), None if self.bias is None else self.bias.to(self._dtype))
 
 
 def forward(
@@ -110,17 +138,10 @@ def forward(
     With a tolerance they leave out the smallest blocks of G whose norms make up that share of it at most, chunk by
     chunk; the last result bounds the norm of all that is left out.
     """
-    if kernels.batched(*layer, *target, scale):
-        parts = torch.ops.luce.linear_cross_entropy(*layer, *target, scale, *options, *wanted, with_statistics)
-        grads = (part if want else None for part, want in zip(parts[1:4], wanted, strict=True))
-        return kernels.Rows(parts[0], None, *parts[4:7]), Grads(*grads), parts[7]
-    x, weight, _ = layer
-    with_gradient = any(wanted)
+    x, with_gradient = layer.input, any(wanted)
     loss = torch.zeros(x.shape[0], dtype=row_dtype(x.device), device=x.device)
     stats = (torch.empty_like(loss), torch.empty_like(loss), torch.empty_like(loss, dtype=torch.int64))
-    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
-    sums = _Sums(layer, wanted)
-    chooser = blocks.Chooser(options.tolerance, x)
+    gathered, blocks = _Gathered(layer, wanted), BlockFilter(options.tolerance, x)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 1, with_statistics):
         z = chunk.logits(out=buffer[0])
         found = kernels.forward(
@@ -137,38 +158,37 @@ def forward(
             for whole, piece in zip(stats, found[2:], strict=True):
                 assert piece is not None
                 whole[part] = piece
-        if not with_gradient:
-            continue
-        sums.add_bias(z)
-        inputs = chunk.input
-        if with_statistics and wanted[1]:  # every row is here
-            inputs = _counting(inputs, target.rows(part), scale[part], options)
-        if options.tolerance:
-            kept = chooser.choose(z)
-            if kept is not None:
-                blocks.add_products(z, kept, inputs, weight, of_input, part, sums.started())
-                continue
-        if of_input is not None:
-            _put(of_input, part, z, weight)
-        sums.add(z, inputs)
+        if with_gradient:
+            inputs = chunk.input
+            if with_statistics and wanted[1]:  # every row is here
+                inputs = _counting(inputs, target.rows(part), scale[part], options)
+            _gather_gradients(gathered, part, z, Layer(inputs, *layer[1:]), blocks)
     rows = kernels.Rows(loss, None, *(stats if with_statistics else (None, None, None)))
-    return rows, sums.finish(layer, of_input), chooser.left_out.sqrt()
+    return rows, gathered.finish(), blocks.left_out.sqrt()
+
+
+def _gather_gradients(
+    gathered: _Gathered, part: slice | Tensor, slope: Tensor, layer: Layer, blocks: BlockFilter
+) -> None:
+    """Gather the gradients of some rows, of the blocks that count alone if there is a tolerance."""
+    gathered.add_bias(slope)
+    kept = blocks.choose(slope) if blocks.tolerance else None
+    if kept is not None:
+        add_products(slope, kept, layer.input, layer.weight, gathered.input, part, gathered.weight_so_far())
+        return
+    gathered.put_input(part, slope, layer.weight)
+    gathered.add_weight(slope, layer.input)
 
 
 def product(
     layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction, wanted: Wanted
 ) -> Grads:
     """Return the Hessian of the summed losses times a direction, the parts that are wanted."""
-    if kernels.batched(*layer, *target, scale, *along):
-        parts = torch.ops.luce.linear_cross_entropy_product(*layer, *along, *target, scale, *options, *wanted)
-        return Grads(*(part if want else None for part, want in zip(parts, wanted, strict=True)))
-    x, weight, _ = layer
-    of_input = kernels.empty(x.shape, x, zero=True) if wanted[0] else None
-    sums = _Sums(layer, wanted)
+    gathered = _Gathered(layer, wanted)
     with_gradient = along.input is not None or along.weight is not None
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
-        some = of_rows(along, part)
+        some = _of_rows(along, part)
         if some.input is not None:
             some = some._replace(input=_counting(some.input, target.rows(part), scale[part], options))
         moved = _logits_along(chunk, some, buffer[1])
@@ -176,29 +196,25 @@ def product(
         kernels.product(
             z, target.rows(part), scale[part], moved, options, out=moved, gradient_out=z if with_gradient else None
         )
-        if of_input is not None:
-            _put(of_input, part, moved, weight)
-            if along.weight is not None:
-                _put(of_input, part, z, along.weight, add=True)
-        sums.add(moved, chunk.input)
+        gathered.put_input(part, moved, layer.weight)
+        if along.weight is not None:
+            gathered.put_input(part, z, along.weight, add=True)
+        gathered.add_weight(moved, chunk.input)
         if some.input is not None:
-            sums.add(z, some.input)
-        sums.add_bias(moved)
-    return sums.finish(layer, of_input)
+            gathered.add_weight(z, some.input)
+        gathered.add_bias(moved)
+    return gathered.finish()
 
 
 def directional(layer: Layer, target: Target, scale: Tensor, options: RowOptions, along: Direction) -> Tensor:
     """Return scale·⟨∂ℓ/∂z, z'⟩ (N,): how fast each row's loss grows in a direction."""
-    if kernels.batched(*layer, *target, scale, *along):
-        whole = (*layer, *along, *target, scale, *options)
-        return cast("Tensor", torch.ops.luce.linear_cross_entropy_directional(*whole))
     growth = torch.zeros_like(scale)
     for part, chunk, buffer in _chunks(layer, target, scale, options, 2):
         z = chunk.logits(out=buffer[0])
-        moved = _logits_along(chunk, of_rows(along, part), buffer[1])
+        moved = _logits_along(chunk, _of_rows(along, part), buffer[1])
         kernels.forward(z, target.rows(part), scale[part], options, with_gradient=True, out=z)
         growth[part] = torch.bmm(z[:, None, :], moved[:, :, None])[:, 0, 0].to(growth.dtype)
-    return without_nan(growth, scale)
+    return formulas.without_nan(growth, scale)
 
 
 def _logits_along(layer: Layer, along: Direction, out: Tensor) -> Tensor:
@@ -229,7 +245,7 @@ def _chunks(
     held: list[Tensor] = []
     for chunk in chunks(count, buffers * classes * x.element_size()):
         size = chunk.stop - chunk.start
-        held = held or [kernels.empty((size, classes), x) for _ in range(buffers)]
+        held = held or [empty((size, classes), x) for _ in range(buffers)]
         part = chunk if live is None else live[chunk]
         inputs = x[part]
         if live is None and not every_row:
@@ -243,13 +259,13 @@ def chunks(rows: int, width: int) -> Iterator[slice]:
 
 
 def row_slices(layer: Layer) -> Iterator[slice]:
-    """Rows whose logits, and a few arrays like them, fit the workspace."""
+    """Yield the rows whose logits, and a few arrays like them, fit the workspace."""
     return even_chunks(layer.input.shape[0], 8 * layer.weight.shape[0] * layer.input.element_size(), WORKSPACE)
 
 
 def _live(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor | None:
     """Return the places of the rows that count, None for all; off the CPU that would wait for the device."""
-    dropped = kernels.dropped(target, scale, options) if kernels.compiled(x) else None
+    dropped = kernels.dropped(target, scale, options) if tensors.compiled(x) else None
     if dropped is None or not bool(dropped.any()):
         return None
     return (~dropped).nonzero()[:, 0]
@@ -258,22 +274,11 @@ def _live(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tens
 def _counting(x: Tensor, target: Target, scale: Tensor, options: RowOptions) -> Tensor:
     """Return rows x with zeros in those that count for nothing: the 0 of their gradient must not meet a NaN."""
     dropped = kernels.dropped(target, scale, options)
-    if dropped is None or (kernels.compiled(x) and not bool(dropped.any())):
+    if dropped is None or (tensors.compiled(x) and not bool(dropped.any())):
         return x
     return torch.where(dropped[:, None], 0.0, x)
 
 
-def of_rows(along: Direction, part: slice | Tensor) -> Direction:
+def _of_rows(along: Direction, part: slice | Tensor) -> Direction:
     """Return the direction of some rows."""
     return along._replace(input=None if along.input is None else along.input[part])
-
-
-def _put(whole: Tensor, part: slice | Tensor, slope: Tensor, weight: Tensor, *, add: bool = False) -> None:
-    """Write slope·weight into the rows of a part, or add it to them."""
-    if isinstance(part, slice):
-        rows = whole[part]
-        multiply(slope, weight, rows, plus=rows if add else None)
-    elif add:
-        whole.index_add_(0, part, slope @ weight)
-    else:
-        whole.index_copy_(0, part, slope @ weight)

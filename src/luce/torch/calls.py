@@ -9,7 +9,8 @@ weights and probabilities are taken as they are: the loss is linear in them.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,28 +28,18 @@ from luce.contract.options import (
     class_to_ignore,
 )
 from luce.contract.reduction import counts_rows, nothing_left
-from luce.contract.targets import (
-    DISTRIBUTION,
-    INDICES,
-    PROBABILITIES,
-    check_pair,
-    check_tail,
-    is_pair,
-    kind_of_target,
-    no_class_to_ignore,
-)
 from luce.contract.words import misshapen
-from luce.rows.targets import class_indices
-from luce.torch import kernels
-from luce.torch.arguments import kind_of_dtype, tensor
-from luce.torch.formulas import Target
-from luce.torch.kernels import row_dtype
+from luce.rows.formulas import Target
+from luce.torch import kernels, tensors
+from luce.torch.arguments import tensor
+from luce.torch.targets import rows_of_target
+from luce.torch.tensors import row_dtype
 
-__all__ = ["Prepared", "Stats", "prepare"]
+__all__ = ["CheckedCall", "Stats", "checked_call"]
 
 
 class Stats(NamedTuple):
-    """What the rows tell beside their loss, each of the target's shape, without gradient.
+    """Statistics of the rows beside their loss, each of the target's shape, without gradient.
 
     `left_out`, of a layer with a tolerance alone, bounds the norm of what the gradient of the logits leaves out; after
     a backward it speaks of that. `logsumexp` and `entropy` (of the softmax, in nats) are of the losses' type,
@@ -63,7 +54,7 @@ class Stats(NamedTuple):
     left_out: Tensor | None = None
 
 
-class Prepared(NamedTuple):
+class CheckedCall(NamedTuple):
     """A checked call: the target's rows, a scale for each, what shapes their losses, and how these become a value."""
 
     target: Target
@@ -81,13 +72,13 @@ class Prepared(NamedTuple):
         return self.averaged(kernels.total(losses)).to(dtype)
 
     def averaged(self, total: Tensor) -> Tensor:
-        """Return the total, or what stands for it where nothing is left to average."""
+        """Return the total, or the value of `on_empty` where nothing is left to average."""
         if self.divisor is None or (not isinstance(self.divisor, Tensor) and self.divisor != 0):
             return total
         empty = 0.0 if self.on_empty == "zero" else math.nan
         return torch.where(torch.as_tensor(self.divisor == 0), empty, total)
 
-    def stats(self, found: Any, dtype: torch.dtype) -> Stats:
+    def stats(self, found: Sequence[Tensor], dtype: torch.dtype) -> Stats:
         """Return the rows' statistics (log-sum-exp, entropy, largest class) in the target's shape."""
         logsumexp, entropy, largest, *left_out = found
         target = self.target
@@ -99,7 +90,7 @@ class Prepared(NamedTuple):
             assert target.indices is not None
             wanted = target.indices[:, 0]
         correct = largest == wanted
-        if not kernels.constant(self.scale):
+        if not tensors.constant(self.scale):
             correct = correct & (self.scale != 0)
         return Stats(
             logsumexp.to(dtype).reshape(self.shape),
@@ -110,16 +101,16 @@ class Prepared(NamedTuple):
         )
 
 
-def prepare(
+def checked_call(
     logits_shape: tuple[int, ...],
     device: torch.device,
-    target: Any,
+    target: object,
     given: Options,
     *,
     shift: bool,
     tolerance: float = 0.0,
     class_axis: int = -1,
-) -> Prepared:
+) -> CheckedCall:
     """Check a target and the options against logits (..., V), whose classes are moved last from `class_axis`."""
     given = _checked(given, tolerance)
     weight, sample_weight = given.weight, given.sample_weight
@@ -137,7 +128,7 @@ def prepare(
         if counts_rows(given) and sample_weight.dtype == torch.float64:
             scale = _of_usual_size(scale)
         dropped = scale == 0
-    found = _rows(target, logits_shape, class_axis, device, given, shift, dropped)
+    found = rows_of_target(target, logits_shape, class_axis, device, given, shift, dropped)
     if dropped is not None:
         found = found.without(dropped, classes)
     ignored = given.ignore_index if found.indices is not None and found.value is None else None
@@ -153,7 +144,7 @@ def prepare(
             raise nothing_left()
         share = _share(divisor, scale)
         scale = share.expand(rows) if sample_weight is None else scale * share
-    return Prepared(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
+    return CheckedCall(whole, scale, divisor, options, shape, given.reduction, given.on_empty)
 
 
 def _share(divisor: Tensor | float, like: Tensor) -> Tensor:
@@ -178,122 +169,6 @@ def _checked(given: Options, tolerance: float) -> Options:
     return checked(Options, {**given._asdict(), "normalizer": None})._replace(normalizer=given.normalizer)
 
 
-def _rows(
-    target: Any,
-    logits_shape: tuple[int, ...],
-    class_axis: int,
-    device: torch.device,
-    given: Options,
-    shift: bool,
-    dropped: Tensor | None,
-) -> _Rows:
-    """Return a target of any kind, checked but for what rows that are dropped hold, as rows."""
-    shape, classes = tuple(logits_shape[:-1]), logits_shape[-1]
-    ignored = given.ignore_index
-    check_tail(given.tail, pair=is_pair(target))
-    if is_pair(target):
-        if shift:
-            raise ValueError("shift: goes with class indices, got a target of (indices, probabilities)")
-        return _pair(target, device, shape, classes, dropped)
-    target = tensor("target", target, device)
-    as_given = _as_given(logits_shape, class_axis)
-    kind = kind_of_target(kind_of_dtype(target), tuple(target.shape), shape, as_given, lambda: str(target.dtype))
-    if kind == "classes":
-        return _classes(target, shape, classes, ignored, shift, dropped)
-    if tuple(target.shape) != as_given:
-        raise misshapen("target", as_given, DISTRIBUTION, tuple(target.shape))
-    if ignored is not None and ignored >= 0:
-        raise no_class_to_ignore(ignored)
-    if shift:
-        raise ValueError("shift: goes with class indices, got a target of probabilities")
-    return _Rows(dense=target.movedim(class_axis, -1).reshape(math.prod(shape), classes))
-
-
-class _Rows(NamedTuple):
-    """A target as rows: `indices` (N, 1) or (N, k), `value` (N, k), `dense` (N, V); how many classes count, if seen."""
-
-    indices: Tensor | None = None
-    value: Tensor | None = None
-    dense: Tensor | None = None
-    counted: int | None = None
-
-    def without(self, dropped: Tensor, classes: int) -> _Rows:
-        """Return the rows with a class and a number in place of what is none in rows that are dropped."""
-        if _readable(dropped) and not bool(dropped.any()):
-            return self
-        dropped, (index, value, dense) = dropped[:, None], self[:3]
-        if index is not None:
-            index = torch.where(dropped & ((index < 0) | (index >= classes)), 0, index)
-        if value is not None:
-            value = torch.where(dropped & ~torch.isfinite(value), 0.0, value)
-        if dense is not None:
-            dense = torch.where(dropped & ~torch.isfinite(dense), 0.0, dense)
-        return _Rows(index, value, dense, self.counted)
-
-
-def _pair(
-    target: tuple[Any, Any], device: torch.device, shape: tuple[int, ...], classes: int, dropped: Tensor | None
-) -> _Rows:
-    """Return a target of (indices, probabilities) as rows."""
-    index, value = tensor(INDICES, target[0], device), tensor(PROBABILITIES, target[1], device)
-    if not value.is_floating_point():
-        raise TypeError(f"{PROBABILITIES}: expected floating-point numbers, got {value.dtype}")
-    check_pair(kind_of_dtype(index), tuple(index.shape), tuple(value.shape), shape, lambda: str(index.dtype))
-    if _readable(index):
-        class_indices(INDICES, kernels.array(index), classes, None, dropped=_seen(dropped, shape))
-    rows, slots = math.prod(shape), index.shape[-1]
-    return _Rows(_signed(index).reshape(rows, slots), value.reshape(rows, slots))
-
-
-def _classes(
-    target: Tensor, shape: tuple[int, ...], classes: int, ignored: int | None, shift: bool, dropped: Tensor | None
-) -> _Rows:
-    """Return class indices of the rows' shape as rows; with `shift`, the next place's."""
-    if shift and not shape:
-        raise ValueError("shift: expected a target with a dimension of places, got shape ()")
-    counted = None
-    if _readable(target):
-        used, idle = target, _seen(dropped, shape)
-        if shift:
-            used, idle = target[..., 1:], None if idle is None else idle[..., :-1]
-        counted = class_indices("target", kernels.array(used), classes, ignored, first=int(shift), dropped=idle)[1]
-    index = _signed(target)
-    if shift:
-        if ignored is None:
-            raise ValueError("shift: needs an ignore_index for the last place of each sequence, got None")
-        index = torch.cat([index[..., 1:], torch.full_like(index[..., :1], ignored)], dim=-1)
-    return _Rows(index.reshape(math.prod(shape), 1), counted=counted)
-
-
-def _as_given(logits_shape: tuple[int, ...], class_axis: int) -> tuple[int, ...]:
-    """Return the shape of the logits before the classes were moved last."""
-    *shape, classes = logits_shape
-    shape.insert(class_axis % len(logits_shape), classes)
-    return tuple(shape)
-
-
-def _signed(index: Tensor) -> Tensor:
-    """Return class indices as int64, in which those of uint64 that it can't hold are out of range and never ignored."""
-    signed = index.long()
-    if index.dtype != torch.uint64:
-        return signed
-    return torch.where(signed < 0, torch.iinfo(torch.int64).min, signed)
-
-
-def _readable(given: Tensor) -> bool:
-    """Whether a tensor holds numbers that can be looked at here and now."""
-    if torch._C._are_functorch_transforms_active():
-        return False
-    return kernels.compiled(given) and not kernels.batched(given)
-
-
-def _seen(dropped: Tensor | None, shape: tuple[int, ...]) -> Any:
-    """Return which rows are dropped as an array of a shape, None if none are or it can't be seen."""
-    if dropped is None or not _readable(dropped) or not bool(dropped.any()):
-        return None
-    return dropped.numpy().reshape(shape)
-
-
 def _of_usual_size(scale: Tensor) -> Tensor:
     """Return weights of a mean over a power of two near the largest: their sum and its inverse stay in the type."""
     if scale.shape[0] == 0:
@@ -303,7 +178,7 @@ def _of_usual_size(scale: Tensor) -> Tensor:
 
 
 def _divisor(target: Target, scale: Tensor, options: RowOptions, normalizer: float | Tensor | None) -> Tensor | float:
-    """Return what "mean" divides by."""
+    """Return the divisor of the mean."""
     if isinstance(normalizer, Tensor):
         return _count_of(tensor("normalizer", normalizer), scale)
     if normalizer is not None:
@@ -325,17 +200,17 @@ def _count_of(normalizer: Tensor, scale: Tensor) -> Tensor:
     if normalizer.is_meta and not scale.is_meta:
         where = f"a number or a tensor on {scale.device}, where the input is"
         raise ValueError(f"normalizer: expected {where}, got one on {normalizer.device}")
-    if _readable(normalizer) and not 0 < (value := normalizer.item()) < math.inf:
+    if tensors.readable(normalizer) and not 0 < (value := normalizer.item()) < math.inf:
         raise ValueError(f"normalizer: expected a finite number > 0, got {value}")
     return normalizer.to(scale)
 
 
 def _within(index: Tensor, weight: Tensor) -> Tensor:
-    """Indices that PyTorch can look up: what is out of range is found and told by the kernels."""
+    """Return indices in range, so that PyTorch can look them up: the kernels report those that are not."""
     return index.clamp(0, weight.shape[0] - 1)
 
 
-def _of_shape(name: str, value: Any, device: torch.device, shape: tuple[int, ...], what: str) -> Tensor:
+def _of_shape(name: str, value: object, device: torch.device, shape: tuple[int, ...], what: str) -> Tensor:
     """Return a tensor of a given shape."""
     checked = tensor(name, value, device)
     if tuple(checked.shape) != shape:

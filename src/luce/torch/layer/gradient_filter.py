@@ -10,10 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from luce.torch.formulas import wide
-from luce.torch.kernels import row_dtype
+from luce.torch.tensors import computing_dtype, row_dtype
 
-__all__ = ["Chooser", "add_products"]
+__all__ = ["BlockFilter", "add_products"]
 
 COLUMNS = 256
 WIDENED = 2**21  # entries of 16 bits that are widened together
@@ -21,7 +20,7 @@ STEP = 16  # rows by which products of 16 bits grow
 DENSE = 0.5  # share of the blocks from which on the whole product is faster
 
 
-class Chooser:
+class BlockFilter:
     """Chooses the blocks to keep, chunk by chunk of rows; `left_out` is the squared norm of the others so far."""
 
     def __init__(self, tolerance: float, like: Tensor) -> None:
@@ -74,7 +73,7 @@ def add_products(
     order = kept.t().nonzero()
     ends = kept.sum(0).cumsum(0).tolist()
     narrow = slope.element_size() < 4
-    sums = None if of_input is None else torch.zeros_like(x, dtype=wide(x.dtype))
+    sums = None if of_input is None else torch.zeros_like(x, dtype=computing_dtype(x.dtype))
     first = 0
     for block, last in enumerate(ends):
         some, first = order[first:last, 1], last

@@ -7,7 +7,7 @@ On AMD's processors the MKL in PyTorch takes a tenth to a third longer for large
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +16,14 @@ from torch import Tensor
 from luce.blas import shared_out
 from luce.configuration import vendor
 from luce.matrices import add_product
-from luce.torch import kernels
+from luce.torch import tensors
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
 
 __all__ = ["multiply"]
 
@@ -35,7 +42,7 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
     if small or not all(_by_numpy(part) and 1 in part.stride() for part in (a, b, out)):
         return torch.mm(a, b, out=out) if plus is None else torch.addmm(plus, a, b, out=out)
     left, right, result = (part.detach().numpy() for part in (a, b, out))
-    row = None if plus is None or plus is out else kernels.array(plus)
+    row = None if plus is None or plus is out else tensors.array(plus)
 
     def piece(part: slice) -> None:
         rows, columns = (part, slice(None)) if longer == 0 else (slice(None), part)
@@ -48,7 +55,7 @@ def multiply(a: Tensor, b: Tensor, out: Tensor, *, plus: Tensor | None = None) -
     return out
 
 
-def _product(a: Any, b: Any, out: Any, *, add: bool) -> None:
+def _product(a: Floats, b: Floats, out: Floats, *, add: bool) -> None:
     if add:
         add_product(a, b, out, SCRATCH)
         return
@@ -65,13 +72,13 @@ def _pieces(size: int, count: int) -> list[slice]:
 
 def _by_numpy(matrix: Tensor) -> bool:
     """Whether NumPy's library is the faster one for matrices of this kind."""
-    if matrix.is_neg() or matrix._is_zerotensor():  # which have no numbers that NumPy could read
+    if matrix.is_neg() or tensors.numberless(matrix):  # which have no numbers that NumPy could read
         return False
-    return kernels.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and _openblas()
+    return tensors.compiled(matrix) and matrix.dtype in (torch.float32, torch.float64) and _openblas()
 
 
 @cache
 def _openblas() -> bool:
-    config: Any = np.show_config(mode="dicts")
+    config = np.show_config(mode="dicts")
     mkl = torch.backends.mkl.is_available()
     return vendor() == "AMD" and mkl and "openblas" in config["Build Dependencies"]["blas"]["name"]
