@@ -7,7 +7,7 @@ from os import PathLike
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from luce import __version__
+from luce._version import __version__
 from luce.pages.svg import bar
 from luce.printing import words
 from luce.whole_file import whole_file

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import luce
+from luce._version import __version__
 from luce.report.facts import Column
 from luce.tables.conversion import NUMBERS
 from luce.tables.failure import Failure
@@ -41,7 +41,7 @@ def save_model(path: Path, model: Model) -> None:
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "luce": luce.__version__,
+        "luce": __version__,
         "target": model.target,
         "classes": list(model.classes),
         "loss": model.loss,
@@ -90,7 +90,7 @@ def load_model(path: Path) -> Model:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise Failure(f"{path}: not a Luce model file")
         if content["version"] > VERSION:
-            raise Failure(f"{path}: written by Luce {content['luce']}, this is {luce.__version__}: upgrade luce")
+            raise Failure(f"{path}: written by Luce {content['luce']}, this is {__version__}: upgrade luce")
         return _model(content, *(_array(part) for part in parts[1:]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise Failure(f"{path}: a damaged model file ({str(error)[:80] or type(error).__name__})") from error

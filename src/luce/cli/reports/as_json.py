@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from luce import __version__
+from luce._version import __version__
 from luce.models.summary import Summary
 from luce.printing.data import plain_data
 from luce.report.facts import Coefficients, Facts

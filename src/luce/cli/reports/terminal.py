@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from luce import __version__
+from luce._version import __version__
 from luce.cli.reports.curve import curve
 from luce.models.evaluation.metrics import Scores
 from luce.models.evaluation.score import Score
