@@ -19,11 +19,11 @@ LUCE_PRAGMA(clang attribute push(__attribute__((target(LUCE_INSTRUCTIONS))), app
 LUCE_PRAGMA(GCC target(LUCE_INSTRUCTIONS))
 #endif
 
-#include "../narrow.inl"
+#include "../few_classes.inl"
 #include "../rows/operations.inl"
 #include "../rows/sigmoid.inl"
 #include "../rows/total.inl"
-#include "../sixteen.inl"
+#include "../sixteen_bits.inl"
 #include "../sparse.inl"
 
 #if defined(LUCE_INSTRUCTIONS) && defined(__clang__)

@@ -14,11 +14,11 @@ import numpy as np
 
 from luce.arrays.calls import checked_call
 from luce.arrays.given import computing_dtype, floating
+from luce.contract.error_words import misshapen
 from luce.contract.layer import check_layer_shapes
 from luce.contract.numbers import threads
 from luce.contract.options import Options
 from luce.contract.signature import with_options
-from luce.contract.words import misshapen
 from luce.matrices import add_product
 from luce.rows import core
 from luce.rows.chunks import even_chunks

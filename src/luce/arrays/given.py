@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luce.contract.words import kind_of, misshapen, one_line, shown
+from luce.contract.error_words import kind_of, misshapen, one_line, shown
 from luce.rows.core import first_bad_mass
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luce.contract.words import kind_of
+from luce.contract.error_words import kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

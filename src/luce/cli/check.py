@@ -71,7 +71,7 @@ def check(
 
 def _check(functions: list[str], options: dict[str, object], *, timeout: float, json: bool, html: Path | None) -> int:
     """Check one function in a process of its own, print the report and return the exit code."""
-    from luce.check.doctor.isolation import check_by_name
+    from luce.check.doctor.by_name import check_by_name
     from luce.tables.output_files import check_places, replacing
 
     if len(functions) > 1:

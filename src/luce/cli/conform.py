@@ -91,7 +91,7 @@ def conform_all(
     """
     from rich.console import Console
 
-    from luce.check.conformance_suite.isolation import CannotConform, conformance_by_name
+    from luce.check.conformance_suite.by_name import CannotConform, conformance_by_name
     from luce.check.conformance_suite.scorecard import Comparison
     from luce.tables.failure import Failure
     from luce.tables.output_files import check_places, replacing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from luce.contract.words import misshapen
+from luce.contract.error_words import misshapen
 
 __all__ = ["check_layer_shapes"]
 

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from luce.contract.words import shown
+from luce.contract.error_words import shown
 
 __all__ = ["NOT_NEGATIVE", "Choice", "Range", "integer", "threads"]
 

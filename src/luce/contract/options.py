@@ -7,8 +7,8 @@ A front end takes what it was given through :func:`checked`; its docstrings and 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, TypeVar
 
+from luce.contract.error_words import shown
 from luce.contract.numbers import NOT_NEGATIVE, Choice, Range, integer
-from luce.contract.words import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from luce.contract.words import misshapen, squeezing
+from luce.contract.error_words import misshapen, squeezing
 
 __all__ = [
     "DISTRIBUTION",

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from luce.models.base import LinearClassifier
+from luce.models.fit_warnings import SortedRowsWarning
 from luce.models.fitting import (
     keep,
     keep_statistics,
@@ -28,7 +29,6 @@ from luce.models.linear.place import Place
 from luce.models.linear.stream import Kept, Stream
 from luce.models.parameters import check_parameters
 from luce.models.progress import LiveLine
-from luce.models.remarks import SortedRowsWarning
 from luce.models.solvers import Iterate
 
 __all__ = ["SoftmaxClassifier"]

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from luce.models.base import LinearClassifier
+from luce.models.fit_warnings import of_unbounded, of_walk
 from luce.models.inputs.data import checked_data
 from luce.models.inputs.kinds import Array, Features, Labels, Weights
 from luce.models.inputs.targets import Targets, checked_targets
@@ -21,7 +22,6 @@ from luce.models.linear.information import Statistics, information
 from luce.models.linear.parts import Parts, parts_of
 from luce.models.linear.place import Place
 from luce.models.parameters import Parameters
-from luce.models.remarks import of_unbounded, of_walk
 from luce.models.solvers.protocol import Place as AnyPlace
 
 __all__ = [

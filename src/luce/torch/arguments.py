@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from luce.contract.error_words import kind_of
 from luce.contract.layer import check_layer_shapes
-from luce.contract.words import kind_of
 from luce.torch.tensors import marks_only
 
 __all__ = ["autocast", "kind_of_dtype", "layer", "logits", "tensor"]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from luce.contract.error_words import misshapen
 from luce.contract.form import RowOptions
 from luce.contract.options import (
     ON_EMPTY,
@@ -28,7 +29,6 @@ from luce.contract.options import (
     class_to_ignore,
 )
 from luce.contract.reduction import counts_rows, nothing_left
-from luce.contract.words import misshapen
 from luce.rows.formulas import Target
 from luce.torch import kernels, tensors
 from luce.torch.arguments import tensor

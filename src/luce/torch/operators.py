@@ -1,8 +1,8 @@
 """The passes over rows as operators of PyTorch, which `torch.compile` sees and every dispatcher can batch.
 
 Operators take tensors and numbers alone, so a call's parts are spelled out, and an output that is not asked for is
-empty. Each has its derivatives by the rules in `luce.torch.rules`; forward mode is the business of the functions in
-`luce.torch.autograd`.
+empty. Each has its derivatives by the rules in `luce.torch.derivatives`; forward mode is the business of the functions
+in `luce.torch.autograd`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.torch import kernels
+from luce.torch.derivatives import layer as layer_rules
+from luce.torch.derivatives import logits as logits_rules
+from luce.torch.derivatives.calls import LAYER as LAYER_NAMES
+from luce.torch.derivatives.calls import LayerCall, Names, RowsCall, Slopes
 from luce.torch.layer import chunked_layer
 from luce.torch.layer.chunked_layer import Direction, Grads, Wanted
-from luce.torch.rules import layer as layer_rules
-from luce.torch.rules import logits as logits_rules
-from luce.torch.rules.calls import LAYER as LAYER_NAMES
-from luce.torch.rules.calls import LayerCall, Names, RowsCall, Slopes
 from luce.torch.tensors import row_dtype
 
 __all__ = ["FORWARD", "LAYER_PASSES", "LINEAR_FORWARD", "PASSES"]

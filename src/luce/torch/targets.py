@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from luce.contract.error_words import misshapen
 from luce.contract.options import Options
 from luce.contract.targets import (
     DISTRIBUTION,
@@ -19,7 +20,6 @@ from luce.contract.targets import (
     kind_of_target,
     no_class_to_ignore,
 )
-from luce.contract.words import misshapen
 from luce.rows.targets import class_indices
 from luce.torch import tensors
 from luce.torch.arguments import kind_of_dtype, tensor

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from luce.models.evaluation.held_out import HeldOutPredictions
+from luce.models.fit_warnings import SortedRowsWarning, named
 from luce.models.inputs.kinds import Array
-from luce.models.remarks import SortedRowsWarning, named
 from luce.report.facts import Column
 from luce.tables.batches import Batches
 from luce.tables.columns import plan

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.torch import tensors
-from luce.torch.rules.calls import Names, Slopes
+from luce.torch.derivatives.calls import Names, Slopes
 
 __all__ = ["Argument", "BatchInfo", "Context", "Function", "InDims", "nesting"]
 

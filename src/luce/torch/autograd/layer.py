@@ -2,9 +2,9 @@
 
 Four functions: the losses scale·ℓ; their gradients in x, W and b; the products of the Hessian with a direction; and the
 growth of the losses in a direction. Each takes the tensors of a `LayerCall`, then the `RowOptions`, then what is its
-own: which of the layer's parts are wanted. Their derivatives are in `luce.torch.rules.layer`. Up to the second order,
-in either mode, the logits exist a chunk of rows at a time. Where `is_grads_batched` is at work the operators compute
-them.
+own: which of the layer's parts are wanted. Their derivatives are in `luce.torch.derivatives.layer`. Up to the second
+order, in either mode, the logits exist a chunk of rows at a time. Where `is_grads_batched` is at work the operators
+compute them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from luce.contract.form import RowOptions
 from luce.torch import operators, tensors
 from luce.torch.autograd.function import Argument, BatchInfo, Context, Function, InDims, Saved, nesting
 from luce.torch.autograd.vmap import one_by_one, over_rows
+from luce.torch.derivatives import layer as rules
+from luce.torch.derivatives.calls import LayerCall, Names, scaled
 from luce.torch.layer import chunked_layer
 from luce.torch.layer.chunked_layer import Direction, Grads, Wanted
-from luce.torch.rules import layer as rules
-from luce.torch.rules.calls import LayerCall, Names, scaled
 
 __all__ = ["LayerDirectional", "LayerGradient", "LayerLosses", "LayerProduct"]
 

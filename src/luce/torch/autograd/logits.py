@@ -2,8 +2,8 @@
 
 Three functions, each the derivative of the one before: the losses scale·ℓ, the gradient scale·∂ℓ/∂z and the product
 scale·H·v. Each takes the tensors of a `RowsCall`, then the `RowOptions`, then what is its own. The kernels compute
-them; their derivatives are in `luce.torch.rules.logits`. All tensors but the class weights run along the rows, so a
-batch of them is more rows. Where `is_grads_batched` is at work the operators compute them: PyTorch can take a batch
+them; their derivatives are in `luce.torch.derivatives.logits`. All tensors but the class weights run along the rows, so
+a batch of them is more rows. Where `is_grads_batched` is at work the operators compute them: PyTorch can take a batch
 apart for these alone.
 """
 
@@ -16,8 +16,8 @@ from luce.contract.form import RowOptions
 from luce.torch import kernels, operators, tensors
 from luce.torch.autograd.function import Argument, BatchInfo, Context, Function, InDims, Saved, nesting
 from luce.torch.autograd.vmap import over_rows
-from luce.torch.rules import logits as rules
-from luce.torch.rules.calls import RowsCall
+from luce.torch.derivatives import logits as rules
+from luce.torch.derivatives.calls import RowsCall
 
 __all__ = ["Gradient", "Losses", "Product", "Total"]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.rows.formulas import Target
-from luce.torch.rules.calls import TARGET, Names, RowsCall, Slopes, pull_back, push_forward, scaled, unscaled
+from luce.torch.derivatives.calls import TARGET, Names, RowsCall, Slopes, pull_back, push_forward, scaled, unscaled
 from luce.torch.tensors import computing_dtype, formulas
 
 __all__ = [

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from luce.contract.form import RowOptions
 from luce.rows.formulas import Target
-from luce.torch.layer.chunked_layer import Direction, Grads, Layer, Wanted, row_slices
-from luce.torch.rules.calls import (
+from luce.torch.derivatives.calls import (
     ALONG,
     LAYER,
     TARGET,
@@ -35,7 +34,8 @@ from luce.torch.rules.calls import (
     scaled,
     unscaled,
 )
-from luce.torch.rules.logits import losses_along_target, losses_to_target, where_it_counts
+from luce.torch.derivatives.logits import losses_along_target, losses_to_target, where_it_counts
+from luce.torch.layer.chunked_layer import Direction, Grads, Layer, Wanted, row_slices
 from luce.torch.tensors import formulas
 
 __all__ = [
