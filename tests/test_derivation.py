@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from luce.check.inputs.probes import LAYERS, ORDINARY, with_options
-from luce.derivation import OUTPUTS, STEPS, Given, Quantities, derive, legend, outputs
+from luce.derivation import OUTPUTS, STEPS, Arithmetic, Given, Quantities, derive, legend, outputs
 
 CONTRACT = Path(__file__).parent.parent / "docs" / "contract.md"
 
@@ -22,7 +22,7 @@ def test_every_quantity_has_the_shape_of_the_legend(given):
     sizes = {"N": q.N, "V": q.V, "D": given.layer[0].shape[1] if given.layer else 0, "1": 1}
     for name, value in vars(q).items():
         shape = legend()[name].shape
-        if isinstance(value, str | bool | None):
+        if isinstance(value, str | bool | Arithmetic | None):
             continue
         wanted = tuple(sizes[size] for size in re.findall(r"\w+", shape))
         assert np.shape(value) == wanted, f"{name}: {np.shape(value)}, should be {shape}"

@@ -14,6 +14,8 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from luce.derivation.arithmetic import FLOAT64, Arithmetic
+
 __all__ = ["Array", "Given", "OptionValue", "Quantities", "Symbol", "legend", "one_hot"]
 
 Array: TypeAlias = NDArray[Any]
@@ -82,6 +84,8 @@ class Quantities:
     ----------
     given : Given
         Where the computation starts from.
+    arithmetic : Arithmetic
+        The numbers that are computed with, float64 by default.
 
     Examples
     --------
@@ -90,6 +94,7 @@ class Quantities:
     (2, 3, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     """
 
+    arithmetic: Annotated[Arithmetic, Symbol("arithmetic", "()", "the numbers that are computed with")]
     N: Annotated[int, Symbol("N", "()", "the number of rows")]
     V: Annotated[int, Symbol("V", "()", "the number of classes")]
     x: Annotated[Array, Symbol("x", "(N, D)", "the input of a linear layer")]
@@ -98,7 +103,9 @@ class Quantities:
     z: Annotated[Array, Symbol("z", "(N, V)", "the logits")]
     u: Annotated[Array, Symbol("u", "(N, V)", "the logits divided by the temperature")]
     temperature: Annotated[float, Symbol("T", "()", "the temperature")]
-    du_dz: Annotated[float, Symbol("∂u/∂z", "()", "the slope of u in z")]
+    softcap: Annotated[float | None, Symbol("c", "()", "the softcap")]
+    zeta: Annotated[float, Symbol("ζ", "()", "the weight of the squared log-sum-exp")]
+    du_dz: Annotated[Array | float, Symbol("∂u/∂z", "()", "the slope of u in z; (N, V) under a softcap")]
     y: Annotated[Array, Symbol("y", "(N,)", "the label of each row")]
     hard: Annotated[bool, Symbol("hard", "()", "whether the target is class indices")]
     counts: Annotated[Array, Symbol("counts", "(N,)", "whether a row counts: false where it is ignored")]
@@ -124,6 +131,7 @@ class Quantities:
     D: Annotated[float, Symbol("D", "()", "what the reduction divides by")]
     D_loss: Annotated[float, Symbol("D", "()", "the same in the loss")]
     D_gradient: Annotated[float, Symbol("D", "()", "the same in the gradient")]
+    normalizer: Annotated[float | None, Symbol("D", "()", "what a mean divides by instead, where it is said")]
     upstream: Annotated[Array | float | None, Symbol("g", "()", "the gradient from above, of shape () or (N,)")]
     L: Annotated[Array, Symbol("L", "()", "the value: a number, or (N,) without a reduction")]
     G: Annotated[Array, Symbol("G", "(N, V)", "the gradient of the value in z")]
@@ -135,21 +143,27 @@ class Quantities:
     vector: Annotated[Array, Symbol("v", "(N, V)", "the vector that J is multiplied with")]
     Jv: Annotated[Array, Symbol("J v", "(N, V)", "the Jacobian times the vector")]
 
-    def __init__(self, given: Given) -> None:
-        option = given.options.get
+    def __init__(self, given: Given, arithmetic: Arithmetic = FLOAT64) -> None:
+        option, array = given.options.get, arithmetic.array
+        self.arithmetic = arithmetic
         if given.layer is not None:
-            self.x, self.W, self.b = given.layer
-        self.z = given.logits
+            self.x, self.W, self.b = map(array, given.layer)
+        self.z = array(given.logits)
         self.N, self.V = 1 if given.rowwise else len(self.z), self.z.shape[1]
-        self.temperature, self.epsilon = option("temperature", 1.0), option("label_smoothing", 0.0)
+        self.temperature, self.epsilon, self.zeta = (
+            array(option(name, default)).item()
+            for name, default in (("temperature", 1.0), ("label_smoothing", 0.0), ("z_loss", 0.0))
+        )
+        self.softcap = None if option("softcap") is None else array(option("softcap")).item()
         self.du_dz, self.axis = 1 / self.temperature, 1
         self.hard, self.counts, self.y = np.ndim(given.target) == 1, given.counted, given.labels
-        self.w = np.ones(self.V) if option("weight") is None else np.asarray(option("weight"))
-        self.r = np.ones(len(self.z)) if option("sample_weight") is None else np.asarray(option("sample_weight"))
+        self.w = np.ones(self.V) if option("weight") is None else array(option("weight"))
+        self.r = np.ones(len(self.z)) if option("sample_weight") is None else array(option("sample_weight"))
         self.reduction_said = "reduction" in given.options
         self.reduction = "none" if given.rowwise else option("reduction", "mean")
+        self.normalizer = None if option("normalizer") is None else array(option("normalizer")).item()
         t = one_hot(self.y, self.V) if self.hard else np.asarray(given.target, np.float64)
-        self.t = t * self.counts[:, None]
+        self.t = array(t) * self.counts[:, None]
         if given.vector is not None:
             self.vector = given.vector
         self.upstream = given.upstream

@@ -1,7 +1,7 @@
 """The steps of the derivation, from what a loss is given to everything that it and its derivatives may return.
 
-Each step computes one quantity from those before it, by the usual formula, in float64. How right the result is, is
-judged by the oracle of :mod:`luce.check.truth` alone.
+Each step computes one quantity from those before it, by the usual formula, in float64 as people's code does, or in the
+arithmetic that is given. How right the result is in float64, is judged by the oracle of :mod:`luce.check.truth` alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from luce.derivation.arithmetic import FLOAT64, Arithmetic
 from luce.derivation.quantities import Array, Given, Quantities, legend
 
 __all__ = [
@@ -76,12 +77,17 @@ def _step(symbol: str, formula: str, leaves: str, needs: str = "") -> Callable[[
     return lambda compute: Step(compute.__name__, symbol, formula, tuple(leaves.split()), compute, needs)
 
 
-@_step("u", "z = x Wᵀ + b, or as given; u = z / T", "u z")
+@_step("u", "z = x Wᵀ + b, or as given; u = z / T, or c tanh(z / c) / T", "u z du_dz")
 def scores(q: Quantities) -> None:
-    """Compute the logits of a layer, and divide logits by the temperature."""
+    """Compute the logits of a layer, cap logits softly, and divide them by the temperature."""
     if q.has("x"):
         q.z = q.x @ q.W.T + q.b
-    q.u = q.z / q.temperature
+    if q.softcap is None:
+        q.u = q.z / q.temperature
+    else:
+        tanh, possible = q.arithmetic.tanh(q.z / q.softcap), q.z != -np.inf
+        q.u = np.where(possible, q.softcap * tanh / q.temperature, q.z)
+        q.du_dz = np.where(possible, (1 - tanh**2) / q.temperature, 0 * tanh)
 
 
 @_step("t", "t ← (1 − ε) t + ε / V", "t t_given")
@@ -112,7 +118,7 @@ def shift(q: Quantities) -> None:
 @_step("e", "e = exp(u − m), S = Σ e", "e S")
 def exponentials(q: Quantities) -> None:
     """Compute the shifted exponentials and their sum."""
-    q.e = np.exp(q.u - q.m)
+    q.e = q.arithmetic.exp(q.u - q.m)
     q.S = q.e.sum(axis=q.axis, keepdims=True)
 
 
@@ -120,19 +126,28 @@ def exponentials(q: Quantities) -> None:
 def probabilities(q: Quantities) -> None:
     """Compute the softmax and its logarithm."""
     q.p = q.p_of_log = q.e / q.S
-    q.log_p = q.u - q.m - np.log(q.S)
+    q.log_p = q.u - q.m - q.arithmetic.log(q.S)
 
 
-@_step("ℓ", "ℓ = −⟨t, log p⟩", "losses")
+@_step("ℓ", "ℓ = −⟨t, log p⟩ + ζ lse²", "losses")
 def loss(q: Quantities) -> None:
     """Compute the loss of each row; a class without mass adds nothing."""
     q.losses = -np.where(q.t == 0, 0, q.t * q.log_p).sum(axis=1)
+    if q.zeta:
+        q.losses = q.losses + q.zeta * _lse(q)[:, 0] ** 2
 
 
-@_step("∂ℓ/∂u", "∂ℓ/∂u = α p − t", "dl_du")
+@_step("∂ℓ/∂u", "∂ℓ/∂u = (α + 2 ζ lse) p − t", "dl_du")
 def gradient(q: Quantities) -> None:
     """Compute the derivative of each row's loss in u."""
     q.dl_du = q.alpha * q.p - q.t
+    if q.zeta:
+        q.dl_du = q.dl_du + 2 * q.zeta * _lse(q) * q.p
+
+
+def _lse(q: Quantities) -> Array:
+    """Return the log-sum-exp of each row."""
+    return np.asarray(q.m + q.arithmetic.log(q.S))
 
 
 @_step("D", "D = Σ r w_y over the rows that count", "D R D_loss D_gradient")
@@ -145,7 +160,10 @@ def divisor(q: Quantities) -> None:
 def divide(q: Quantities) -> None:
     """Set the divisor that belongs to the reduction."""
     mass_of_rows = q.R * (q.w[q.y] if q.hard else 1)
-    q.D = q.D_loss = q.D_gradient = mass_of_rows.sum() if q.reduction == "mean" else 1.0
+    q.D = mass_of_rows.sum() if q.reduction == "mean" else 1.0
+    if q.reduction == "mean" and q.normalizer is not None:
+        q.D = q.normalizer
+    q.D_loss = q.D_gradient = q.D
 
 
 @_step("G", "L = Σ r ℓ / D, G = r ∂ℓ/∂u ∂u/∂z / D", "G L")
@@ -183,12 +201,14 @@ STEPS = (
 """The steps in their order."""
 
 
-def derive(given: Given) -> dict[str, Quantities]:
+def derive(given: Given, arithmetic: Arithmetic = FLOAT64) -> dict[str, Quantities]:
     """Take all steps, and return what had been computed after each of them.
 
     Parameters
     ----------
     given : Given
+    arithmetic : Arithmetic
+        The numbers that are computed with, float64 by default.
 
     Returns
     -------
@@ -201,7 +221,7 @@ def derive(given: Given) -> dict[str, Quantities]:
     >>> after["probabilities"].p, after["reduction"].G
     (array([[0.5, 0.5]]), array([[-0.5,  0.5]]))
     """
-    q, states = Quantities(given), {}
+    q, states = Quantities(given, arithmetic), {}
     with np.errstate(all="ignore"):
         for step in STEPS:
             if step.applies(q):
