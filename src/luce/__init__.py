@@ -27,6 +27,7 @@ from luce._version import __version__ as __version__
 from luce.configuration import set_num_threads, show_config
 
 if TYPE_CHECKING:
+    from luce.explanation.explain import explain
     from luce.models.classifier import SoftmaxClassifier
     from luce.models.classifier_cv import SoftmaxClassifierCV
     from luce.models.comparison.compare import compare
@@ -41,6 +42,7 @@ __all__ = [
     "cross_entropy_and_grad",
     "cross_entropy_hvp",
     "cross_entropy_target_grad",
+    "explain",
     "jacobians",
     "linear_cross_entropy",
     "linear_cross_entropy_and_grad",
@@ -63,6 +65,7 @@ _LAZY = {
     "SoftmaxClassifierCV": ("luce.models.classifier_cv", "models"),
     "softmax_path": ("luce.models.path", "models"),
     "check": ("luce.check", "check"),
+    "explain": ("luce.explanation.explain", "explain"),
     "compare": ("luce.models.comparison.compare", "models"),
 }
 

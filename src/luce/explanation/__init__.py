@@ -1,0 +1,7 @@
+"""The explanation: the derivation of the loss and its derivatives with the reader's numbers, and the faces it is shown by."""
+
+from luce.explanation.derivation import Derivation
+from luce.explanation.explain import explain
+from luce.explanation.step import Part, Step
+
+__all__ = ["Derivation", "Part", "Step", "explain"]
