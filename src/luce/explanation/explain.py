@@ -9,7 +9,6 @@ import numpy as np
 
 from luce._cross_entropy import cross_entropy
 from luce.arrays.given import floating, given, nonnegative
-from luce.contract.layer import check_layer_shapes
 from luce.contract.numbers import Range, integer
 from luce.contract.options import Options
 from luce.contract.targets import is_pair
@@ -192,7 +191,9 @@ def _case(
 ) -> Case:
     """Return the case, its target and options checked by the loss itself."""
     z = scores.z if batch else scores.z[0]
-    losses = np.atleast_1d(cross_entropy(z, target, **{**options, "reduction": "none", "on_empty": "nan", "normalizer": None}))
+    losses = np.atleast_1d(
+        cross_entropy(z, target, **{**options, "reduction": "none", "on_empty": "nan", "normalizer": None})
+    )
     cross_entropy(z, target, **options)  # what the options say of each other
     rows, classes = scores.z.shape
     used = (

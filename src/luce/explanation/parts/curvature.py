@@ -8,7 +8,7 @@ from mpmath import mp
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import elided, matrix
 from luce.explanation.quantities import Exact, Values, quantity
-from luce.explanation.shown import Slot, n
+from luce.explanation.shown import Slot
 from luce.explanation.step import Note, Part, Step, Table
 
 __all__ = ["part"]
