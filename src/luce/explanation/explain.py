@@ -192,7 +192,7 @@ def _case(
 ) -> Case:
     """Return the case, its target and options checked by the loss itself."""
     z = scores.z if batch else scores.z[0]
-    losses = np.atleast_1d(cross_entropy(z, target, **{**options, "reduction": "none", "on_empty": "nan"}))
+    losses = np.atleast_1d(cross_entropy(z, target, **{**options, "reduction": "none", "on_empty": "nan", "normalizer": None}))
     cross_entropy(z, target, **options)  # what the options say of each other
     rows, classes = scores.z.shape
     used = (

@@ -1,7 +1,7 @@
 r"""Numbers as they are shown: the exact value rounded to some digits, and whether digits were cut.
 
 A formula with the reader's numbers put in is a template: ``\slot{probabilities,0}`` stands for an entry of a quantity,
-``\slot*{…}`` for one in parentheses where it is negative, and ``\eq`` for ``=``, or ``\approx`` where a number after it
+``\slot*{…}`` for one in parentheses where it is negative or 1 less something, and ``\eq`` for ``=``, or ``\approx`` where a number after it
 was rounded. The faces fill templates by :func:`filled`; the page keeps its places, so that they follow the reader's edits.
 """
 
@@ -19,6 +19,8 @@ __all__ = ["SCORE", "SLOT", "Shown", "Slot", "entry", "filled", "n", "pn", "show
 
 SCORE = r"\U"
 """What the softmax is taken of, in templates and formulas: z, or u under softcap and temperature."""
+
+LARGEST_POWER = 9999  # of ten, that is written as one
 
 SLOT = re.compile(r"\\slot(\*?)\{([^}]*)\}")
 
@@ -49,7 +51,7 @@ def n(quantity: str, *index: int) -> str:
 
 
 def pn(quantity: str, *index: int) -> str:
-    """Return the same, in parentheses where the number is negative."""
+    """Return the same, in parentheses where the number is negative or 1 less something."""
     return rf"\slot*{{{Slot(quantity, index).place}}}"
 
 
@@ -67,27 +69,46 @@ def shown(x: Number, digits: int = 4) -> Shown:
     >>> shown(mp.mpf(1) / 3), shown(mp.mpf("0.1"))
     (Shown(latex='0.3333', text='0.3333', rounded=True), Shown(latex='0.1', text='0.1', rounded=False))
     """
-    if isinstance(x, int):
-        return Shown(str(x), str(x).replace("-", "−"), False)
     if mp.isnan(x):
         return Shown(r"\mathrm{NaN}", "NaN", False)
     if mp.isinf(x):
         return Shown(r"\infty", "∞", False) if x > 0 else Shown(r"-\infty", "−∞", False)
-    rounded = mp.mpf(mp.nstr(x, digits, min_fixed=-mp.inf, max_fixed=mp.inf))
-    cut = abs(x - rounded) > abs(x) * mp.mpf(10) ** (-mp.dps // 2)
+    x = mp.mpf(x)
+    written, _, power = mp.nstr(x, digits, min_fixed=1, max_fixed=0, strip_zeros=False).partition("e")
+    exponent = int(power or 0)
+    if abs(exponent) > LARGEST_POWER:
+        beyond = shown(mp.mpf(exponent), digits)
+        return Shown(rf"10^{{{beyond.latex}}}", f"10^({beyond.text})", True)
+    mantissa = mp.mpf(written)
+    rounded = mantissa * mp.mpf(10) ** exponent
+    cut = bool(abs(x - rounded) > abs(x) * mp.mpf(10) ** (-mp.dps // 2))
     if cut and abs(rounded) == 1 and abs(x) < 1:
-        rest = shown(1 - abs(x), 2)
-        sign = "-" if x < 0 else ""
-        inner = f"1 - {rest.latex}", f"1 − {rest.text}"
-        return Shown(f"{sign}({inner[0]})" if sign else inner[0], f"−({inner[1]})" if sign else inner[1], True)
-    if rounded != 0 and not mp.mpf("1e-4") <= abs(rounded) < mp.mpf("1e6"):
-        mantissa, _, exponent = mp.nstr(rounded, digits, min_fixed=1, max_fixed=0, strip_zeros=not cut).partition("e")
-        power = int(exponent or 0)
-        latex = rf"{mantissa}\times 10^{{{power}}}"
-        return Shown(latex, f"{mantissa}e{power}".replace("-", "−"), bool(cut))
-    text = mp.nstr(rounded, digits, min_fixed=-mp.inf, max_fixed=mp.inf, strip_zeros=not cut)
-    text = text[:-2] if text.endswith(".0") else text.removesuffix(".")
-    return Shown(text, text.replace("-", "−"), bool(cut))
+        return _below_one(x)
+    if not cut:
+        written = written.rstrip("0").rstrip(".") if "." in written else written
+    if x != 0 and not -4 <= exponent < 6:
+        return Shown(rf"{written}\times 10^{{{exponent}}}", f"{written}e{exponent}".replace("-", "−"), cut)
+    text = _fixed(written, exponent)
+    return Shown(text, text.replace("-", "−"), cut)
+
+
+def _below_one(x: Number) -> Shown:
+    """Return a number that would be rounded to 1 or −1 by what is missing."""
+    rest = shown(1 - abs(x), 2)
+    if x < 0:
+        return Shown(f"-(1 - {rest.latex})", f"−(1 − {rest.text})", True)
+    return Shown(f"1 - {rest.latex}", f"1 − {rest.text}", True)
+
+
+def _fixed(written: str, exponent: int) -> str:
+    """Return a decimal number times a power of ten without the power."""
+    sign = "-" if written.startswith("-") else ""
+    whole, _, rest = written.lstrip("-").partition(".")
+    figures, point = whole + rest, len(whole) + exponent
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{figures}"
+    figures = figures.ljust(point, "0")
+    return sign + figures[:point] + (f".{figures[point:]}" if figures[point:] else "")
 
 
 def filled(template: str, show: Callable[[Slot], Shown]) -> str:
@@ -121,7 +142,7 @@ def _segment(template: str, show: Callable[[Slot], Shown]) -> tuple[str, bool]:
         nonlocal rounded
         number = show(slot_at(found[2]))
         rounded |= number.rounded
-        negative = number.latex.startswith("-")
-        return f"({number.latex})" if found[1] and negative else number.latex
+        several = number.latex.startswith("-") or " - " in number.latex
+        return f"({number.latex})" if found[1] and several else number.latex
 
     return SLOT.sub(put, template), rounded

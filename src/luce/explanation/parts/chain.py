@@ -100,8 +100,8 @@ def _gradient(case: Case) -> Step:
     scaled = case.says("temperature") or case.says("softcap")
     outer = r"\frac{\partial \U_i}{\partial z_i} " if scaled else ""
     inner = rf"{pull}\, p_i - t_i"
-    extra = rf" + 2 \cdot {n('z_loss')} \cdot {pn('log_sum_exp')} \cdot {n('probabilities', 0)}" if zeta else ""
-    numbers = rf"{n('mass')} \cdot {n('probabilities', 0)} - {n('target', 0)}{extra}"
+    extra = rf" + 2 \cdot {n('z_loss')} \cdot {pn('log_sum_exp')} \cdot {pn('probabilities', 0)}" if zeta else ""
+    numbers = rf"{n('mass')} \cdot {pn('probabilities', 0)} - {n('target', 0)}{extra}"
     more = " + 2 * z_loss * (shift + np.log(total)) * probabilities" if zeta else ""
     return Step(
         name="gradient",

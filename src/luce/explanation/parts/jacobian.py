@@ -7,7 +7,7 @@ import numpy as np
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import matrix
 from luce.explanation.quantities import Exact, Values, quantity
-from luce.explanation.shown import n
+from luce.explanation.shown import n, pn
 from luce.explanation.step import Note, Part, Step
 
 __all__ = ["part"]
@@ -34,10 +34,10 @@ def part(case: Case, v: Values) -> Part:
         "of them, its Jacobian. Row i tells how the probability of class i changes with each score."
     )
     other = min(1, classes - 1)
-    cases = rf"J_{{00}} \eq {n('probabilities', 0)} \cdot (1 - {n('probabilities', 0)}) \eq {n('jacobian', 0, 0)}"
+    cases = rf"J_{{00}} \eq {pn('probabilities', 0)} \cdot (1 - {pn('probabilities', 0)}) \eq {n('jacobian', 0, 0)}"
     if other:
         cases += (
-            rf", \quad J_{{01}} \eq -{n('probabilities', 0)} \cdot {n('probabilities', 1)} \eq {n('jacobian', 0, 1)}"
+            rf", \quad J_{{01}} \eq -{pn('probabilities', 0)} \cdot {pn('probabilities', 1)} \eq {n('jacobian', 0, 1)}"
         )
     quotient = (
         r"\frac{\partial p_i}{\partial \U_j} = "

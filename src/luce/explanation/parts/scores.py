@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import row, summed
 from luce.explanation.quantities import Exact, Values, quantity
@@ -47,7 +49,7 @@ def scaled(v: Values) -> Exact:
 def slope(v: Values) -> Exact:
     """The slope of u in z, of shape (T,)."""
     found = v.derived.du_dz
-    return found[v.case.row] if hasattr(found, "shape") else 0 * v["scaled"] + found
+    return found[v.case.row] if hasattr(found, "shape") else np.full(v.case.n_classes, found, object)
 
 
 @quantity
