@@ -35,6 +35,8 @@ class Case:
         The options that were said, by name, as they were said.
     of_class : int or None
         The class of the row's target; None where it is a distribution, or the row is ignored.
+    predicted : bool
+        Whether that is the class that a model predicts, since no label was given.
     scores : ndarray of shape (B, T)
         The logits as they were given, before rows that hold no number were blanked out.
     source : str
@@ -48,6 +50,7 @@ class Case:
     features: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     of_class: int | None = None
+    predicted: bool = False
     scores: Array
     source: str = ""
 

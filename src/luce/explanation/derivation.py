@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts import parts_of
 from luce.explanation.quantities import Values
+from luce.explanation.remarks import remarks_on
 from luce.explanation.shown import SCORE, Shown, Slot, entry, filled, shown
 from luce.explanation.step import Part, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 __all__ = ["Derivation"]
 
@@ -32,6 +37,8 @@ class Derivation(Sequence[Step]):
     steps : tuple of Step
     left_out : dict of str to str
         The steps of options that are not used, and what stands for each.
+    remarks : tuple of str
+        What there is to say about special numbers: a class that can't happen, a NaN, a row that is ignored.
     digits : int
         The significant digits that numbers are shown with.
 
@@ -53,6 +60,7 @@ class Derivation(Sequence[Step]):
         self.parts = tuple(self._finished(part) for part in parts if not only or part.key in only)
         self.steps = tuple(step for part in self.parts for step in part.steps)
         self._by_name = {step.name: step for step in self.steps}
+        self.remarks = remarks_on(case, self.values)
 
     def _finished(self, part: Part) -> Part:
         """Return the part with the steps whose option is used, with their values and numbers."""
@@ -105,3 +113,16 @@ class Derivation(Sequence[Step]):
     def keys(self) -> tuple[str, ...]:
         """Return the names of the steps in their order."""
         return tuple(self._by_name)
+
+    def __str__(self) -> str:
+        from luce.explanation.faces.terminal import plain_text
+
+        return plain_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Derivation of {len(self)} steps: {', '.join(self._by_name)}>"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from luce.explanation.faces.terminal import rendered
+
+        yield from rendered(self, options.max_width)

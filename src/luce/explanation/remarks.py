@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from mpmath import mp
 
+from luce.derivation.quantities import Array
 from luce.explanation.case import Case
 from luce.explanation.quantities import Values
 
@@ -27,10 +28,6 @@ def remarks_on(case: Case, values: Values) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    if not len(case.scores):
-        return ("There are no rows: nothing is averaged.",)
-    if not case.n_classes:
-        return ()
     return (*_ignored(case), *_scores(case, values), *_target(case, values), *_batch(values))
 
 
@@ -91,16 +88,13 @@ def _batch(values: Values) -> Iterator[str]:
         yield "Nothing is left to average, the divisor is 0: the mean is NaN."
 
 
-def _of(case: Case, chosen: Sequence[bool] | np.ndarray) -> str:
+def _of(case: Case, chosen: Array) -> str:
     """Return classes as the subject of a sentence, with its verb."""
     places = np.flatnonzero(chosen)
-    names = [f"{name[:1].upper()}{name[1:]}" if name == f"class {k}" else f"“{name}”" for k, name in _named(case, places)]
+    named = [(k, case.classes[k]) for k in places[:MOST_TOLD]]
+    names = [f"Class {k}" if name == f"class {k}" else f"“{name}”" for k, name in named]
     if len(places) == 1:
         return f"{names[0]} has"
     if len(places) > MOST_TOLD:
         return f"{len(places)} classes have"
     return f"{', '.join(names[:-1])} and {names[-1]} have"
-
-
-def _named(case: Case, places: np.ndarray) -> list[tuple[int, str]]:
-    return [(int(k), case.classes[k]) for k in places[:MOST_TOLD]]

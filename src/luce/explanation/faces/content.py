@@ -1,4 +1,4 @@
-"""What every face says alike: the heading, the cells of tables, and the value where the numbers do not show all of it."""
+"""What every face says alike: the heading, the cells of tables, and values that the numbers do not show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step, Table
 
-__all__ = ["cell", "given_words", "left_out_words", "title_words", "value_numbers"]
+__all__ = ["cell", "given_words", "is_number", "left_out_words", "size_words", "title_words", "value_numbers"]
 
 TITLE = "The softmax cross-entropy and its derivatives"
 MOST_NAMES = 4  # of what an option holds
@@ -26,11 +26,11 @@ def title_words(derivation: Derivation) -> str:
 def given_words(derivation: Derivation) -> str:
     """Return in a line what is explained: the sizes, the target and the options that were said."""
     case = derivation.case
-    words = [f"{len(case.scores)} rows, row {case.row}" if case.batch else "one row"]
+    words = [f"{len(case.scores)} rows, row {case.row} (from 0)" if case.batch else "one row"]
     words.append(f"{case.n_classes} classes" if case.n_classes != 1 else "one class")
     if case.n_features:
         words.append(f"{case.n_features} features" if case.n_features != 1 else "one feature")
-    words.append("a distribution as target" if case.of_class is None else f"target: {_class(derivation, case.of_class)}")
+    words.append(_target(derivation))
     words += [f"{name} = {_option(derivation, value)}" for name, value in case.options.items()]
     return ", ".join(words)
 
@@ -42,7 +42,7 @@ def left_out_words(derivation: Derivation) -> str:
 
 
 def value_numbers(derivation: Derivation, step: Step) -> str:
-    """Return a step's whole value in LaTeX, or as much of it as is written out; nothing if its numbers show that already."""
+    """Return a step's whole value in LaTeX, elided where it is large; nothing if its numbers show that already."""
     shape = step.shape
     if len(shape) > 2 or 0 in shape:
         return ""
@@ -60,6 +60,13 @@ def value_numbers(derivation: Derivation, step: Step) -> str:
     return derivation.fill(rf"{step.symbol} \eq {template}")
 
 
+def size_words(step: Step) -> str:
+    """Return the axes of a step's value and their sizes, "T×T = 3×3"; nothing for a number."""
+    sizes = iter(step.shape)
+    known = [axis if axis.isdigit() else str(next(sizes, 1)) for axis in step.axes]
+    return f"{'×'.join(step.axes)} = {'×'.join(known)}" if known else ""
+
+
 def cell(derivation: Derivation, content: str | Slot) -> Shown:
     """Return a cell of a table as a number is shown."""
     return derivation.shown(content) if isinstance(content, Slot) else Shown(content, content, False)
@@ -70,9 +77,17 @@ def is_number(table: Table, column: int) -> bool:
     return any(isinstance(line[column], Slot) for line in table.rows)
 
 
-def _class(derivation: Derivation, place: int) -> str:
-    name = derivation.case.classes[place]
-    return name if name == f"class {place}" else f"class {place} ({name})"
+def _target(derivation: Derivation) -> str:
+    """Say what the target of the row is."""
+    case = derivation.case
+    if not case.given.counted[case.row]:
+        return "no target, as the row is ignored"
+    if case.of_class is None:
+        return "a distribution as target"
+    name = case.classes[case.of_class]
+    place = f"class {case.of_class}"
+    guessed = ", the predicted one, as no label was given" if case.predicted else ""
+    return f"target: {place if name == place else f'{place} ({name})'}{guessed}"
 
 
 def _option(derivation: Derivation, value: object) -> str:

@@ -22,13 +22,20 @@ __all__ = ["as_block", "as_line", "statements"]
 
 SUB = dict(zip("0123456789+−=()aehijklmnoprstuvxβγρφχ,", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ,", strict=True))
 SUPER = dict(zip("0123456789+−=()in⊤′*", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ′*", strict=True))
-NAMES = {*"log exp max min lim tanh cosh sin cos arg sup inf det rank ln Pr".split()}
+NAMES = frozenset(
+    ("log", "exp", "max", "min", "lim", "tanh", "cosh", "sin", "cos", "arg", "sup", "inf", "det", "ln", "Pr")
+)
 SIGNS = {"top": "⊤", "ne": "≠", "neq": "≠", "le": "≤", "ge": "≥", "sum": "Σ", "prod": "Π", "mid": "|", "colon": ":"}
 SIGNS |= {"dots": "…", "ldots": "…", "cdots": "…", "vdots": "⋮", "ddots": "⋱", "odot": "⊙", "lVert": "‖", "rVert": "‖"}
 SIGNS |= {"{": "(", "}": ")", "lvert": "|", "rvert": "|", "|": "‖", "epsilon": "ε", "phi": "φ", "%": "%", "_": "_"}
 SPACES = {",": " ", ";": " ", ":": " ", " ": " ", "quad": "  ", "qquad": "   ", "!": "", "left": "", "right": ""}
-SPACES |= dict.fromkeys(("big", "Big", "bigl", "bigr", "Bigl", "Bigr", "bigg", "displaystyle", "limits", "nolimits"), "")
-WRAPPERS = {*"text mathrm mathbf mathit mathsf boldsymbol mathcal operatorname textbf textrm mbox mathbb".split()}
+SPACES |= dict.fromkeys(("big", "Big", "bigl", "bigr", "Bigl", "Bigr", "bigg", "displaystyle", "limits"), "")
+WRAPPERS = frozenset(
+    (
+        *("text", "mathrm", "mathbf", "mathit", "mathsf", "boldsymbol", "mathcal", "mathbb"),
+        *("operatorname", "textbf", "textrm", "mbox"),
+    )
+)
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "overline": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
 BINARY = frozenset("+−·⊗⊙±∘")
 RELATIONS = frozenset("=≈≠≤≥<>←→↦∼∝≡∈⇒⟺⇔≪≫≔")
@@ -312,4 +319,3 @@ def _gap(before: Atom | None, atom: Atom) -> str:
     kinds = before.kind, atom.kind
     low = kinds[0] in ("ord", "close") and kinds[1] == "ord" and "_" in before.block.lines[-1]  # an index on the line
     return " " if low else PLACES.get(kinds, "")
-
