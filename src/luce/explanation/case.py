@@ -77,6 +77,26 @@ class Case:
         return option in self.options
 
     @property
+    def ignored(self) -> bool:
+        """Whether the row that is looked at is ignored."""
+        return not self.given.counted[self.row]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the row that is looked at holds NaN or +∞, or nothing but −∞: then all that follows is NaN."""
+        return bool(self.broken_rows[self.row])
+
+    @property
+    def broken_rows(self) -> Array:
+        """A mask of the rows that are."""
+        return np.asarray(np.isnan(self.given.logits).all(axis=1))
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the row that is looked at has classes that can't happen, beside others."""
+        return not self.broken and bool(np.isneginf(self.scores[self.row]).any())
+
+    @property
     def scaled(self) -> bool:
         """Whether the softmax is taken of something else than the scores."""
         return self.says("temperature") or self.says("softcap")

@@ -53,7 +53,7 @@ class Derivation(Sequence[Step]):
     """
 
     def __init__(self, case: Case, *, digits: int = 4, only: tuple[str, ...] = ()) -> None:
-        self.case, self.digits, self.values = case, digits, Values(case)
+        self.case, self.digits, self.values, self._only = case, digits, Values(case), only
         parts = parts_of(case, self.values)
         every = [step for part in parts for step in part.steps]
         self.left_out = {step.name: step.instead for step in every if step.option and not case.says(step.option)}
@@ -113,6 +113,26 @@ class Derivation(Sequence[Step]):
     def keys(self) -> tuple[str, ...]:
         """Return the names of the steps in their order."""
         return tuple(self._by_name)
+
+    def only(self, *parts: str) -> Derivation:
+        """Return the derivation with some of its parts alone, by their keys.
+
+        Raises
+        ------
+        KeyError
+            For a part that there is not.
+        """
+        known = [part.key for part in self.parts]
+        for key in parts:
+            if key not in known:
+                raise KeyError(f"no part {key!r}; the parts are {', '.join(known)}")
+        return Derivation(self.case, digits=self.digits, only=parts)
+
+    def to_code(self) -> str:
+        """Return a script of NumPy, without Luce, that recomputes every number of all parts and asserts each."""
+        from luce.explanation.faces.code import script
+
+        return script(Derivation(self.case, digits=self.digits) if self._only else self)
 
     def __str__(self) -> str:
         from luce.explanation.faces.terminal import plain_text

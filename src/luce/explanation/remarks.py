@@ -33,7 +33,7 @@ def remarks_on(case: Case, values: Values) -> tuple[str, ...]:
 
 def _ignored(case: Case) -> Iterator[str]:
     """Say that the row counts for nothing."""
-    if not case.given.counted[case.row]:
+    if case.ignored:
         yield "The row is ignored: its loss and its gradient are 0, and it does not count."
         return
     weight = case.given.options.get("sample_weight")
@@ -68,7 +68,7 @@ def _scores(case: Case, values: Values) -> Iterator[str]:
 
 def _target(case: Case, values: Values) -> Iterator[str]:
     """Say what is special about the target."""
-    if not case.given.counted[case.row]:
+    if case.ignored or case.broken:
         return
     t, mass = values["target"], values["mass"].item()
     if any(mp.isnan(x) for x in t):
