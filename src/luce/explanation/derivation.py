@@ -19,6 +19,8 @@ from luce.explanation.step import Part, Step
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from luce.printing.data import JSONObject
+
 __all__ = ["Derivation"]
 
 
@@ -128,6 +130,30 @@ class Derivation(Sequence[Step]):
                 raise KeyError(f"no part {key!r}; the parts are {', '.join(known)}")
         return Derivation(self.case, digits=self.digits, only=parts)
 
+    def to_markdown(self) -> str:
+        """Return the derivation as a Markdown document, its formulas in LaTeX."""
+        from luce.explanation.faces.markdown import markdown
+
+        return markdown(self)
+
+    def to_latex(self) -> str:
+        """Return the derivation as a document for LaTeX that needs no package but amsmath."""
+        from luce.explanation.faces.latex import document
+
+        return document(self)
+
+    def to_dict(self) -> JSONObject:
+        """Return the derivation as plain data: numbers, lists and text; NaN and infinities are words."""
+        from luce.explanation.faces.data import as_data
+
+        return as_data(self)
+
+    def to_json(self) -> str:
+        """Return the derivation as text in JSON."""
+        from luce.explanation.faces.data import as_json
+
+        return as_json(self)
+
     def to_code(self) -> str:
         """Return a script of NumPy, without Luce, that recomputes every number of all parts and asserts each."""
         from luce.explanation.faces.code import script
@@ -141,6 +167,9 @@ class Derivation(Sequence[Step]):
 
     def __repr__(self) -> str:
         return f"<Derivation of {len(self)} steps: {', '.join(self._by_name)}>"
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from luce.explanation.faces.terminal import rendered

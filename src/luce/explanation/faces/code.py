@@ -86,7 +86,7 @@ def _head(derivation: Derivation, rtol: float) -> str:
     """Return the top of the script."""
     words = title_words(derivation), given_words(derivation)
     title, given = (text.replace("\\", "/").replace('"', "'") for text in words)
-    return HEAD.format(title=title, given=given[:1].upper() + given[1:], rtol=rtol, atol=rtol / 1000)
+    return HEAD.format(title=title, given=given, rtol=rtol, atol=rtol / 1000)
 
 
 def _given(derivation: Derivation) -> Iterator[str]:

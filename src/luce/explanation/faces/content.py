@@ -32,7 +32,7 @@ def given_words(derivation: Derivation) -> str:
         words.append(f"{case.n_features} features" if case.n_features != 1 else "one feature")
     words.append(_target(derivation))
     words += [f"{name} = {_option(derivation, value)}" for name, value in case.options.items()]
-    return ", ".join(words)
+    return ", ".join((words[0][:1].upper() + words[0][1:], *words[1:]))
 
 
 def left_out_words(derivation: Derivation) -> str:
