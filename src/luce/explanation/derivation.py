@@ -39,6 +39,8 @@ class Derivation(Sequence[Step]):
     steps : tuple of Step
     left_out : dict of str to str
         The steps of options that are not used, and what stands for each.
+    unused : tuple of str
+        The options of those steps.
     remarks : tuple of str
         What there is to say about special numbers: a class that can't happen, a NaN, a row that is ignored.
     digits : int
@@ -58,6 +60,7 @@ class Derivation(Sequence[Step]):
         self.case, self.digits, self.values, self._only = case, digits, Values(case), only
         parts = parts_of(case, self.values)
         every = [step for part in parts for step in part.steps]
+        self.unused = tuple(dict.fromkeys(step.option for step in every if step.option and not case.says(step.option)))
         self.left_out = {step.name: step.instead for step in every if step.option and not case.says(step.option)}
         self.parts = tuple(self._finished(part) for part in parts if not only or part.key in only)
         self.steps = tuple(step for part in self.parts for step in part.steps)

@@ -36,9 +36,9 @@ def given_words(derivation: Derivation) -> str:
 
 
 def left_out_words(derivation: Derivation) -> str:
-    """Return in a line which steps are left out; nothing where none is."""
-    names = ", ".join(derivation.left_out)
-    return f"Left out, as their options are not used: {names}." if names else ""
+    """Return in a line which options are not used, whose steps are left out; nothing where all are."""
+    names = ", ".join(derivation.unused)
+    return f"Not used, and their steps left out: {names}." if names else ""
 
 
 def value_numbers(derivation: Derivation, step: Step) -> str:
