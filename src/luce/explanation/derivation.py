@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from mpmath import mp
@@ -15,6 +16,7 @@ from luce.explanation.quantities import Values
 from luce.explanation.remarks import remarks_on
 from luce.explanation.shown import SCORE, Shown, Slot, entry, filled, shown
 from luce.explanation.step import Part, Step
+from luce.optional import needed
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -114,6 +116,32 @@ class Derivation(Sequence[Step]):
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
+
+    def to_html(self, path: str | PathLike[str]) -> None:
+        """Write the interactive page: one file that opens offline, where every number follows the reader's edits.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that is there is replaced, at the end and as a whole.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        ImportError
+            Without the packages that formulas and pages are written with: ``pip install "luce[explain]"``.
+        """
+        needed("latex2mathml", "Derivation.to_html")
+        needed("jinja2", "Derivation.to_html")
+        from luce.explanation.faces.page import write_page
+
+        write_page(self, path)
+
+    def _repr_html_(self) -> str:
+        from luce.explanation.faces.notebook import summary
+
+        return summary(self)
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the steps in their order."""
