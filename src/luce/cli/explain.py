@@ -134,12 +134,15 @@ def _sorted(given: list[str]) -> tuple[list[str], list[Path]]:
     from luce.cli.numbers import is_number
 
     for word in given:
+        if word in ARGUMENTS.values():
+            raise Failure(f"{word} stands behind --, where there are numbers and files alone; options go before it")
         if word.startswith("-") and word != "-" and not is_number(word):
             raise Failure(f"no such option: {word} (luce explain --help lists them)")
     words = [word for word in given if is_number(word)]
     files = [Path(word) for word in given if not is_number(word)]
     if words and files:
-        raise Failure(f"scores and files exclude each other, got {words[0]!r} and {str(files[0])!r}")
+        wrong = f"{str(files[0])!r} is none" if not files[0].exists() else f"{str(files[0])!r} is a file"
+        raise Failure(f"scores are numbers, {wrong}")
     if len(files) > 2:
         raise Failure(f"a table, or a model and a table, are needed; got {len(files)} files")
     return words, files

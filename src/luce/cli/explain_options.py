@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -83,19 +83,23 @@ IgnoreIndex: TypeAlias = Annotated[
     int | None, typer.Option("--ignore-index", help="Class of rows that do not count.", rich_help_panel=LOSS)
 ]
 Reduction: TypeAlias = Annotated[
-    Literal["mean", "sum", "none"] | None,
-    typer.Option("--reduction", help="What becomes of the rows' losses.", rich_help_panel=LOSS),
+    str | None,
+    typer.Option(
+        "--reduction", metavar="mean|sum|none", help="What becomes of the rows' losses.", rich_help_panel=LOSS
+    ),
 ]
 Normalizer: TypeAlias = Annotated[
     float | None, typer.Option("--normalizer", help="What a mean divides by instead.", rich_help_panel=LOSS)
 ]
 OnEmpty: TypeAlias = Annotated[
-    Literal["nan", "zero", "raise"] | None,
-    typer.Option("--on-empty", help="The mean of nothing.", rich_help_panel=LOSS),
+    str | None,
+    typer.Option("--on-empty", metavar="nan|zero|raise", help="The mean of nothing.", rich_help_panel=LOSS),
 ]
 Tail: TypeAlias = Annotated[
-    Literal["uniform"] | None,
-    typer.Option("--tail", help="Spread what a few classes lack to 1 over the others.", rich_help_panel=LOSS),
+    str | None,
+    typer.Option(
+        "--tail", metavar="uniform", help="Spread what a few classes lack to 1 over the others.", rich_help_panel=LOSS
+    ),
 ]
 Missing: TypeAlias = Annotated[
     list[str] | None,

@@ -174,7 +174,7 @@ def of_model(
     form: FormOptions,
     reading: ReadingOptions,
 ) -> Derivation:
-    """Explain a row of a table under a model of `luce fit`; the row of the largest loss if none is chosen."""
+    """Explain a row of a table under a model of `luce fit`; that of the largest loss if none is chosen."""
     trained = load_model(model)
     if trained.loss == "sigmoid" and len(trained.classes) > 2:
         raise Failure(f"{model}: its loss is {len(trained.classes)} sigmoids, not the softmax that is explained")
@@ -189,11 +189,16 @@ def of_model(
     place = _place(look.row, len(x))
     if place is None:
         place = _hardest(x @ W.T + b, codes)
-    words = f"{data.name}, row {place + 1}" + ("" if look.row is not None else ", the one with the largest loss")
+    chosen = "" if look.row is not None else f", the one {_why_chosen(codes)}"
+    words = f"{data.name}, row {place + 1}{chosen}"
     scores = of_layer(x[place], W, b)._replace(
-        classes=trained.classes, features=trained.preparation.names, source=f"{model}, {words}"
+        classes=trained.classes, features=trained.preparation.names, source=f"{model}, {words}; x as the model sees it"
     )
     known = codes[place] >= 0
+    if not known and trained.target in table.columns:
+        strange = table[trained.target][place]
+        what = "has no label" if strange is None else f"has the label {str(strange)!r}, which the model does not know"
+        print(f"luce: warning: {data.name}: row {place + 1} {what}: the predicted class is taken", file=sys.stderr)
     target = int(codes[place]) if known else int(scores.z[0].argmax())
     return explained(scores, target, options, digits=look.digits, predicted=not known)
 
@@ -224,3 +229,8 @@ def _hardest(z: Array, codes: Array) -> int:
     known = codes >= 0
     losses = np.asarray(cross_entropy(z, np.where(known, codes, best), reduction="none"))
     return int(np.argmax(np.where(known, losses, -1.0 if known.any() else losses)))
+
+
+def _why_chosen(codes: Array) -> str:
+    """Say why `_hardest` chose its row."""
+    return "with the largest loss" if (codes >= 0).any() else "that the model is least sure about"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 __all__ = ["Block", "beside", "cases", "matrix", "word"]
 
 
@@ -17,7 +19,7 @@ class Block(NamedTuple):
     @property
     def width(self) -> int:
         """The width of the lines."""
-        return len(self.lines[0])
+        return cell_len(self.lines[0])
 
     @property
     def text(self) -> str:

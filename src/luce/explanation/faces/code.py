@@ -1,4 +1,4 @@
-"""The derivation as a script of NumPy, which recomputes every number step by step and compares it with the exact one."""
+"""The derivation as a script of NumPy, which recomputes every number and compares it with the exact one."""
 
 from __future__ import annotations
 

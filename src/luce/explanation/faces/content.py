@@ -64,7 +64,8 @@ def size_words(step: Step) -> str:
     """Return the axes of a step's value and their sizes, "T×T = 3×3"; nothing for a number."""
     sizes = iter(step.shape)
     known = [axis if axis.isdigit() else str(next(sizes, 1)) for axis in step.axes]
-    return f"{'×'.join(step.axes)} = {'×'.join(known)}" if known else ""
+    symbols, sizes_said = "×".join(step.axes), "×".join(known)
+    return sizes_said if symbols == sizes_said else f"{symbols} = {sizes_said}"
 
 
 def cell(derivation: Derivation, content: str | Slot) -> Shown:

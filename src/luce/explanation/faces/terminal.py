@@ -49,7 +49,7 @@ def plain_text(derivation: Derivation, width: int | None = None) -> str:
 def rendered(derivation: Derivation, width: int) -> Iterator[RenderableType]:
     """Yield what Rich prints, one piece after the other, for a window of so many columns."""
     width = min(width, WIDEST)
-    yield Text(title_words(derivation), style="bold")
+    yield _prose(title_words(derivation), width, "bold")
     yield _prose(given_words(derivation), width, "")
     for remark in derivation.remarks:
         yield _prose(remark, width, "yellow", bullet="! ")

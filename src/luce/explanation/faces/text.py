@@ -211,7 +211,11 @@ def _macro(node: LatexMacroNode, reader: _Reader, inline: bool) -> Atom | None:
         return Atom(word("/".join(map(_grouped, arguments, (False, True)))), "frac")
     if name in WRAPPERS:
         inner = arguments[0] if arguments else reader.next()
-        plain = inner.latex_verbatim().strip("{}") if name in ("text", "mbox", "textrm", "textbf") else _tight(inner)
+        plain = (
+            inner.latex_verbatim().strip("{}").strip()
+            if name in ("text", "mbox", "textrm", "textbf")
+            else _tight(inner)
+        )
         return Atom(word(plain.replace("-", "−") if name == "mathrm" else plain), "name" if len(plain) > 1 else "ord")
     if name in ACCENTS:
         return Atom(word(_tight(arguments[0] if arguments else reader.next()) + ACCENTS[name]))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from luce.explanation.case import Case
+from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import row, summed
 from luce.explanation.quantities import Exact, Values, exact, quantity
 from luce.explanation.shown import n, pn
@@ -31,6 +32,12 @@ def weights(v: Values) -> Exact:
 def bias(v: Values) -> Exact:
     """The bias of the layer, b, of shape (T,)."""
     return v.derived.b
+
+
+@quantity
+def contributions(v: Values) -> Exact:
+    """What each feature adds to each class's score, W x entry by entry, of shape (T, N)."""
+    return v["weights"] * v["input"]
 
 
 @quantity
@@ -89,7 +96,10 @@ def _layer(case: Case) -> Iterator[Step]:
             axes=("T",),
         )
         return
-    first = summed(features, lambda j: f"{n('weights', 0, j)} \\cdot {pn('input', j)}")
+    added = features_table(
+        case, "contributions", "What each feature adds to each class's score.", ("bias", "bias"), ("score", "scores")
+    )
+    first = summed(features, lambda j: f"{pn('weights', 0, j)} \\cdot {pn('input', j)}")
     yield Step(
         name="scores",
         title="The scores of a linear layer",
@@ -106,6 +116,7 @@ def _layer(case: Case) -> Iterator[Step]:
                 "stands in column t·N + n.",
             ),
         ),
+        tables=() if added is None else (added,),
     )
 
 
