@@ -30,6 +30,8 @@ EDGES = {
     "ignored": lambda: luce.explain([[1.0, 2.0], [3.0, 4.0]], [-100, 1], row=0, z_loss=0.1, label_smoothing=0.1),
     "all ignored": lambda: luce.explain([[1.0, 2.0]], [-100]),
     "no weight": lambda: luce.explain([[1.0, 2.0], [np.nan, 1.0]], [0, 1], sample_weight=[1.0, 0.0], row=1),
+    "class without weight": lambda: luce.explain([[1.0, INF], [0.0, 1.0]], [0, 1], weight=[0.0, 1.0], row=0),
+    "another row with NaN": lambda: luce.explain(x=[[np.nan, 1.0], [1, 2]], W=[[1.0, 2], [0, 1]], target=[0, 1], row=1),
     "huge": lambda: luce.explain([1e300, -1e300, 0.0], 1),
     "layer with NaN": lambda: luce.explain(x=[np.nan, 1.0], W=[[1.0, 2.0], [0.0, 1.0]], target=0),
     "tiny": lambda: luce.explain([1e-300, -1e-300], 0),
@@ -46,6 +48,7 @@ WORDS = {
     "ignored": "The row is ignored",
     "all ignored": "Nothing is left to average",
     "no weight": "The row has the weight 0",
+    "class without weight": "The row has the weight 0, its own or its class's",
 }
 NAMES = ["a_b&c", r"$ #{x}\y", "[中文] | é", "*b*", "<b>50%</b>", '"q" \n `r`', "~^α²"]
 

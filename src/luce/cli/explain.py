@@ -170,9 +170,9 @@ def _derivation(
         raise Failure("options of text files go with a table")
     try:
         if len(files) == 2:
-            return of_model(*files, target, options, look, *forms)
+            return of_model(files[0], files[1], target, options, look, forms)
         if files:
-            return of_table(files[0], target, options, look, *forms)
+            return of_table(files[0], target, options, look, forms)
         return of_numbers(words, typed, target, options, look)
     except (TypeError, ValueError, IndexError) as error:
         raise Failure(_in_options(str(error))) from error

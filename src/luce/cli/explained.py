@@ -102,13 +102,12 @@ def of_table(
     target: str | None,
     options: Mapping[str, Any],
     look: Look,
-    form: FormOptions,
-    reading: ReadingOptions,
+    forms: tuple[FormOptions, ReadingOptions],
 ) -> Derivation:
     """Explain a table whose columns are the scores of the classes, but the target's and the weights'."""
     if target is None:
         raise Failure("--target COLUMN is needed: which column of the table holds the class")
-    data = Batches(path, form)
+    data = Batches(path, forms[0])
     given = dict(options)
     weights = given.pop("sample_weight", None)
     for option, column in (("--target", target), ("--sample-weight", weights)):
@@ -116,7 +115,7 @@ def of_table(
             near = nearest(column, data.columns)
             raise Failure(f"{option}: {data.name} has no column {column!r}{near}; it has {listed(data.columns)}")
     if data.from_text:
-        data.survey(reading, {target: "labels"}, keep=True)
+        data.survey(forms[1], {target: "labels"}, keep=True)
     table = data.whole()
     print(*data.remarks(), sep="\n", end="\n" if data.remarks() else "", file=sys.stderr)
     names = [name for name in table.columns if name not in (target, weights)]
@@ -171,15 +170,14 @@ def of_model(
     label: str | None,
     options: Mapping[str, Any],
     look: Look,
-    form: FormOptions,
-    reading: ReadingOptions,
+    forms: tuple[FormOptions, ReadingOptions],
 ) -> Derivation:
     """Explain a row of a table under a model of `luce fit`; that of the largest loss if none is chosen."""
     trained = load_model(model)
     if trained.loss == "sigmoid" and len(trained.classes) > 2:
         raise Failure(f"{model}: its loss is {len(trained.classes)} sigmoids, not the softmax that is explained")
-    data = Batches(path, form)
-    read_as_trained(data, trained, reading, all_rows=False)
+    data = Batches(path, forms[0])
+    read_as_trained(data, trained, forms[1], all_rows=False)
     table = data.whole()
     print(*data.remarks(), sep="\n", end="\n" if data.remarks() else "", file=sys.stderr)
     features = trained.preparation.respelled(converted(table, trained.columns, data.name), table)

@@ -142,7 +142,7 @@ def explained(
     rows, classes = scores.z.shape
     at = _row(row, losses)
     t = _target(target, rows, classes, options)
-    found = _given(scores, t, options)
+    found = _given(scores, t, options, at)
     hard = t.ndim == 1 and bool(found.counted[at])
     features = 0 if scores.layer is None else scores.layer[1].shape[1]
     case = Case(
@@ -175,22 +175,32 @@ def _used(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if np.ndim(value) or value != defaults.get(name, None)}
 
 
-def _given(scores: Scores, target: Array, options: Mapping[str, Any]) -> Given:
+def _given(scores: Scores, target: Array, options: Mapping[str, Any], row: int) -> Given:
     """Return the input of the derivation; rows that hold no number are blanked out, as they give NaN throughout."""
     z, rows = scores.z, len(scores.z)
-    broken = np.isnan(z).any(axis=1) | np.isposinf(z).any(axis=1) | np.isneginf(z).all(axis=1)
+    broken = np.asarray(np.isnan(z).any(axis=1) | np.isposinf(z).any(axis=1) | np.isneginf(z).all(axis=1))
     own = {name: np.asarray(value) if np.ndim(value) else value for name, value in options.items()}
     if own.get("sample_weight") is not None:
         shape = (rows,) if scores.batch else ()
         what = "one weight per row"
         weights = nonnegative("sample_weight", own["sample_weight"], shape, np.float64, what, boolean=True)
         own["sample_weight"] = np.broadcast_to(weights, (rows,))
-    return Given(
-        logits=np.where(broken[:, None], np.nan, z),
-        target=target,
-        options=own,
-        layer=None if broken.any() else scores.layer,
-    )
+    weightless = _of_weightless_classes(target, own)
+    if (weightless & broken).any():  # they count for nothing, whatever they hold
+        own["sample_weight"] = np.where(weightless & broken, 0.0, own.get("sample_weight", np.ones(rows)))
+    layer = scores.layer
+    if layer is not None and broken.any():
+        layer = None if broken[row] else (np.where(broken[:, None], np.nan, layer[0]), *layer[1:])
+    return Given(logits=np.where(broken[:, None], np.nan, z), target=target, options=own, layer=layer)
+
+
+def _of_weightless_classes(target: Array, options: Mapping[str, Any]) -> Array:
+    """Return a mask of the rows whose loss has no term, as the weight of their class is 0."""
+    weight = options.get("weight")
+    if weight is None or target.ndim == 2 or options.get("label_smoothing") or options.get("z_loss"):
+        return np.zeros(len(target), bool)
+    counted = target != options.get("ignore_index", -100)
+    return np.asarray(counted & (weight[np.where(counted, target, 0)] == 0))
 
 
 def _target(target: Any, rows: int, classes: int, options: Mapping[str, Any]) -> Array:

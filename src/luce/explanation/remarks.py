@@ -38,7 +38,7 @@ def _ignored(case: Case) -> Iterator[str]:
         return
     weight = case.given.options.get("sample_weight")
     if weight is not None and not weight[case.row]:
-        yield "The row has the weight 0: it counts for nothing, whatever it holds."
+        yield "The row has the weight 0, its own or its class's: it counts for nothing, whatever it holds."
 
 
 def _scores(case: Case, values: Values) -> Iterator[str]:

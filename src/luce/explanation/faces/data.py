@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from luce._version import __version__
 from luce.explanation.faces.content import given_words, title_words
 from luce.printing.data import JSONObject, plain_data
@@ -58,8 +60,6 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _option(value: object) -> object:
+def _option(value: Any) -> object:
     """Return an option as numbers, lists and text: arrays of any library are lists."""
-    import numpy as np
-
-    return np.asarray(value).tolist() if np.ndim(value) else value  # type: ignore[call-overload]
+    return np.asarray(value).tolist() if np.ndim(value) else value
