@@ -1,0 +1,241 @@
+"""The page: every step with numbers that follow the reader's edits, in one file that opens offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup, escape
+
+from luce.explanation.faces.mathml import mathml
+from luce.explanation.faces.state import editing, state
+from luce.explanation.faces.variants import Piece, Variants
+from luce.explanation.parts.writing import elided
+from luce.explanation.shown import Slot
+from luce.explanation.step import Step, Table
+from luce.pages.shell import rendered, write_whole
+
+if TYPE_CHECKING:
+    from luce.explanation.derivation import Derivation
+
+__all__ = ["html", "write_page"]
+
+SCRIPTS = ("numbers.js", "quantities.js", "state.js", "page.js")
+MOST_BARS, MOST_CELLS = 12, 8  # entries of a vector, rows and columns of a matrix that are drawn
+MOST_EDITED = 40  # classes whose scores can be edited
+
+
+class Entry(NamedTuple):
+    """An entry of a drawn value: its heading, and its place; None where entries are left out."""
+
+    label: str
+    slot: Slot | None
+
+
+class Drawn(NamedTuple):
+    """A step's value as it is drawn: a number, bars, or the cells of a matrix."""
+
+    kind: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+
+def html(derivation: Derivation) -> str:
+    """Return the page as one HTML document that needs nothing else: no network, no font, and no script but its own.
+
+    Parameters
+    ----------
+    derivation : Derivation
+    """
+    return rendered("explanation/faces/page.html", **_content(derivation))
+
+
+def write_page(derivation: Derivation, path: str | PathLike[str]) -> None:
+    """Write the page to a file, which is there whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
+    """
+    write_whole(path, html(derivation))
+
+
+@lru_cache
+def _script() -> tuple[Markup, str]:
+    """Return the page's script, and its hash as the page's policy says it."""
+    folder = files(__package__)
+    source = (
+        '"use strict";\n(() => {\n'
+        + "\n".join(folder.joinpath(name).read_text("utf-8") for name in SCRIPTS)
+        + "})();\n"
+    )
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    return Markup(source), f"'sha256-{digest}'"  # noqa: S704 - the package's own script
+
+
+def _content(derivation: Derivation) -> dict[str, Any]:
+    """Return what the template shows."""
+    script, allowed = _script()
+    edited = editing(derivation.case)
+    variants = Variants(derivation, editable=edited.options)
+    case = derivation.case
+    shown_classes = elided(case.n_classes, MOST_EDITED)
+    if case.of_class is not None and case.of_class not in shown_classes:
+        shown_classes.insert(-1, case.of_class)
+    return {
+        "title": "The softmax cross-entropy and its derivatives",
+        "source": case.source,
+        "sections": [(f"part-{part.key}", part.title) for part in variants.fullest.parts],
+        "parts": [
+            {
+                "key": part.key,
+                "title": part.title,
+                "lead": part.lead,
+                "steps": [_step(variants, step) for step in part.steps],
+            }
+            for part in variants.fullest.parts
+        ],
+        "case": case,
+        "edited": edited,
+        "classes": shown_classes,
+        "symbols": _symbols(variants),
+        "titles": {step.name: step.title for step in variants.fullest},
+        "text": lambda name, *index: slot_text(derivation, Slot(name, index)),
+        "state": _json({**state(case, edited), "digits": derivation.digits, "said": variants.said}),
+        "script": script,
+        "allowed": Markup(allowed),  # noqa: S704 - a hash
+    }
+
+
+def _json(value: object) -> Markup:
+    """Return JSON that can stand in a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704 - no markup is left
+
+
+def slot_text(derivation: Derivation, slot: Slot) -> Markup:
+    """Return a number as text in its place."""
+    return Markup('<span data-slot="{}">{}</span>').format(slot.place, derivation.shown(slot).text)
+
+
+def _symbols(variants: Variants) -> dict[str, Markup]:
+    return {step.name: mathml(step.symbol) for step in variants.fullest if step.symbol}
+
+
+def _step(variants: Variants, step: Step) -> dict[str, Any]:
+    """Return a step with all its pieces, each with the options that it is for."""
+    when, shown = variants.presence(step.name)
+
+    def pieces(
+        of: Callable[[Step], Iterable[Any]], drawn: Callable[[Piece], Any] = lambda piece: piece.content
+    ) -> list[dict[str, Any]]:
+        found = [piece for piece in variants.pieces(step.name, of) if piece.content]
+        return [
+            {
+                "content": drawn(piece),
+                "when": "" if piece.when == when else " ".join(map(str, piece.when)),
+                "shown": piece.shown or not shown,
+                "static": piece.static,
+            }
+            for piece in found
+        ]
+
+    def formula(latex: str, derivation: Derivation) -> Markup:
+        return mathml(latex, derivation.shown) if latex else Markup("")
+
+    return {
+        "name": step.name,
+        "when": "" if len(when) == len(variants.by_mask) else " ".join(map(str, when)),
+        "shown": shown,
+        "static": False,
+        "rule": step.rule,
+        "axes": " × ".join(step.axes),
+        "titles": pieces(lambda s: (s.title,)),
+        "formulas": pieces(lambda s: (s.formula,), lambda piece: formula(piece.content, piece.derivation)),
+        "numbers": pieces(lambda s: (s.template,), lambda piece: formula(piece.content, piece.derivation)),
+        "whys": pieces(lambda s: (s.why,)),
+        "follows": pieces(lambda s: (s.follows,)),
+        "codes": pieces(lambda s: (s.code,)),
+        "notes": pieces(
+            lambda s: s.notes,
+            lambda piece: {"text": piece.content.text, "formula": formula(piece.content.formula, piece.derivation)},
+        ),
+        "tables": pieces(lambda s: s.tables, lambda piece: _table(piece.content, piece.derivation)),
+        "value": _drawn(variants, step),
+    }
+
+
+def _table(table: Table, derivation: Derivation) -> dict[str, Any]:
+    """Return a table with its numbers."""
+    return {
+        "caption": table.caption,
+        "head": table.head,
+        "rows": [
+            [slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell) for cell in line]
+            for line in table.rows
+        ],
+    }
+
+
+def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
+    """Return a step's value as a number, as bars or as the cells of a matrix."""
+    derivation = next(d for d in variants.by_mask.values() if step.name in d.keys())
+    if step.name in variants.by_mask[variants.said].keys():
+        derivation = variants.by_mask[variants.said]
+    shape = derivation[step.name].shape
+    if len(shape) > 2 or 0 in shape:
+        return None
+    names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
+    if not shape:
+        rows: Iterator[list[tuple[int, ...] | None]] = iter([[()]])
+        labels, head = [""], ()
+    elif len(shape) == 1:
+        places = elided(shape[0], MOST_BARS)
+        rows = iter([None if k is None else (k,)] for k in places)
+        labels, head = ["…" if k is None else names[0][k] for k in places], ()
+    else:
+        lines, columns = elided(shape[0], MOST_CELLS), elided(shape[1], MOST_CELLS)
+        rows = iter([None if None in (i, j) else (i, j) for j in columns] for i in lines)
+        labels = ["…" if i is None else names[0][i] for i in lines]
+        head = tuple("…" if j is None else names[1][j] for j in columns)
+    lines_of_places = list(rows)
+    values = derivation[step.name].value
+    sizes = [abs(values[place]) for line in lines_of_places for place in line if place is not None]
+    largest = max((size for size in sizes if size < float("inf")), default=0.0)
+    return {
+        "kind": ("number", "bars", "matrix")[len(shape)],
+        "head": head,
+        "rows": [
+            (label, [None if place is None else _cell(derivation, Slot(step.name, place), largest) for place in line])
+            for label, line in zip(labels, lines_of_places, strict=True)
+        ],
+    }
+
+
+def _cell(derivation: Derivation, slot: Slot, largest: float) -> dict[str, Any]:
+    value = derivation[slot.quantity].value[slot.index]
+    return {"slot": slot.place, "text": derivation.shown(slot).text, "share": share(value, largest)}
+
+
+def share(value: float, largest: float) -> str:
+    """Return a number as a share of the largest, in thousandths."""
+    return f"{value / largest:.3f}" if largest > 0 and abs(value) <= largest else "0"
+
+
+def _names(derivation: Derivation, axis: str, size: int) -> list[str]:
+    """Return the headings along an axis."""
+    case = derivation.case
+    if axis == "T":
+        return list(case.classes)
+    if axis == "N":
+        return list(case.features)
+    if axis == "NT":
+        return [f"W {k // case.n_features},{k % case.n_features}" for k in range(size)]
+    return [str(k) for k in range(size)]
