@@ -17,6 +17,8 @@ EXTRA = {
     "jinja2",
     "markupsafe",
     "mpmath",
+    "pylatexenc",
+    "latex2mathml",
 }  # what "luce[cli]" brings
 
 

@@ -13,6 +13,7 @@ import typer
 
 from luce.cli.check import check
 from luce.cli.conform import conform
+from luce.cli.explain import explain
 from luce.cli.fit import fit
 from luce.cli.predict import predict
 from luce.cli.show_config import show_config
@@ -27,12 +28,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train softmax classifiers on tables and apply them; check gradients written by hand.",
+    help="Train softmax classifiers on tables and apply them; explain the loss; check gradients written by hand.",
 )
 app.command()(fit)
 app.command()(predict)
 app.command()(check)
 app.command()(conform)
+app.command(context_settings={"ignore_unknown_options": True})(explain)  # -1 is a number
 app.command("show-config")(show_config)
 
 

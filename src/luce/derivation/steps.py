@@ -163,7 +163,7 @@ def divide(q: Quantities) -> None:
     q.D = mass_of_rows.sum() if q.reduction == "mean" else 1.0
     if q.reduction == "mean" and q.normalizer is not None:
         q.D = q.normalizer
-    q.D_loss = q.D_gradient = q.D
+    q.D_loss = q.D_gradient = q.D if q.D else q.D * np.nan  # nothing to average
 
 
 @_step("G", "L = Σ r ℓ / D, G = r ∂ℓ/∂u ∂u/∂z / D", "G L")

@@ -35,6 +35,8 @@ class Case:
         The options that were said, by name, as they were said.
     of_class : int or None
         The class of the row's target; None where it is a distribution, or the row is ignored.
+    predicted : bool
+        Whether that is the class that a model predicts, since no label was given.
     scores : ndarray of shape (B, T)
         The logits as they were given, before rows that hold no number were blanked out.
     source : str
@@ -48,6 +50,7 @@ class Case:
     features: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     of_class: int | None = None
+    predicted: bool = False
     scores: Array
     source: str = ""
 
@@ -72,6 +75,26 @@ class Case:
     def says(self, option: str) -> bool:
         """Return whether an option was said."""
         return option in self.options
+
+    @property
+    def ignored(self) -> bool:
+        """Whether the row that is looked at is ignored."""
+        return not self.given.counted[self.row]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the row that is looked at holds NaN or +∞, or nothing but −∞: then all that follows is NaN."""
+        return bool(self.broken_rows[self.row])
+
+    @property
+    def broken_rows(self) -> Array:
+        """A mask of the rows that are."""
+        return np.asarray(np.isnan(self.given.logits).all(axis=1))
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the row that is looked at has classes that can't happen, beside others."""
+        return not self.broken and bool(np.isneginf(self.scores[self.row]).any())
 
     @property
     def scaled(self) -> bool:

@@ -6,15 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts import parts_of
 from luce.explanation.quantities import Values
+from luce.explanation.remarks import remarks_on
 from luce.explanation.shown import SCORE, Shown, Slot, entry, filled, shown
 from luce.explanation.step import Part, Step
 from luce.optional import needed
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from luce.printing.data import JSONObject
 
 __all__ = ["Derivation"]
 
@@ -34,6 +41,10 @@ class Derivation(Sequence[Step]):
     steps : tuple of Step
     left_out : dict of str to str
         The steps of options that are not used, and what stands for each.
+    unused : tuple of str
+        The options of those steps.
+    remarks : tuple of str
+        What there is to say about special numbers: a class that can't happen, a NaN, a row that is ignored.
     digits : int
         The significant digits that numbers are shown with.
 
@@ -48,13 +59,15 @@ class Derivation(Sequence[Step]):
     """
 
     def __init__(self, case: Case, *, digits: int = 4, only: tuple[str, ...] = ()) -> None:
-        self.case, self.digits, self.values = case, digits, Values(case)
+        self.case, self.digits, self.values, self._only = case, digits, Values(case), only
         parts = parts_of(case, self.values)
         every = [step for part in parts for step in part.steps]
+        self.unused = tuple(dict.fromkeys(step.option for step in every if step.option and not case.says(step.option)))
         self.left_out = {step.name: step.instead for step in every if step.option and not case.says(step.option)}
         self.parts = tuple(self._finished(part) for part in parts if not only or part.key in only)
         self.steps = tuple(step for part in self.parts for step in part.steps)
         self._by_name = {step.name: step for step in self.steps}
+        self.remarks = remarks_on(case, self.values)
 
     def _finished(self, part: Part) -> Part:
         """Return the part with the steps whose option is used, with their values and numbers."""
@@ -133,3 +146,63 @@ class Derivation(Sequence[Step]):
     def keys(self) -> tuple[str, ...]:
         """Return the names of the steps in their order."""
         return tuple(self._by_name)
+
+    def only(self, *parts: str) -> Derivation:
+        """Return the derivation with some of its parts alone, by their keys.
+
+        Raises
+        ------
+        KeyError
+            For a part that there is not.
+        """
+        known = [part.key for part in self.parts]
+        for key in parts:
+            if key not in known:
+                raise KeyError(f"no part {key!r}; the parts are {', '.join(known)}")
+        return Derivation(self.case, digits=self.digits, only=parts)
+
+    def to_markdown(self) -> str:
+        """Return the derivation as a Markdown document, its formulas in LaTeX."""
+        from luce.explanation.faces.markdown import markdown
+
+        return markdown(self)
+
+    def to_latex(self) -> str:
+        """Return the derivation as a document for LaTeX that needs no package but amsmath."""
+        from luce.explanation.faces.latex import document
+
+        return document(self)
+
+    def to_dict(self) -> JSONObject:
+        """Return the derivation as plain data: numbers, lists and text; NaN and infinities are words."""
+        from luce.explanation.faces.data import as_data
+
+        return as_data(self)
+
+    def to_json(self) -> str:
+        """Return the derivation as text in JSON."""
+        from luce.explanation.faces.data import as_json
+
+        return as_json(self)
+
+    def to_code(self) -> str:
+        """Return a script of NumPy, without Luce, that recomputes every number of all parts and asserts each."""
+        from luce.explanation.faces.code import script
+
+        return script(Derivation(self.case, digits=self.digits) if self._only else self)
+
+    def __str__(self) -> str:
+        from luce.explanation.faces.terminal import plain_text
+
+        return plain_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Derivation of {len(self)} steps: {', '.join(self._by_name)}>"
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from luce.explanation.faces.terminal import rendered
+
+        yield from rendered(self, options.max_width)

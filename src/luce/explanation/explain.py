@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luce._cross_entropy import cross_entropy
-from luce.arrays.given import floating, given, nonnegative
-from luce.contract.layer import check_layer_shapes
+from luce.arrays.given import given, nonnegative
 from luce.contract.numbers import Range, integer
 from luce.contract.options import Options
 from luce.contract.targets import is_pair
@@ -17,6 +16,8 @@ from luce.derivation import Given
 from luce.derivation.quantities import Array
 from luce.explanation.case import Case
 from luce.explanation.derivation import Derivation
+from luce.explanation.fitted import is_model, of_model, places_of, temperature_of
+from luce.explanation.inputs import Scores, of_layer, of_logits
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -24,19 +25,10 @@ if TYPE_CHECKING:
 
     from luce.contract.options import GivenOptions
 
-__all__ = ["explain"]
+__all__ = ["explain", "explained"]
 
 EXAMPLE = (2.0, 1.0, 0.1), 0
 DIGITS = Range("an integer from 2 to 30", lambda x: 2 <= x <= 30)
-
-
-class Scores(NamedTuple):
-    """Scores (B, T) and the layer that made them, with the names of classes and features."""
-
-    z: Array
-    layer: tuple[Array, Array, Array] | None = None
-    classes: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
 
 
 def explain(
@@ -94,172 +86,141 @@ def explain(
     >>> layer["weight_gradient"].shape, layer["weight_jacobian"].shape
     ((3, 2), (3, 6))
     """
-    digits = int(DIGITS.check("digits", integer("digits", digits, DIGITS.wanted)))
-    if hasattr(logits, "coef_"):
-        if x is not None or W is not None or b is not None:
-            raise TypeError("x, W, b: a model has a layer of its own; give the row as the second argument")
-        scores, target = _of_model(logits, target, y)
-        batch = np.ndim(target) > 0
+    said: dict[str, Any] = dict(options)
+    layer = {name: part for name, part in (("x", x), ("W", W), ("b", b)) if part is not None}
+    predicted = False
+    if is_model(logits):
+        if layer:
+            raise TypeError(f"{', '.join(layer)}: a model has a layer of its own; give the row as the second argument")
+        scores = of_model(logits, target)
+        target, predicted = places_of(logits, y, scores), y is None
+        if "temperature" not in said and (found := temperature_of(logits)) is not None:
+            said["temperature"] = found
+    elif y is not None:
+        raise TypeError("y: the third argument goes with a model; the second is the target of logits")
+    elif logits is None and not layer and target is None and not said:
+        scores, target = of_logits(EXAMPLE[0]), EXAMPLE[1]
+    elif logits is None and not layer:
+        raise TypeError("logits: expected scores, or x and W; got None")
+    elif logits is not None and layer:
+        raise TypeError("logits: expected either logits or x, W and b, got both")
     else:
-        if y is not None:
-            raise TypeError("y: the third argument goes with a model; the second is the target of logits")
-        if logits is None and x is None and W is None:
-            if target is not None or options:
-                raise TypeError("logits: expected scores, or x and W; got None")
-            logits, target = EXAMPLE
-        if target is None:
-            raise TypeError("target: expected a class, a distribution or (indices, probabilities), got None")
-        scores, batch = _of_layer(x, W, b) if logits is None else _of_logits(logits, x, W, b)
-    case = _case(scores, target, batch, row, options, class_names, feature_names)
+        scores = of_layer(x, W, b) if logits is None else of_logits(logits)
+    named = scores._replace(classes=class_names or scores.classes, features=feature_names or scores.features)
+    return explained(named, target, said, row=row, digits=digits, predicted=predicted)
+
+
+def explained(
+    scores: Scores,
+    target: Any,
+    options: Mapping[str, Any],
+    *,
+    row: int | None = None,
+    digits: int = 4,
+    predicted: bool = False,
+) -> Derivation:
+    """Return the derivation of scores and a target, both checked by the loss itself.
+
+    Parameters
+    ----------
+    scores : Scores
+    target : int, array_like, or (indices, probabilities)
+    options : mapping
+        Those of :func:`luce.cross_entropy` that were said.
+    row : int, optional
+    digits : int
+    predicted : bool
+        Whether the target is what a model predicts, since none was given.
+    """
+    digits = int(DIGITS.check("digits", integer("digits", digits, DIGITS.wanted)))
+    if target is None:
+        raise TypeError("target: expected a class, a distribution or (indices, probabilities), got None")
+    z = scores.z if scores.batch else scores.z[0]
+    alone = {**options, "reduction": "none", "on_empty": "nan", "normalizer": None}
+    losses = np.atleast_1d(cross_entropy(z, target, **alone))
+    cross_entropy(z, target, **options)  # what the options say of each other
+    rows, classes = scores.z.shape
+    at = _row(row, losses)
+    t = _target(target, rows, classes, options)
+    found = _given(scores, t, options, at)
+    hard = t.ndim == 1 and bool(found.counted[at])
+    features = 0 if scores.layer is None else scores.layer[1].shape[1]
+    case = Case(
+        given=found,
+        row=at,
+        batch=scores.batch,
+        classes=_names("class_names", scores.classes, classes, "class "),
+        features=_names("feature_names", scores.features, features, "x"),
+        options=_used(options),
+        of_class=int(t[at]) if hard else None,
+        predicted=predicted,
+        scores=scores.z,
+        source=scores.source,
+    )
     return Derivation(case, digits=digits)
 
 
-def _of_logits(logits: Any, *layer: Any) -> tuple[Scores, bool]:
-    """Return the scores of logits, and whether they are a batch."""
-    if any(part is not None for part in layer):
-        raise TypeError("logits: expected either logits or x, W and b, got both")
-    z = floating("logits", logits)
-    if z.ndim not in (1, 2) or z.shape[-1] == 0:
-        raise ValueError(f"logits: expected shape (T,) or (B, T) with at least one class, got {z.shape}")
-    return Scores(np.atleast_2d(z)), z.ndim == 2
-
-
-def _of_layer(x: Any, W: Any, b: Any) -> tuple[Scores, bool]:
-    """Return the scores of a layer, and whether its input is a batch."""
-    for name, part in (("x", x), ("W", W)):
-        if part is None:
-            raise TypeError(f"{name}: a layer needs x and W, got None")
-    inputs, weights = floating("x", x), floating("W", W)
-    if weights.ndim != 2 or weights.shape[0] == 0:
-        raise ValueError(f"W: expected shape (T, N), got {weights.shape}")
-    if inputs.ndim not in (1, 2) or inputs.shape[-1] != weights.shape[1]:
-        n_features = weights.shape[1]
-        raise ValueError(
-            f"x: expected shape ({n_features},) or (B, {n_features}), as W has columns, got {inputs.shape}"
-        )
-    bias = np.zeros(len(weights)) if b is None else floating("b", b)
-    if bias.shape != (len(weights),):
-        raise ValueError(f"b: expected shape ({len(weights)},), as W has rows, got {bias.shape}")
-    rows = np.atleast_2d(inputs)
-    with np.errstate(all="ignore"):
-        z = rows.astype(np.float64) @ weights.astype(np.float64).T + bias
-    return Scores(z, (rows, weights, bias)), inputs.ndim == 2
-
-
-def _of_model(model: Any, x: Any, y: Any) -> tuple[Scores, Any]:
-    """Return the scores of a fitted linear classifier for rows, and the places of their true classes."""
-    if x is None:
-        raise TypeError("x: a model is explained for a row: explain(model, x, y)")
-    features = tuple(map(str, getattr(model, "feature_names_in_", ())))
-    inputs = floating("x", np.asarray(given("x", x), dtype=np.float64))
-    weights, bias, labels = np.asarray(model.coef_), np.ravel(model.intercept_), np.asarray(model.classes_)
-    if len(weights) == 1 and len(labels) == 2:  # the log-odds of the second class; the first one's score is 0
-        weights, bias = np.vstack([0 * weights, weights]), np.r_[0.0, bias]
-    if bias.shape != (len(weights),):
-        bias = np.broadcast_to(bias, (len(weights),))
-    if inputs.shape[-1:] != weights.shape[1:] or inputs.ndim not in (1, 2):
-        raise ValueError(f"x: expected shape ({weights.shape[1]},), the model's features, got {inputs.shape}")
-    (scores, batch) = _of_layer(inputs, weights, bias)
-    if batch and len(inputs) == 1 and np.ndim(y) == 0:
-        batch = False  # a row of a frame
-    if y is None:
-        places = scores.z.argmax(axis=1)
-    else:
-        places = np.array(
-            [_place(labels, label) for label in (np.ravel(y) if batch else [y if np.ndim(y) == 0 else y[0]])]
-        )
-    named = scores._replace(classes=tuple(map(str, labels)), features=features)
-    return named, places if batch else int(places[0])
-
-
-def _place(labels: Array, label: Any) -> int:
-    """Return the place of a label among the classes of a model."""
-    found = np.flatnonzero(labels == label)
-    if not len(found):
-        known = ", ".join(map(repr, labels.tolist()[:8]))
-        raise ValueError(f"y: {label!r} is no class of the model; it knows {known}")
-    return int(found[0])
-
-
-def _case(
-    scores: Scores,
-    target: Any,
-    batch: bool,
-    row: int | None,
-    options: GivenOptions,
-    class_names: Sequence[str] | None,
-    feature_names: Sequence[str] | None,
-) -> Case:
-    """Return the case, its target and options checked by the loss itself."""
-    z = scores.z if batch else scores.z[0]
-    losses = np.atleast_1d(cross_entropy(z, target, **{**options, "reduction": "none", "on_empty": "nan", "normalizer": None}))
-    cross_entropy(z, target, **options)  # what the options say of each other
-    rows, classes = scores.z.shape
-    used = (
-        {name: value for name, value in options.items() if value != getattr(Options(), name, None)}
-        if not any(np.ndim(value) for value in options.values())
-        else {
-            name: value for name, value in options.items() if np.ndim(value) or value != getattr(Options(), name, None)
-        }
-    )
-    places, t = _target(target, rows, classes, options, batch)
+def _row(row: int | None, losses: Array) -> int:
+    """Return the row that is looked at: without a wish that of the largest loss."""
     if row is None:
-        row = int(np.argmax(np.where(np.isnan(losses), np.inf, losses))) if rows else 0
-    elif not -rows <= integer("row", row, "an integer") < rows:
-        raise IndexError(f"row: expected 0 <= row < {rows}, got {row}")
-    row %= max(rows, 1)
-    broken = np.isnan(scores.z).any(axis=1) | np.isposinf(scores.z).any(axis=1) | np.isneginf(scores.z).all(axis=1)
-    own: dict[str, Any] = {name: np.asarray(value) if np.ndim(value) else value for name, value in options.items()}
+        return int(np.argmax(np.where(np.isnan(losses), np.inf, losses)))
+    if not -len(losses) <= integer("row", row, "an integer") < len(losses):
+        raise IndexError(f"row: expected 0 <= row < {len(losses)}, got {row}")
+    return int(row) % len(losses)
+
+
+def _used(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not what they are by default."""
+    defaults = Options()._asdict()
+    return {name: value for name, value in options.items() if np.ndim(value) or value != defaults.get(name, None)}
+
+
+def _given(scores: Scores, target: Array, options: Mapping[str, Any], row: int) -> Given:
+    """Return the input of the derivation; rows that hold no number are blanked out, as they give NaN throughout."""
+    z, rows = scores.z, len(scores.z)
+    broken = np.asarray(np.isnan(z).any(axis=1) | np.isposinf(z).any(axis=1) | np.isneginf(z).all(axis=1))
+    own = {name: np.asarray(value) if np.ndim(value) else value for name, value in options.items()}
     if own.get("sample_weight") is not None:
-        own["sample_weight"] = np.broadcast_to(
-            nonnegative(
-                "sample_weight",
-                own["sample_weight"],
-                (rows,) if batch else (),
-                np.float64,
-                "one weight per row",
-                boolean=True,
-            ),
-            (rows,),
-        )
+        shape = (rows,) if scores.batch else ()
+        what = "one weight per row"
+        weights = nonnegative("sample_weight", own["sample_weight"], shape, np.float64, what, boolean=True)
+        own["sample_weight"] = np.broadcast_to(weights, (rows,))
+    weightless = _of_weightless_classes(target, own)
+    if (weightless & broken).any():  # they count for nothing, whatever they hold
+        own["sample_weight"] = np.where(weightless & broken, 0.0, own.get("sample_weight", np.ones(rows)))
     layer = scores.layer
-    found = Given(
-        logits=np.where(broken[:, None], np.nan, scores.z),
-        target=t,
-        options=own,
-        layer=None if layer is None or broken.any() else layer,
-    )
-    hard = places is not None and bool(found.counted[row]) if rows else False
-    return Case(
-        given=found,
-        row=row,
-        batch=batch,
-        classes=_names("class_names", class_names or scores.classes, classes, "class "),
-        features=_names(
-            "feature_names", feature_names or scores.features, 0 if layer is None else layer[1].shape[1], "x"
-        ),
-        options=used,
-        of_class=int(places[row]) if hard and places is not None else None,
-        scores=scores.z,
-    )
+    if layer is not None and broken.any():
+        layer = None if broken[row] else (np.where(broken[:, None], np.nan, layer[0]), *layer[1:])
+    return Given(logits=np.where(broken[:, None], np.nan, z), target=target, options=own, layer=layer)
 
 
-def _target(target: Any, rows: int, classes: int, options: GivenOptions, batch: bool) -> tuple[Array | None, Array]:
-    """Return class indices and the target as the derivation takes it: indices (B,), or distributions (B, T)."""
+def _of_weightless_classes(target: Array, options: Mapping[str, Any]) -> Array:
+    """Return a mask of the rows whose loss has no term, as the weight of their class is 0."""
+    weight = options.get("weight")
+    if weight is None or target.ndim == 2 or options.get("label_smoothing") or options.get("z_loss"):
+        return np.zeros(len(target), bool)
+    counted = target != options.get("ignore_index", -100)
+    return np.asarray(counted & (weight[np.where(counted, target, 0)] == 0))
+
+
+def _target(target: Any, rows: int, classes: int, options: Mapping[str, Any]) -> Array:
+    """Return class indices, of shape (B,), or distributions, of shape (B, T)."""
     if is_pair(target):
-        indices, shares = (np.asarray(part).reshape(rows, -1) for part in target)
-        dense = np.zeros((rows, classes))
-        for b in range(rows):
-            np.add.at(dense[b], indices[b], shares[b])
-            if options.get("tail") == "uniform":
-                others = np.setdiff1d(np.arange(classes), indices[b])
-                dense[b, others] += (1 - shares[b].sum()) / len(others) if len(others) else 0.0
-        return None, dense
+        return _dense(target, rows, classes, options.get("tail") == "uniform")
     array = given("target", target)
-    if array.dtype.kind in "iu" or array.size == 0:
-        places = np.atleast_1d(array).astype(np.int64)
-        return places, places
-    return None, np.atleast_2d(array)
+    return np.atleast_1d(array).astype(np.int64) if array.dtype.kind in "iu" else np.atleast_2d(array)
+
+
+def _dense(target: Any, rows: int, classes: int, tail: bool) -> Array:
+    """Return the distributions, of shape (B, T), of indices and their probabilities."""
+    indices, shares = (given("target", part).reshape(rows, -1) for part in target)
+    dense = np.zeros((rows, classes))
+    for b in range(rows):
+        np.add.at(dense[b], indices[b], shares[b])
+        others = np.setdiff1d(np.arange(classes), indices[b])
+        if tail and len(others):
+            dense[b, others] += (1 - shares[b].sum()) / len(others)
+    return dense
 
 
 def _names(argument: str, names: Sequence[str], count: int, word: str) -> tuple[str, ...]:

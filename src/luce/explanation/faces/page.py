@@ -71,7 +71,11 @@ def write_page(derivation: Derivation, path: str | PathLike[str]) -> None:
 def _script() -> tuple[Markup, str]:
     """Return the page's script, and its hash as the page's policy says it."""
     folder = files(__package__)
-    source = '"use strict";\n(() => {\n' + "\n".join(folder.joinpath(name).read_text("utf-8") for name in SCRIPTS) + "})();\n"
+    source = (
+        '"use strict";\n(() => {\n'
+        + "\n".join(folder.joinpath(name).read_text("utf-8") for name in SCRIPTS)
+        + "})();\n"
+    )
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     return Markup(source), f"'sha256-{digest}'"  # noqa: S704 - the package's own script
 
@@ -174,7 +178,8 @@ def _table(table: Table, derivation: Derivation) -> dict[str, Any]:
         "caption": table.caption,
         "head": table.head,
         "rows": [
-            [slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell) for cell in line] for line in table.rows
+            [slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell) for cell in line]
+            for line in table.rows
         ],
     }
 

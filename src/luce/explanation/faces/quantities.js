@@ -149,6 +149,7 @@ function layerQuantities({ x, W, b }, own) {
     input: () => x,
     weights: () => new Matrix(T, N, (t, n) => W[t][n]),
     bias: () => b,
+    contributions: () => new Matrix(T, N, (t, n) => W[t][n].mul(x[n])),
     layer_jacobian: () => new Matrix(T, T * N, (i, c) => (i === Math.floor(c / N) ? x[c % N] : ZERO)),
     weight_jacobian: () => new Matrix(T, T * N, (t, c) => {
       const i = Math.floor(c / N);

@@ -65,7 +65,9 @@ def state(case: Case, edited: Editing) -> dict[str, Any]:
     layer = case.given.layer if edited.knows_layer else None
     return {
         "scores": _texts(case.scores[case.row]),
-        "layer": None if layer is None else {"x": _texts(layer[0][case.row]), "W": _texts(layer[1]), "b": _texts(layer[2])},
+        "layer": None
+        if layer is None
+        else {"x": _texts(layer[0][case.row]), "W": _texts(layer[1]), "b": _texts(layer[2])},
         "target": _target(case, case.row),
         "temperature": written(given("temperature", 1.0)),
         "smoothing": written(given("label_smoothing", 0.0)),

@@ -50,7 +50,8 @@ class Variants:
         every = range(1 << len(EDITED)) if editable else (self.said,)
         masks = [mask for mask in every if mask & self.said == self.said]  # what was said stays said
         self.by_mask = {
-            mask: derivation if mask == self.said else _again(derivation, _with(derivation.case, mask)) for mask in masks
+            mask: derivation if mask == self.said else _again(derivation, _with(derivation.case, mask))
+            for mask in masks
         }
         self.probes = [_again(derivation, case) for case in _other_numbers(derivation.case)] if editable else []
         self.fullest = self.by_mask[max(self.by_mask)]

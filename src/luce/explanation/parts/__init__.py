@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from luce.explanation.case import Case
-from luce.explanation.parts import batch, chain, cross_entropy, curvature, jacobian, layer, scores, shift, softmax
+from luce.explanation.parts import (
+    batch,
+    chain,
+    cross_entropy,
+    curvature,
+    jacobian,
+    layer,
+    precision,
+    scores,
+    shift,
+    softmax,
+)
 from luce.explanation.quantities import Values
 from luce.explanation.step import Part
 
 __all__ = ["PARTS", "parts_of"]
 
-PARTS = (scores, shift, softmax, jacobian, cross_entropy, chain, layer, batch, curvature)
+PARTS = (
+    *(scores, shift, softmax, jacobian, cross_entropy, chain, layer, batch, curvature),
+    *(precision,),
+)
 """The modules of the parts, in their order."""
 
 

@@ -18,7 +18,7 @@ __all__ = ["part"]
 def losses(v: Values) -> Exact:
     """The losses of all rows, before weights of rows, of shape (B,)."""
     q = v.derived
-    return np.where(q.counts, q.losses, mp.zero)
+    return np.where(q.counts, np.where(v.case.broken_rows, mp.nan, q.losses), mp.zero)
 
 
 @quantity
@@ -44,9 +44,11 @@ def divisor(v: Values) -> Exact:
 def value(v: Values) -> Exact:
     """The value of the loss: a number, or of shape (B,) without a reduction."""
     q = v.derived
-    weighted = np.where(q.R == 0, mp.zero, q.R * q.losses)
+    weighted = np.where(q.R == 0, mp.zero, q.R * v["losses"])
     if q.reduction == "none":
         return weighted
+    if q.reduction == "mean" and not q.D and v.case.given.options.get("on_empty") == "zero":
+        return mp.zero
     return _ratio(weighted.sum(), v["divisor"].item()) if q.reduction == "mean" else weighted.sum()
 
 
@@ -68,7 +70,7 @@ def _ratio(total: Number, divisor: Number) -> Number:
 def _convention(v: Values, kind: str) -> Number:
     """Return the value by a convention: what each counts in the mean."""
     q = v.derived
-    weighted = np.where(q.R == 0, mp.zero, q.R * q.losses).sum()
+    weighted = np.where(q.R == 0, mp.zero, q.R * v["losses"]).sum()
     counted = np.asarray(q.counts, dtype=object).sum() * mp.one
     divisors = {
         "weights": v["shares"].sum(),
@@ -103,7 +105,7 @@ def part(case: Case, v: Values) -> Part | None:
         "The losses of rows become one number. What they are divided by is a convention, and with weights or ignored rows "
         "the conventions differ."
     )
-    return Part("batch", "The batch", lead, (_losses(case, v), _value(case, v), _gradient(case)))
+    return Part("batch", "The batch", lead, (_losses(case, v), _value(case, v), _gradient(case, v)))
 
 
 def _losses(case: Case, v: Values) -> Step:
@@ -127,6 +129,7 @@ def _losses(case: Case, v: Values) -> Step:
         follows=("loss",),
         why="Each row has a loss of its own; no row sees another.",
         axes=("B",),
+        code=_losses_code(case, v),
         tables=(table,),
     )
 
@@ -140,14 +143,14 @@ def _value(case: Case, v: Values) -> Step:
             if v.derived.hard
             else r"L = \frac{\sum_b r_b\, \ell_b}{D}, \quad D = \sum_b r_b",
             rf"L \eq \frac{{{summands}}}{{{n('divisor')}}} \eq {n('value')}",
-            "value = (row_weights * losses).sum() / divisor",
+            _value_code(v),
         ),
         "sum": (
             r"L = \sum_b r_b\, \ell_b",
             rf"L \eq {summands} \eq {n('value')}",
-            "value = (row_weights * losses).sum()",
+            _value_code(v),
         ),
-        "none": (r"L_b = r_b\, \ell_b", rf"L_0 \eq {n('value', 0)}", "value = row_weights * losses"),
+        "none": (r"L_b = r_b\, \ell_b", rf"L_0 \eq {n('value', 0)}", _value_code(v)),
     }[reduction]
     table = Table(
         caption="The same rows under each framework's convention.",
@@ -173,7 +176,7 @@ def _value(case: Case, v: Values) -> Step:
     )
 
 
-def _gradient(case: Case) -> Step:
+def _gradient(case: Case, v: Values) -> Step:
     return Step(
         name="batch_gradient",
         title="The gradient of the value",
@@ -184,4 +187,90 @@ def _gradient(case: Case) -> Step:
         rule="derivative of a sum",
         why="Each row's gradient is scaled as its loss is; forgetting the divisor makes it too large by a factor of B.",
         axes=("B", "T"),
+        code=_gradient_code(case, v),
+    )
+
+
+def _losses_code(case: Case, v: Values) -> str:
+    """Return the lines of NumPy that compute the losses of all rows; of one row there is the loss already."""
+    weighted = "sample_weight" if "sample_weight" in case.given.options else "np.ones(len(losses))"
+    if not case.batch:
+        return f"losses = np.array([loss])\nrow_weights = counts * {weighted}\n{_divisor_code(case, v)}"
+    zeta = " + z_loss * batch_lse**2" if case.says("z_loss") else ""
+    lines = [
+        *_scores_code(case),
+        "batch_shift = batch_scaled.max(axis=1)",
+        "batch_shifted = batch_scaled - batch_shift[:, None]",
+        "batch_total = np.exp(batch_shifted).sum(axis=1)",
+        "batch_log_p = batch_shifted - np.log(batch_total)[:, None]",
+        *(["batch_lse = batch_shift + np.log(batch_total)"] if case.says("z_loss") else []),
+        "batch_t = batch_target",
+        *(
+            [f"batch_t = (1 - label_smoothing) * batch_t + label_smoothing / {case.n_classes}"]
+            if case.says("label_smoothing")
+            else []
+        ),
+        *(["batch_t = class_weights * batch_t"] if case.says("weight") else []),
+        f"losses = -np.where(batch_t == 0, 0, batch_t * batch_log_p).sum(axis=1){zeta}",
+        *(["losses = np.where(np.isnan(batch_total), np.nan, losses)"] if case.broken_rows.any() else []),
+        "losses = np.where(counts, losses, 0)",
+        f"row_weights = counts * {weighted}",
+        _divisor_code(case, v),
+    ]
+    return "\n".join(lines)
+
+
+def _scores_code(case: Case) -> list[str]:
+    """Return the lines that compute what the softmax of all rows is taken of."""
+    over = " / temperature" if case.says("temperature") else ""
+    scaled = f"batch_scores{over}"
+    if case.says("softcap"):
+        scaled = f"np.where(batch_scores == -np.inf, batch_scores, softcap * np.tanh(batch_scores / softcap){over})"
+    slope = "1 - np.tanh(batch_scores / softcap) ** 2" if case.says("softcap") else "np.ones_like(batch_scores)"
+    return [
+        *(["batch_scores = batch_input @ weights.T + bias"] if case.given.layer is not None else []),
+        f"batch_scaled = {scaled}",
+        *([f"batch_slope = ({slope}){over}"] if case.scaled else []),
+    ]
+
+
+def _divisor_code(case: Case, v: Values) -> str:
+    """Return the line that computes what a mean divides by."""
+    if v.derived.normalizer is not None and v.derived.reduction == "mean":
+        return "divisor = normalizer"
+    if v.derived.reduction != "mean":
+        return "divisor = 1.0"
+    of_class = " * class_weights[labels]" if v.derived.hard and case.says("weight") else ""
+    return f"divisor = (row_weights{of_class}).sum()"
+
+
+def _value_code(v: Values) -> str:
+    """Return the line that computes the value; rows without weight count for nothing, whatever their loss."""
+    weightless = any(r == 0 for r in v.derived.R)
+    weighted = "np.where(row_weights == 0, 0, row_weights * losses)" if weightless else "row_weights * losses"
+    if v.derived.reduction == "none":
+        return f"value = {weighted}"
+    if v.derived.reduction == "mean" and not v.derived.D and v.case.given.options.get("on_empty") == "zero":
+        return "value = 0.0"
+    total = f"{weighted}.sum()" if weightless else f"({weighted}).sum()"
+    return f"value = {total} / divisor" if v.derived.reduction == "mean" else f"value = {total}"
+
+
+def _gradient_code(case: Case, v: Values) -> str:
+    """Return the lines that compute the gradient of the value in all scores."""
+    empty = not any(r != 0 for r in v.derived.R)
+    if empty:  # nothing counts, so nothing is pulled
+        return f"batch_gradient = np.zeros({(len(case.scores), case.n_classes)})"
+    if not case.batch:
+        return "batch_gradient = row_weights[:, None] * gradient / divisor"
+    inner = "batch_t.sum(axis=1, keepdims=True) * batch_p - batch_t"
+    if case.says("z_loss"):
+        inner += " + 2 * z_loss * batch_lse[:, None] * batch_p"
+    slope = " * batch_slope" if case.scaled else ""
+    return "\n".join(
+        (
+            "batch_p = np.exp(batch_log_p)",
+            f"batch_gradient = row_weights[:, None] * ({inner}){slope} / divisor",
+            "batch_gradient = np.where((row_weights == 0)[:, None] | (batch_scores == -np.inf), 0, batch_gradient)",
+        )
     )

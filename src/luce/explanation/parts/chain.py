@@ -24,6 +24,8 @@ def paths(v: Values) -> Exact:
 @quantity
 def loss_gradient(v: Values) -> Exact:
     """The derivative of the loss in u, of shape (T,); 0 for a class that can't happen."""
+    if v.case.ignored:
+        return np.full(v.case.n_classes, mp.zero, object)
     found, u = v.derived.dl_du[v.case.row], v["scaled"]
     return np.array([mp.zero if x == -mp.inf else g for x, g in zip(u, found, strict=True)], object)
 
@@ -95,14 +97,13 @@ def _paths(case: Case) -> Step:
 
 def _gradient(case: Case) -> Step:
     classes = case.n_classes
-    zeta = case.says("z_loss")
+    zeta = case.says("z_loss") and not case.ignored
     pull = r"(\alpha + 2 \zeta\, \mathrm{lse})" if zeta else r"\alpha"
     scaled = case.says("temperature") or case.says("softcap")
     outer = r"\frac{\partial \U_i}{\partial z_i} " if scaled else ""
     inner = rf"{pull}\, p_i - t_i"
     extra = rf" + 2 \cdot {n('z_loss')} \cdot {pn('log_sum_exp')} \cdot {pn('probabilities', 0)}" if zeta else ""
     numbers = rf"{n('mass')} \cdot {pn('probabilities', 0)} - {n('target', 0)}{extra}"
-    more = " + 2 * z_loss * (shift + np.log(total)) * probabilities" if zeta else ""
     return Step(
         name="gradient",
         title="The gradient",
@@ -116,9 +117,7 @@ def _gradient(case: Case) -> Step:
         rule="chain rule",
         why="What the model says minus what is true: the classes that got too much are pushed down, the others up.",
         axes=("T",),
-        code=f"gradient = slope * (mass * probabilities - target{more})"
-        if outer
-        else f"gradient = mass * probabilities - target{more}",
+        code=_code(case),
         notes=(
             Note(
                 "The other route takes the logarithm first. The loss is α times the log-sum-exp minus the scores of the "
@@ -132,3 +131,17 @@ def _gradient(case: Case) -> Step:
             ),
         ),
     )
+
+
+def _code(case: Case) -> str:
+    """Return the lines of NumPy that compute the gradient."""
+    inner = "mass * probabilities - target"
+    if case.ignored:
+        inner = "np.zeros_like(scores)"
+    elif case.says("z_loss"):
+        inner += " + 2 * z_loss * (shift + np.log(total)) * probabilities"
+    if case.impossible:
+        inner = f"np.where(scores == -np.inf, 0, {inner})"
+    if case.scaled:
+        return f"loss_gradient = {inner}\ngradient = slope * loss_gradient"
+    return f"gradient = {inner}"

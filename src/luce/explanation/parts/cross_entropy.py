@@ -35,7 +35,7 @@ def _given(v: Values) -> Exact:
 def smoothed(v: Values) -> Exact:
     """The target after smoothing, of shape (T,)."""
     epsilon, t = v["label_smoothing"], v["target_given"]
-    return (1 - epsilon) * t + epsilon / v.case.n_classes
+    return t if v.case.ignored else (1 - epsilon) * t + epsilon / v.case.n_classes
 
 
 @quantity
@@ -76,8 +76,10 @@ def loss_terms(v: Values) -> Exact:
 
 @quantity
 def loss(v: Values) -> Exact:
-    """The loss of the row, ℓ."""
-    return v.derived.losses[v.case.row]
+    """The loss of the row, ℓ; 0 where it is ignored."""
+    if v.case.ignored:
+        return mp.zero
+    return mp.nan if v.case.broken else v.derived.losses[v.case.row]
 
 
 @quantity
@@ -147,7 +149,9 @@ def _target(case: Case) -> Iterator[Step]:
         follows=("target_given",),
         why="A share ε of the mass is spread evenly over all T classes, the target's own included.",
         axes=("T",),
-        code=f"smoothed = (1 - label_smoothing) * target_given + label_smoothing / {classes}",
+        code="smoothed = target_given"
+        if case.ignored
+        else f"smoothed = (1 - label_smoothing) * target_given + label_smoothing / {classes}",
         option="label_smoothing",
         instead="target_given",
     )
@@ -193,12 +197,13 @@ def _loss(case: Case) -> Iterator[Step]:
         axes=("T",),
         code="log_probabilities = shifted - np.log(total)",
     )
-    zeta = r" + \zeta\, \mathrm{lse}^2" if case.says("z_loss") else ""
+    zeta = r" + \zeta\, \mathrm{lse}^2" if case.says("z_loss") and not case.ignored else ""
     numbers = summed(classes, lambda k: f"{n('target', k)} \\cdot {pn('log_probabilities', k)}")
     extra = rf" + {n('z_loss')} \cdot {pn('log_sum_exp')}^2" if zeta else ""
     only = case.of_class is not None and not {"label_smoothing", "weight"} & {*case.options}
     picked = " = -\\log p_y" if only and not zeta else ""
-    code = "loss = -np.where(target == 0, 0, target * log_probabilities).sum()"
+    terms = "target * log_probabilities"
+    code = f"loss = -np.where(target == 0, 0, {terms}).sum()" if not case.broken else f"loss = -({terms}).sum()"
     yield Step(
         name="loss",
         title="The loss",
@@ -207,7 +212,7 @@ def _loss(case: Case) -> Iterator[Step]:
         template=rf"\ell \eq -\left({numbers}\right){extra} \eq {n('loss')}",
         follows=("target", "log_probabilities"),
         why="A one-hot target picks one term of the sum; a distribution averages over the classes.",
-        code=code + (" + z_loss * (shift + np.log(total)) ** 2" if zeta else ""),
+        code="loss = 0.0" if case.ignored else code + (" + z_loss * (shift + np.log(total)) ** 2" if zeta else ""),
         notes=(
             Note(
                 "A class with no mass adds nothing, whatever its probability: 0 · log 0 is taken as 0.",

@@ -20,8 +20,9 @@ MOST_CLASSES = 24  # whose eigenvalues are computed
 def hessian(v: Values) -> Exact:
     """The second derivative of the loss in the scores, of shape (T, T)."""
     q, p, slope = v.derived, v["probabilities"], v["slope"]
-    pull = v["mass"] + 2 * q.zeta * (v["log_sum_exp"] if q.zeta else 0)
-    inner = pull * v["jacobian"] + 2 * q.zeta * np.outer(p, p)
+    zeta = mp.zero if v.case.ignored else q.zeta
+    pull = v["mass"] + 2 * zeta * (v["log_sum_exp"] if zeta else 0)
+    inner = pull * v["jacobian"] + 2 * zeta * np.outer(p, p)
     found = slope[:, None] * inner * slope
     if q.softcap is not None:  # the softcap bends by itself
         z, cap = v["scores"], q.softcap
@@ -97,7 +98,7 @@ def _code(case: Case) -> str:
     """Return the lines of NumPy that compute the second derivative."""
     if not {"temperature", "softcap", "z_loss"} & {*case.options}:
         return "hessian = mass * jacobian"
-    zeta = case.says("z_loss")
+    zeta = case.says("z_loss") and not case.ignored
     pull = "(mass + 2 * z_loss * (shift + np.log(total)))" if zeta else "mass"
     inner = f"{pull} * jacobian" + (" + 2 * z_loss * np.outer(probabilities, probabilities)" if zeta else "")
     if not (case.says("temperature") or case.says("softcap")):
@@ -107,6 +108,6 @@ def _code(case: Case) -> str:
         over = " / temperature" if case.says("temperature") else ""
         lines += [
             f"bend = -2 * np.tanh(scores / softcap) / np.cosh(scores / softcap) ** 2 / softcap{over}",
-            "hessian += np.diag(gradient / slope * bend)",
+            "hessian += np.diag(loss_gradient * bend)",
         ]
     return "\n".join(lines)

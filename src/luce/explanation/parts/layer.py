@@ -6,6 +6,7 @@ import numpy as np
 from mpmath import mp
 
 from luce.explanation.case import Case
+from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import matrix
 from luce.explanation.quantities import Exact, Values, quantity
 from luce.explanation.shown import n, pn
@@ -93,6 +94,9 @@ def _probabilities(case: Case) -> Step:
 
 def _gradient(case: Case) -> Step:
     classes, features = case.n_classes, case.n_features
+    pulls = features_table(
+        case, "weight_gradient", "The gradient in each weight; descent pulls the weight the other way."
+    )
     return Step(
         name="weight_gradient",
         title="The gradient in the weights",
@@ -114,7 +118,7 @@ def _gradient(case: Case) -> Step:
                 r"\underbrace{D_W z}_{T \times NT} = \underbrace{\frac{\partial \ell}{\partial W}}_{1 \times NT}",
             ),
         ),
-        tables=(_ledger(classes, features),),
+        tables=(*(() if pulls is None else (pulls,)), _ledger(classes, features)),
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from luce.explanation.case import Case
+from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import row, summed
-from luce.explanation.quantities import Exact, Values, quantity
+from luce.explanation.quantities import Exact, Values, exact, quantity
 from luce.explanation.shown import n, pn
 from luce.explanation.step import Note, Part, Step
 
@@ -34,9 +35,15 @@ def bias(v: Values) -> Exact:
 
 
 @quantity
+def contributions(v: Values) -> Exact:
+    """What each feature adds to each class's score, W x entry by entry, of shape (T, N)."""
+    return v["weights"] * v["input"]
+
+
+@quantity
 def scores(v: Values) -> Exact:
     """The scores, z, of shape (T,)."""
-    return v.derived.z[v.case.row]
+    return exact(v.case.scores[v.case.row]) if v.case.broken else v.derived.z[v.case.row]
 
 
 @quantity
@@ -89,7 +96,10 @@ def _layer(case: Case) -> Iterator[Step]:
             axes=("T",),
         )
         return
-    first = summed(features, lambda j: f"{n('weights', 0, j)} \\cdot {pn('input', j)}")
+    added = features_table(
+        case, "contributions", "What each feature adds to each class's score.", ("bias", "bias"), ("score", "scores")
+    )
+    first = summed(features, lambda j: f"{pn('weights', 0, j)} \\cdot {pn('input', j)}")
     yield Step(
         name="scores",
         title="The scores of a linear layer",
@@ -106,6 +116,7 @@ def _layer(case: Case) -> Iterator[Step]:
                 "stands in column t·N + n.",
             ),
         ),
+        tables=() if added is None else (added,),
     )
 
 
@@ -113,7 +124,6 @@ def _scaled(case: Case) -> Iterator[Step]:
     cap = case.says("softcap")
     capped = r"c \tanh(z_i / c)" if cap else "z_i"
     under = r"\,/\,\tau" if case.says("temperature") or not cap else ""
-    code = "softcap * np.tanh(scores / softcap)" if cap else "scores"
     template = row(case.n_classes, lambda k: n("scaled", k))
     yield Step(
         name="scaled",
@@ -128,7 +138,19 @@ def _scaled(case: Case) -> Iterator[Step]:
             else "The temperature τ divides all differences between scores: below 1 it sharpens, above 1 it flattens."
         ),
         axes=("T",),
-        code=f"scaled = {code} / temperature" if case.says("temperature") else f"scaled = {code}",
+        code=_code(case),
         option="softcap" if cap else "temperature",
         instead="scores",
     )
+
+
+def _code(case: Case) -> str:
+    """Return the lines of NumPy that compute what the softmax is taken of, and its slope in the scores."""
+    over = " / temperature" if case.says("temperature") else ""
+    if not case.says("softcap"):
+        return "scaled = scores / temperature\nslope = np.full_like(scores, 1 / temperature)"
+    capped = f"softcap * np.tanh(scores / softcap){over}"
+    if case.impossible:
+        capped = f"np.where(scores == -np.inf, scores, {capped})"
+    slope = "1 - np.tanh(scores / softcap) ** 2"
+    return f"scaled = {capped}\nslope = {f'({slope}){over}' if over else slope}"

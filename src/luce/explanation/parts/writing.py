@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
-from luce.explanation.shown import n
+from luce.explanation.shown import Slot, n
 
-__all__ = ["elided", "matrix", "row", "summed"]
+__all__ = ["cells", "elided", "matrix", "row", "summed"]
 
 MOST = 6  # entries that are written out
 
@@ -39,3 +39,8 @@ def matrix(quantity: str, rows: int, columns: int) -> str:
         )
         lines.append(" & ".join(cells))
     return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
+
+
+def cells(heading: str, quantity: str, columns: Sized, *row: int) -> tuple[str | Slot, ...]:
+    """Return a row of a table: its heading, and the places of a quantity's row, one for each column."""
+    return (heading, *(Slot(quantity, (*row, column)) for column in range(len(columns))))
