@@ -26,7 +26,7 @@ COMPUTED = """() => {
 }"""
 PLACES = """() => {
   luce.show({ atOnce: true });
-  return [...document.querySelectorAll("[data-slot]")].filter(e => !e.closest("[hidden]"))
+  return [...document.querySelectorAll("[data-slot]")].filter(e => !e.closest("[hidden]") && !e.closest(".edited [data-static]"))
     .map(e => [e.dataset.slot, e.textContent, "several" in e.dataset]);
 }"""
 
