@@ -38,7 +38,7 @@ def eigenvalues(v: Values) -> Exact:
     if not all(mp.isfinite(x) for x in found.ravel()):
         return np.full(len(found), mp.nan, object)
     values = list(mp.eigsy(mp.matrix(found.tolist()), eigvals_only=True))
-    largest = max(abs(x) for x in values)
+    largest = max(abs(v["mass"].item()), *map(abs, values))  # p (1 − p) was cancelled from as much
     return [mp.zero if abs(x) <= largest * mp.mpf(10) ** (10 - mp.dps) else x for x in values]
 
 
