@@ -1,4 +1,4 @@
-"""The layer below the scores: its sparse Jacobian, that of the probabilities, and the gradient in the weights without either."""
+"""The layer below the scores: its sparse Jacobian, and the gradient in the weights without any."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mpmath import mp
 from luce.explanation.case import Case
 from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import matrix
-from luce.explanation.quantities import Exact, Values, quantity
+from luce.explanation.quantities import Numbers, Values, quantity
 from luce.explanation.shown import n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -18,31 +18,31 @@ LARGE = 4096, 128256  # features and classes of the last layer of a large langua
 
 
 @quantity
-def layer_jacobian(v: Values) -> Exact:
+def layer_jacobian(v: Values) -> Numbers:
     """The Jacobian of the scores in the weights, of shape (T, N·T): x in row t at the columns of class t."""
     return np.kron(np.eye(v.case.n_classes, dtype=int), v["input"]) * mp.one
 
 
 @quantity
-def weight_jacobian(v: Values) -> Exact:
+def weight_jacobian(v: Values) -> Numbers:
     """The Jacobian of the probabilities in the weights, of shape (T, N·T)."""
     return np.kron(v["jacobian"] * v["slope"], v["input"][None, :])
 
 
 @quantity
-def weight_gradient(v: Values) -> Exact:
+def weight_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the weights, of shape (T, N)."""
     return np.outer(v["gradient"], v["input"])
 
 
 @quantity
-def bias_gradient(v: Values) -> Exact:
+def bias_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the bias, of shape (T,)."""
     return v["gradient"]
 
 
 @quantity
-def input_gradient(v: Values) -> Exact:
+def input_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the input, of shape (N,)."""
     return v["gradient"] @ v["weights"]
 
@@ -52,7 +52,8 @@ def part(case: Case, v: Values) -> Part | None:
     if case.given.layer is None:
         return None
     lead = (
-        "The weights move the scores, the scores move the loss. The Jacobian of the scores in the weights is nearly all "
+        "The weights move the scores, the scores move the loss. The Jacobian of the scores in the weights is nearly "
+        "all "
         "zeros, and no program should ever build it: the gradient is the outer product of p − t and the input."
     )
     return Part("layer", "The layer", lead, (_scores(case), _probabilities(case), _gradient(case), *_others(case)))
@@ -113,7 +114,8 @@ def _gradient(case: Case) -> Step:
         code="weight_gradient = np.outer(gradient, input)",
         notes=(
             Note(
-                "The ledger of shapes: a row times two Jacobians is a row of NT numbers, the gradient laid out row by row.",
+                "The ledger of shapes: a row times two Jacobians is a row of NT numbers, the gradient laid out row "
+                "by row.",
                 r"\underbrace{\frac{\partial \ell}{\partial p}}_{1 \times T} \; \underbrace{J}_{T \times T} \; "
                 r"\underbrace{D_W z}_{T \times NT} = \underbrace{\frac{\partial \ell}{\partial W}}_{1 \times NT}",
             ),
