@@ -25,6 +25,7 @@ LONG_FILES = {
 }
 # "file:function" -> why it may be longer, or have more parameters
 LONG_FUNCTIONS = {
+    "src/luce/cli/explain.py:explain": DOOR,
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": CHECKS,
     "src/luce/cli/predict.py:predict": DOOR,
@@ -37,9 +38,11 @@ MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
     "src/luce/check/truth/oracle.py:SigmoidCrossEntropy.__init__": DOOR,
     "src/luce/cli/check.py:check": DOOR,
+    "src/luce/cli/explain.py:explain": DOOR,
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": DOOR,
     "src/luce/cli/predict.py:predict": DOOR,
+    "src/luce/explanation/explain.py:explain": DOOR,
     "src/luce/models/classifier.py:SoftmaxClassifier.__init__": DOOR,
     "src/luce/models/classifier_cv.py:SoftmaxClassifierCV.__init__": DOOR,
     "src/luce/models/comparison/compare.py:compare": DOOR,

@@ -137,7 +137,7 @@ def test_the_general_formulas_hold_for_all_numbers(n_classes):
 
 
 def _is_zero(expression):
-    """Return whether an expression in exponentials vanishes: as a rational function of them, or to 40 digits at a point."""
+    """Return whether an expression in exponentials vanishes: as it is written, or to 40 digits at a point."""
     if sp.simplify(expression) == 0:
         return True
     point = {
@@ -237,5 +237,5 @@ def test_nothing_that_was_given_is_modified():
 
 
 def test_an_unknown_step_is_named_with_those_that_there_are():
-    with pytest.raises(KeyError, match="no step 'hesian'; the steps are scores, .*hessian"):
+    with pytest.raises(KeyError, match=r"no step 'hesian'; the steps are scores, .*hessian"):
         luce.explain()["hesian"]

@@ -1,4 +1,4 @@
-"""The explanation: the derivation of the loss and its derivatives with the reader's numbers, and the faces it is shown by."""
+"""The explanation: the derivation of the loss and its derivatives with the reader's numbers, and its faces."""
 
 from luce.explanation.derivation import Derivation
 from luce.explanation.explain import explain

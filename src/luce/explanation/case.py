@@ -1,4 +1,4 @@
-"""What is explained: rows of scores and their target in the form that the derivation takes, and the row that is looked at."""
+"""What is explained: rows of scores and their target as the derivation takes them, and the row that is looked at."""
 
 from __future__ import annotations
 

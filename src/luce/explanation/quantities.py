@@ -1,4 +1,4 @@
-"""The quantities of an explanation by name, of the row that is looked at: each computed in many digits, when first asked for.
+"""The quantities of an explanation by name, of the row that is looked at: each in many digits, when first asked for.
 
 What the derivation computes is taken from its steps, in the arithmetic of mpmath; every part of the explanation adds
 quantities of its own. The page's script computes the same quantities under the same names.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from luce.derivation import Arithmetic, Quantities, derive
 from luce.explanation.case import Case
 
-__all__ = ["MANY_DIGITS", "Exact", "Number", "Values", "exact", "mapped", "quantity"]
+__all__ = ["MANY_DIGITS", "Exact", "Number", "Numbers", "Values", "exact", "mapped", "quantity"]
 
 Number: TypeAlias = Any
 """An ``mpmath.mpf``: mpmath brings no types."""
@@ -25,7 +25,10 @@ Number: TypeAlias = Any
 Exact: TypeAlias = NDArray[np.object_]
 """An array of ``mpmath.mpf``."""
 
-_QUANTITIES: dict[str, Callable[[Values], Exact]] = {}
+Numbers: TypeAlias = Any
+"""What a quantity is computed as: a number, or an array or a list of numbers."""
+
+_QUANTITIES: dict[str, Callable[[Values], Numbers]] = {}
 
 
 def mapped(function: Callable[[Number], Number]) -> Callable[[Exact], Exact]:
@@ -46,7 +49,6 @@ def exact(values: object) -> Exact:
     array = np.asarray(values)
     if array.dtype.kind == "f":
         found = np.empty(array.shape, object)
-        found[...] = [_decimal(x) for x in array.ravel()] if array.ndim == 1 else found
         for place in np.ndindex(array.shape):
             found[place] = _decimal(array[place])
         return found
@@ -57,7 +59,7 @@ MANY_DIGITS = Arithmetic(exact, mapped(mp.exp), mapped(lambda x: -mp.inf if x ==
 """The arithmetic of mpmath, in as many digits as its context has."""
 
 
-def quantity(compute: Callable[[Values], Any]) -> Callable[[Values], Any]:
+def quantity(compute: Callable[[Values], Numbers]) -> Callable[[Values], Numbers]:
     """Enter the decorated function as the quantity of its name."""
     _QUANTITIES[compute.__name__] = compute
     return compute

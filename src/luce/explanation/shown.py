@@ -1,14 +1,16 @@
 r"""Numbers as they are shown: the exact value rounded to some digits, and whether digits were cut.
 
 A formula with the reader's numbers put in is a template: ``\slot{probabilities,0}`` stands for an entry of a quantity,
-``\slot*{…}`` for one in parentheses where it is negative or 1 less something, and ``\eq`` for ``=``, or ``\approx`` where a number after it
-was rounded. The faces fill templates by :func:`filled`; the page keeps its places, so that they follow the reader's edits.
+``\slot*{…}`` for one in parentheses where it is negative or 1 less something, and ``\eq`` for ``=``, or ``\approx`` where a
+number after it was rounded. The faces fill templates by :func:`filled`; the page keeps its places, so that they follow the
+reader's edits.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
 from mpmath import mp
@@ -21,6 +23,7 @@ SCORE = r"\U"
 """What the softmax is taken of, in templates and formulas: z, or u under softcap and temperature."""
 
 LARGEST_POWER = 9999  # of ten, that is written as one
+UNSURE = 10  # of the digits that are computed, the last ones
 
 SLOT = re.compile(r"\\slot(\*?)\{([^}]*)\}")
 
@@ -29,7 +32,7 @@ class Slot(NamedTuple):
     """A place for an entry of a quantity, in a table for instance."""
 
     quantity: str
-    index: tuple[int, ...] = ()
+    index: tuple[int, ...] = ()  # type: ignore[assignment]
 
     @property
     def place(self) -> str:
@@ -74,18 +77,19 @@ def shown(x: Number, digits: int = 4) -> Shown:
     if mp.isinf(x):
         return Shown(r"\infty", "∞", False) if x > 0 else Shown(r"-\infty", "−∞", False)
     x = mp.mpf(x)
-    written, _, power = mp.nstr(x, digits, min_fixed=1, max_fixed=0, strip_zeros=False).partition("e")
-    exponent = int(power or 0)
+    certain = max(mp.dps - UNSURE, digits + 2)  # 0.12345, and not the nearest binary number
+    whole, _, power = mp.nstr(x, certain, min_fixed=1, max_fixed=0).partition("e")
+    mantissa = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(whole)
+    exponent = int(power or 0) + (mantissa.adjusted() if x else 0)
     if abs(exponent) > LARGEST_POWER:
         beyond = shown(mp.mpf(exponent), digits)
         return Shown(rf"10^{{{beyond.latex}}}", f"10^({beyond.text})", True)
-    mantissa = mp.mpf(written)
-    rounded = mantissa * mp.mpf(10) ** exponent
-    cut = bool(abs(x - rounded) > abs(x) * mp.mpf(10) ** (-mp.dps // 2))
-    if cut and abs(rounded) == 1 and abs(x) < 1:
+    cut = mantissa != Decimal(whole)
+    if cut and abs(mantissa).normalize() == Decimal(1).scaleb(mantissa.adjusted()) and exponent == 0 and abs(x) < 1:
         return _below_one(x)
-    if not cut:
-        written = written.rstrip("0").rstrip(".") if "." in written else written
+    written = f"{mantissa.scaleb(-mantissa.adjusted()):f}"
+    if not cut and "." in written:
+        written = written.rstrip("0").rstrip(".")
     if x != 0 and not -4 <= exponent < 6:
         return Shown(rf"{written}\times 10^{{{exponent}}}", f"{written}e{exponent}".replace("-", "−"), cut)
     text = _fixed(written, exponent)

@@ -44,12 +44,12 @@ __all__ = [
 ]
 
 
-def in_one_piece(array: NDArray[Any], dtype: DTypeLike = None) -> NDArray[Any]:
+def in_one_piece(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return an array as kernels take one: contiguous, every number where its type may stand, with an axis at least.
 
     An array that came out of a file or of packed records may be contiguous and not aligned.
     """
-    return np.atleast_1d(np.require(array, dtype, "CA"))
+    return np.atleast_1d(np.require(array, dtype, ("C", "A")))
 
 
 def cross_entropy(

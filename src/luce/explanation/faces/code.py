@@ -51,7 +51,9 @@ def script(derivation: Derivation) -> str:
         for step in part.steps:
             lines += ["", *_step(derivation, step)]
     count = sum(line.startswith("check(") for line in lines)
-    return "\n".join([*lines, "", f'print("{count} steps, every number as it should be")', ""])
+    return "\n".join(
+        [*lines, "", f'print("{count} of {len(derivation)} steps recomputed, every number as it should be")', ""]
+    )
 
 
 def _step(derivation: Derivation, step: Step) -> Iterator[str]:

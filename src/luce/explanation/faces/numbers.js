@@ -116,9 +116,10 @@ class Many {
     if (this.odd !== null) return Many.odd(Math.log(this.odd));
     if (this.m === 0n) return Many.odd(-Infinity);
     if (this.m < 0n) return Many.odd(NaN);
-    const digits = Many.digits + GUARD, one = power(digits), size = lengthOf(this.m);
-    const part = fixed(new Many(this.m, -size), digits); // 0.1 to 1
-    let y = fixed(Many.of(Math.log(Number(new Many(this.m, -size)))), digits);
+    const digits = Many.digits + GUARD, one = power(digits), length = lengthOf(this.m);
+    const size = Number(new Many(this.m, -length)) > 0.3 ? length : length - 1;
+    const near = new Many(this.m, -size), part = fixed(near, digits); // 0.3 to 3: the logarithm of 1 is 0 and nothing else
+    let y = fixed(Many.of(Math.log(Number(near))), digits);
     for (let right = 14; right < digits; right *= 3) { // Halley's step triples the digits that are right
       const e = expFixed(y, one);
       y += (2n * one * (part - e)) / (part + e);

@@ -55,29 +55,54 @@ function fillShares(group, seen) {
   const numbers = marks.map(mark => numberAt(mark.dataset.bar ?? mark.dataset.slot, seen));
   const floats = numbers.map(number => (number ? Number(number.value) : 0));
   const largest = floats.reduce((a, x) => (Number.isFinite(x) ? Math.max(a, Math.abs(x)) : a), 0);
+  group.querySelector(".bars")?.classList.toggle("signed", floats.some(x => x < 0));
   marks.forEach((mark, k) => {
     if (numbers[k]) mark.style.setProperty("--share", largest && Number.isFinite(floats[k]) ? (floats[k] / largest).toFixed(3) : 0);
   });
 }
 
-function show() {
-  values = quantities(state);
-  const mask = String(optionsOf(state, written.said));
-  for (const element of every("[data-when]")) element.hidden = !element.dataset.when.split(" ").includes(mask);
-  const seen = new Map();
-  const chosen = byId("numbers")?.querySelector("[data-slot-of-target] [data-slot]");
-  if (chosen && state.target) chosen.dataset.slot = `probabilities,${state.target.class}`;
-  for (const element of every(":not(mrow)[data-slot]")) {
+/** Fill all places in a part of the page. */
+function fill(root, seen) {
+  for (const element of root.querySelectorAll(":not(mrow)[data-slot]")) {
     const number = isHidden(element) ? null : numberAt(element.dataset.slot, seen);
     if (number) fillText(element, number);
   }
-  for (const math of every("math")) if (!isHidden(math)) fillMath(math, seen);
-  for (const group of every("[data-value]")) if (!isHidden(group)) fillShares(group, seen);
-  for (const bar of every("[data-of-one]")) bar.style.setProperty("--share", Number(numberAt(bar.dataset.bar, seen)?.value ?? 0).toFixed(4));
+  for (const math of root.querySelectorAll("math")) if (!isHidden(math)) fillMath(math, seen);
+  for (const group of root.querySelectorAll("[data-value]")) if (!isHidden(group)) fillShares(group, seen);
+}
+
+const inSight = new Set(), sight = new IntersectionObserver(entries => {
+  for (const { target, isIntersecting } of entries) inSight[isIntersecting ? "add" : "delete"](target);
+}, { rootMargin: "60%" });
+
+let round = 0;
+
+/** Show the state: what is in sight at once, the rest of the page right after this frame. */
+function show({ atOnce = false } = {}) {
+  values = quantities(state);
+  const mask = String(optionsOf(state, written.said)), seen = new Map(), own = ++round;
+  for (const element of every("[data-when]")) element.hidden = !element.dataset.when.split(" ").includes(mask);
   for (const note of every(".own-shift")) note.hidden = !state.shift;
   const away = toFragment(state, written) !== "";
   document.body.classList.toggle("edited", away);
-  byId("away").hidden = !away || !document.querySelector("[data-static]");
+  if (byId("numbers")) {
+    const chosen = byId("numbers").querySelector("[data-slot-of-target] [data-slot]");
+    if (chosen && state.target) chosen.dataset.slot = `probabilities,${state.target.class}`;
+    fill(byId("numbers"), seen);
+    for (const bar of every("[data-of-one]")) bar.style.setProperty("--share", Number(numberAt(bar.dataset.bar, seen)?.value ?? 0).toFixed(4));
+    byId("away").hidden = !away || !document.querySelector("[data-static]");
+  }
+  const later = [];
+  for (const article of every("article")) {
+    if (atOnce || inSight.has(article)) fill(article, seen);
+    else later.push(article);
+  }
+  const next = () => {
+    const until = performance.now() + 8;
+    while (later.length && own === round && performance.now() < until) fill(later.shift(), seen);
+    if (later.length && own === round) setTimeout(next, 8);
+  };
+  setTimeout(next, 8);
 }
 
 /** Show the state at the next frame, and then say it and write it into the address. */
@@ -307,7 +332,8 @@ function codeOf(code) {
 
 // ---- start
 
-show();
+for (const article of every("article")) sight.observe(article);
+values = quantities(state);
 markStatic();
 if (byId("numbers")) {
   fillInputs();
@@ -344,4 +370,4 @@ document.addEventListener("click", ({ target }) => {
 });
 addEventListener("hashchange", readAddress);
 if (location.hash.includes("=")) readAddress();
-globalThis.luce = { quantities, Many, Matrix, codeOf, get state() { return state; }, get values() { return values; } };
+globalThis.luce = { quantities, Many, Matrix, codeOf, show, get state() { return state; }, get values() { return values; } };

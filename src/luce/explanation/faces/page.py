@@ -212,6 +212,7 @@ def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     return {
         "kind": ("number", "bars", "matrix")[len(shape)],
         "head": head,
+        "signed": bool((values < 0).any()),
         "rows": [
             (label, [None if place is None else _cell(derivation, Slot(step.name, place), largest) for place in line])
             for label, line in zip(labels, lines_of_places, strict=True)

@@ -64,7 +64,7 @@ function quantities(state) {
   const common = {
     temperature,
     softcap: state.softcap === null ? null : Many.read(state.softcap),
-    zeta: Many.read(state.zLoss),
+    zLoss: Many.read(state.zLoss),
     epsilon: Many.read(state.smoothing),
     w: state.weights.map(x => Many.read(x)),
   };
@@ -86,17 +86,17 @@ function readLayer({ x, W, b }) {
 }
 
 /** The quantities of one row, from its scores to its second derivative. */
-function rowQuantities(given, target, { temperature, softcap, zeta, epsilon, w }, ownShift) {
-  const T = given.length, classes = [...given.keys()];
+function rowQuantities(given, target, { temperature, softcap, zLoss, epsilon, w }, ownShift) {
+  const T = given.length, classes = [...given.keys()], zeta = target === null ? ZERO : zLoss;
   const broken = given.some(z => z.isNaN || z.odd === Infinity) || given.every(z => z.odd === -Infinity);
   const z = broken ? given.map(() => Many.odd(NaN)) : given;
   const impossible = z.map(x => x.odd === -Infinity), counted = target !== null;
   const bent = softcap && z.map(x => x.div(softcap).tanh());
   return {
-    scores: () => z,
+    scores: () => given,
     temperature: () => temperature,
     softcap: () => softcap ?? Many.odd(NaN),
-    z_loss: () => zeta,
+    z_loss: () => zLoss,
     label_smoothing: () => epsilon,
     class_weights: () => w,
     scaled: () => z.map((x, k) => (impossible[k] ? x : (bent ? softcap.mul(bent[k]) : x).div(temperature))),
@@ -117,11 +117,12 @@ function rowQuantities(given, target, { temperature, softcap, zeta, epsilon, w }
       return p.map(x => x.mul(rest));
     },
     target_given: () => (!counted ? classes.map(() => ZERO) : target.shares ? target.shares.map(x => Many.read(x)) : classes.map(k => (k === target.class ? ONE : ZERO))),
-    smoothed: q => q.target_given.map(t => ONE.sub(epsilon).mul(t).add(epsilon.div(T))),
-    target: q => times(w, counted ? q.smoothed : q.target_given),
+    smoothed: q => q.target_given.map(t => (!counted ? t : ONE.sub(epsilon).mul(t).add(epsilon.div(T)))),
+    target: q => times(w, q.smoothed),
     mass: q => sum(q.target),
     loss_terms: q => timesTarget(q.target, q.log_probabilities).map(x => x.neg()),
     loss: q => {
+      if (!counted || broken) return counted ? Many.odd(NaN) : ZERO;
       const terms = sum(q.loss_terms);
       return zeta.isZero ? terms : terms.add(zeta.mul(q.log_sum_exp).mul(q.log_sum_exp));
     },
@@ -130,7 +131,7 @@ function rowQuantities(given, target, { temperature, softcap, zeta, epsilon, w }
     divergence: q => sum(q.loss_terms).sub(q.entropy),
     paths: ({ target: t, probabilities: p }) => new Matrix(T, T, (j, k) => t[k].neg().mul((j === k ? ONE : ZERO).sub(p[j]))),
     pull: q => (zeta.isZero ? q.mass : q.mass.add(zeta.mul(2).mul(q.log_sum_exp))),
-    loss_gradient: ({ pull, target: t, probabilities: p }) => t.map((x, k) => (impossible[k] ? ZERO : pull.mul(p[k]).sub(x))),
+    loss_gradient: ({ pull, target: t, probabilities: p }) => t.map((x, k) => (impossible[k] || !counted ? ZERO : pull.mul(p[k]).sub(x))),
     gradient: q => times(q.loss_gradient, q.slope),
     bend: q => z.map((x, k) => (!bent || impossible[k] ? ZERO : bent[k].mul(-2).mul(q.slope[k]).div(softcap).mul(q.loss_gradient[k]))),
     hessian: q => new Matrix(T, T, (i, j) => {
@@ -138,7 +139,7 @@ function rowQuantities(given, target, { temperature, softcap, zeta, epsilon, w }
       const found = q.slope[i].mul(inner).mul(q.slope[j]);
       return bent && i === j ? found.add(q.bend[i]) : found;
     }),
-    eigenvalues: q => eigenvalues(q.hessian, zeta.isZero && !bent ? 1 : 0),
+    eigenvalues: q => eigenvalues(q.hessian, zeta.isZero && !bent ? 1 : 0, q.mass.abs()),
   };
 }
 
@@ -171,12 +172,13 @@ function batchQuantities(state, rows, { w }) {
   const total = () => sum(rows.map((q, k) => (weights[k].isZero ? ZERO : weights[k].mul(q.loss))));
   const mean = state.reduction === "mean";
   return {
-    losses: () => rows.map((q, k) => (counted[k] ? q.loss : ZERO)),
+    losses: () => rows.map(q => q.loss),
     row_weights: () => weights,
     shares: () => weights.map((r, k) => (state.hard ? r.mul(w[labels[k]]) : r)),
     divisor: q => (!mean ? ONE : state.normalizer === null ? sum(q.shares) : Many.read(state.normalizer)),
     value: q => {
       if (state.reduction === "none") return rows.map((row, k) => (weights[k].isZero ? ZERO : weights[k].mul(row.loss)));
+      if (mean && q.divisor.isZero && state.onEmpty === "zero") return ZERO;
       return mean ? ratio(total(), q.divisor) : total();
     },
     batch_gradient: q => new Matrix(rows.length, T, (b, i) => {
@@ -207,8 +209,8 @@ function formatLimits() {
 
 const EIGEN_CLASSES = 24; // Python computes the eigenvalues of no larger matrix
 
-/** The eigenvalues of a symmetric matrix in increasing order; `nulls` of them are known to be 0. */
-function eigenvalues(matrix, nulls) {
+/** The eigenvalues of a symmetric matrix in increasing order; `nulls` of them are known to be 0, and `mass` is what it was cancelled from. */
+function eigenvalues(matrix, nulls, mass) {
   if (matrix.rows > EIGEN_CLASSES) return [];
   const entries = matrix.nested();
   if (entries.flat().some(x => !x.isFinite)) return entries.map(() => Many.odd(NaN));
@@ -218,7 +220,7 @@ function eigenvalues(matrix, nulls) {
   const small = floats.filter(x => Math.abs(x) <= 1e-8 * largest);
   const precise = small.length <= nulls && largest > 1e-290; // no small one whose figures a float would lose
   const found = precise ? floats.map(x => Many.of(small.includes(x) ? 0 : x)) : jacobi(entries, MANY);
-  const top = found.reduce((a, x) => (x.abs().compare(a) > 0 ? x.abs() : a), ZERO).mul(new Many(1n, 10 - Many.digits));
+  const top = found.reduce((a, x) => (x.abs().compare(a) > 0 ? x.abs() : a), mass).mul(new Many(1n, 10 - Many.digits));
   return found.map(x => (x.abs().compare(top) <= 0 ? ZERO : x)).sort((a, b) => a.compare(b));
 }
 

@@ -88,6 +88,7 @@ def state(case: Case, edited: Editing) -> dict[str, Any]:
         "rowWeights": ["1" if row_weights is None else written(row_weights[b]) for b in rows],
         "reduction": given("reduction", "mean"),
         "normalizer": None if given("normalizer") is None else written(given("normalizer")),
+        "onEmpty": given("on_empty", "nan"),
         "conventions": [kind for _, kind, _ in CONVENTIONS],
         "knowsBatch": edited.knows_batch,
         "edits": {name: getattr(edited, name) for name in ("options", "scores", "layer", "target")},

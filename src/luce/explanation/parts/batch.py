@@ -7,7 +7,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import elided, summed
-from luce.explanation.quantities import Exact, Number, Values, quantity
+from luce.explanation.quantities import Number, Numbers, Values, quantity
 from luce.explanation.shown import Slot, n
 from luce.explanation.step import Part, Step, Table
 
@@ -15,33 +15,33 @@ __all__ = ["part"]
 
 
 @quantity
-def losses(v: Values) -> Exact:
+def losses(v: Values) -> Numbers:
     """The losses of all rows, before weights of rows, of shape (B,)."""
     q = v.derived
     return np.where(q.counts, np.where(v.case.broken_rows, mp.nan, q.losses), mp.zero)
 
 
 @quantity
-def row_weights(v: Values) -> Exact:
+def row_weights(v: Values) -> Numbers:
     """The weights of all rows, 0 where a row is ignored, of shape (B,)."""
     return v.derived.R * mp.one
 
 
 @quantity
-def shares(v: Values) -> Exact:
+def shares(v: Values) -> Numbers:
     """What each row counts in the divisor of a mean, of shape (B,)."""
     q = v.derived
     return q.R * (q.w[q.y] if q.hard else 1) * mp.one
 
 
 @quantity
-def divisor(v: Values) -> Exact:
+def divisor(v: Values) -> Numbers:
     """What the sum of the losses is divided by, D."""
     return v.derived.D * mp.one
 
 
 @quantity
-def value(v: Values) -> Exact:
+def value(v: Values) -> Numbers:
     """The value of the loss: a number, or of shape (B,) without a reduction."""
     q = v.derived
     weighted = np.where(q.R == 0, mp.zero, q.R * v["losses"])
@@ -53,7 +53,7 @@ def value(v: Values) -> Exact:
 
 
 @quantity
-def batch_gradient(v: Values) -> Exact:
+def batch_gradient(v: Values) -> Numbers:
     """The derivative of the value in the scores of all rows, of shape (B, T)."""
     q = v.derived
     counts = np.asarray(q.R != 0)[:, None] & (q.u != -mp.inf)
@@ -83,7 +83,7 @@ def _convention(v: Values, kind: str) -> Number:
 
 
 @quantity
-def conventions(v: Values) -> Exact:
+def conventions(v: Values) -> Numbers:
     """The value by each convention of :data:`CONVENTIONS`, in their order."""
     return [_convention(v, kind) for _, kind, _ in CONVENTIONS]
 
@@ -102,7 +102,8 @@ CONVENTIONS = (
 def part(case: Case, v: Values) -> Part | None:
     """Return the part about the batch."""
     lead = (
-        "The losses of rows become one number. What they are divided by is a convention, and with weights or ignored rows "
+        "The losses of rows become one number. What they are divided by is a convention, and with weights or ignored "
+        "rows "
         "the conventions differ."
     )
     return Part("batch", "The batch", lead, (_losses(case, v), _value(case, v), _gradient(case, v)))

@@ -7,7 +7,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import elided, row, summed
-from luce.explanation.quantities import Exact, Values, quantity
+from luce.explanation.quantities import Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -15,14 +15,14 @@ __all__ = ["part"]
 
 
 @quantity
-def paths(v: Values) -> Exact:
+def paths(v: Values) -> Numbers:
     """What each way from a score to the loss adds, of shape (T, T): row j, by way of p_k in column k."""
     t, p, classes = v["target"], v["probabilities"], v.case.n_classes
     return np.array([[-t[k] * ((j == k) - p[j]) for k in range(classes)] for j in range(classes)], object)
 
 
 @quantity
-def loss_gradient(v: Values) -> Exact:
+def loss_gradient(v: Values) -> Numbers:
     """The derivative of the loss in u, of shape (T,); 0 for a class that can't happen."""
     if v.case.ignored:
         return np.full(v.case.n_classes, mp.zero, object)
@@ -31,7 +31,7 @@ def loss_gradient(v: Values) -> Exact:
 
 
 @quantity
-def gradient(v: Values) -> Exact:
+def gradient(v: Values) -> Numbers:
     """The derivative of the loss in the scores, of shape (T,)."""
     return v["loss_gradient"] * v["slope"]
 
@@ -39,10 +39,25 @@ def gradient(v: Values) -> Exact:
 def part(case: Case, v: Values) -> Part:
     """Return the part about the chain rule."""
     lead = (
-        "A score moves every probability, and the loss sees the probabilities: the chain rule adds up all the ways. Nearly "
+        "A score moves every probability, and the loss sees the probabilities: the chain rule adds up all the ways. "
+        "Nearly "
         "everything cancels, and what is left is the shortest formula of all: p − t."
     )
     return Part("chain-rule", "The chain rule", lead, (_paths(case), _gradient(case)))
+
+
+NOTES_ON_PATHS = (
+    Note(
+        "As matrices: the row of T numbers times the T×T Jacobian is again a row of T numbers.",
+        r"\left(\frac{\partial \ell}{\partial p}\right)_{1 \times T} J_{T \times T} = "
+        r"\left(\frac{\partial \ell}{\partial \U}\right)_{1 \times T}",
+    ),
+    Note(
+        "What is left of the sum: the diagonal gives −t, everything else gives p times the mass of the target.",
+        r"\sum_k -t_k (\delta_{kj} - p_j) = -t_j + p_j \sum_k t_k = \alpha\, p_j - t_j",
+    ),
+)
+"""The same as matrices, and what cancels."""
 
 
 def _paths(case: Case) -> Step:
@@ -70,21 +85,12 @@ def _paths(case: Case) -> Step:
         + rf" \eq {n('loss_gradient', 0)}",
         follows=("loss_by_probabilities", "jacobian"),
         rule="chain rule",
-        why="Every way from a score to the loss leads through one probability, and the p_k in the denominator cancels with "
+        why="Every way from a score to the loss leads through one probability, and the p_k in the denominator "
+        "cancels with "
         "that of the Jacobian: it is never divided by.",
         axes=("T", "T"),
         code="paths = -target * (np.eye(len(target)) - probabilities[:, None])",
-        notes=(
-            Note(
-                "As matrices: the row of T numbers times the T×T Jacobian is again a row of T numbers.",
-                r"\left(\frac{\partial \ell}{\partial p}\right)_{1 \times T} J_{T \times T} = "
-                r"\left(\frac{\partial \ell}{\partial \U}\right)_{1 \times T}",
-            ),
-            Note(
-                "What is left of the sum: the diagonal gives −t, everything else gives p times the mass of the target.",
-                r"\sum_k -t_k (\delta_{kj} - p_j) = -t_j + p_j \sum_k t_k = \alpha\, p_j - t_j",
-            ),
-        ),
+        notes=NOTES_ON_PATHS,
         tables=(
             Table(
                 caption="Each way from a score (row) by a probability (column) to the loss, and their sum.",
@@ -120,9 +126,11 @@ def _gradient(case: Case) -> Step:
         code=_code(case),
         notes=(
             Note(
-                "The other route takes the logarithm first. The loss is α times the log-sum-exp minus the scores of the "
+                "The other route takes the logarithm first. The loss is α times the log-sum-exp minus the scores of "
+                "the "
                 "target, and the derivative of the log-sum-exp is p: no quotient and no path, and the same numbers.",
-                r"\ell = \alpha\, \mathrm{lse}(\U) - \sum_i t_i \U_i, \qquad \frac{\partial\, \mathrm{lse}}{\partial \U_i} = "
+                r"\ell = \alpha\, \mathrm{lse}(\U) - \sum_i t_i \U_i, \qquad "
+                r"\frac{\partial\, \mathrm{lse}}{\partial \U_i} = "
                 r"p_i",
             ),
             Note(

@@ -9,7 +9,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import row, summed
-from luce.explanation.quantities import Exact, Values, mapped, quantity
+from luce.explanation.quantities import Exact, Numbers, Values, mapped, quantity
 from luce.explanation.shown import n, pn
 from luce.explanation.step import Note, Part, Step
 
@@ -17,12 +17,12 @@ __all__ = ["part"]
 
 
 @quantity
-def target_given(v: Values) -> Exact:
+def target_given(v: Values) -> Numbers:
     """The target as it was given, one-hot for a class, of shape (T,)."""
     return v.derived.arithmetic.array(_given(v)) * mp.one
 
 
-def _given(v: Values) -> Exact:
+def _given(v: Values) -> Numbers:
     case = v.case
     if case.of_class is None and np.ndim(case.given.target) == 1:  # an ignored row
         return np.zeros(case.n_classes)
@@ -32,50 +32,50 @@ def _given(v: Values) -> Exact:
 
 
 @quantity
-def smoothed(v: Values) -> Exact:
+def smoothed(v: Values) -> Numbers:
     """The target after smoothing, of shape (T,)."""
     epsilon, t = v["label_smoothing"], v["target_given"]
     return t if v.case.ignored else (1 - epsilon) * t + epsilon / v.case.n_classes
 
 
 @quantity
-def label_smoothing(v: Values) -> Exact:
+def label_smoothing(v: Values) -> Numbers:
     """The label smoothing, ε."""
     return v.derived.epsilon
 
 
 @quantity
-def class_weights(v: Values) -> Exact:
+def class_weights(v: Values) -> Numbers:
     """The weights of the classes, w, of shape (T,)."""
     return v.derived.w * mp.one
 
 
 @quantity
-def target(v: Values) -> Exact:
+def target(v: Values) -> Numbers:
     """The target that the loss is taken with, t, of shape (T,)."""
     return v.derived.t[v.case.row] * mp.one
 
 
 @quantity
-def mass(v: Values) -> Exact:
+def mass(v: Values) -> Numbers:
     """The mass of the target, α = Σ t."""
     return v.derived.alpha[v.case.row, 0]
 
 
 @quantity
-def log_probabilities(v: Values) -> Exact:
+def log_probabilities(v: Values) -> Numbers:
     """The logarithms of the probabilities, of shape (T,)."""
     return v.derived.log_p[v.case.row]
 
 
 @quantity
-def loss_terms(v: Values) -> Exact:
+def loss_terms(v: Values) -> Numbers:
     """The terms of the loss, −t log p, of shape (T,)."""
     return -_times(v["target"], v["log_probabilities"])
 
 
 @quantity
-def loss(v: Values) -> Exact:
+def loss(v: Values) -> Numbers:
     """The loss of the row, ℓ; 0 where it is ignored."""
     if v.case.ignored:
         return mp.zero
@@ -83,27 +83,27 @@ def loss(v: Values) -> Exact:
 
 
 @quantity
-def loss_by_probabilities(v: Values) -> Exact:
+def loss_by_probabilities(v: Values) -> Numbers:
     """The derivative of the loss in the probabilities, −t / p, of shape (T,)."""
     t, p = v["target"], v["probabilities"]
     return np.array([mp.zero if a == 0 else -a / b if b else -mp.inf for a, b in zip(t, p, strict=True)], object)
 
 
 @quantity
-def entropy(v: Values) -> Exact:
+def entropy(v: Values) -> Numbers:
     """The entropy of the target, −Σ t log t."""
     t = v["target"]
     return -_times(t, mapped(lambda x: mp.log(x) if x > 0 else mp.zero)(t)).sum()
 
 
 @quantity
-def divergence(v: Values) -> Exact:
+def divergence(v: Values) -> Numbers:
     """The Kullback–Leibler divergence, Σ t log (t / p)."""
     return v["loss_terms"].sum() - v["entropy"]
 
 
 @quantity
-def z_loss(v: Values) -> Exact:
+def z_loss(v: Values) -> Numbers:
     """The weight of the squared log-sum-exp, ζ."""
     return v.derived.zeta
 
@@ -116,13 +116,20 @@ def _times(t: Exact, values: Exact) -> Exact:
 def part(case: Case, v: Values) -> Part:
     """Return the part about the cross-entropy."""
     lead = (
-        "The loss asks how surprised the model is by what happened: minus the logarithm of the probability that it gave to "
+        "The loss asks how surprised the model is by what happened: minus the logarithm of the probability that it "
+        "gave to "
         "the truth. For a distribution it is the average surprise."
     )
-    return Part("cross-entropy", "The cross-entropy", lead, (*_target(case), *_loss(case)))
+    return Part(
+        "cross-entropy",
+        "The cross-entropy",
+        lead,
+        (*_target(case), *_options(case), *_loss(case), _by_probabilities(case)),
+    )
 
 
 def _target(case: Case) -> Iterator[Step]:
+    """Yield the target as it was given."""
     classes = case.n_classes
     hard = case.of_class is not None
     yield Step(
@@ -139,6 +146,11 @@ def _target(case: Case) -> Iterator[Step]:
         ),
         axes=("T",),
     )
+
+
+def _options(case: Case) -> Iterator[Step]:
+    """Yield what smoothing and class weights make of the target, and its mass."""
+    classes = case.n_classes
     yield Step(
         name="smoothed",
         title="Label smoothing",
@@ -176,21 +188,23 @@ def _target(case: Case) -> Iterator[Step]:
         formula=r"\alpha = \sum_i t_i",
         template=r"\alpha \eq " + summed(classes, lambda k: n("target", k)) + rf" \eq {n('mass')}",
         follows=("target",),
-        why="It is 1 for a class and for a proper distribution; weights and sums other than 1 change it, and it is what "
+        why="It is 1 for a class and for a proper distribution; weights and sums other than 1 change it, and it is "
+        "what "
         "p will be multiplied with.",
         code="mass = target.sum()",
     )
 
 
 def _loss(case: Case) -> Iterator[Step]:
+    """Yield the logarithms of the probabilities, and the loss."""
     classes = case.n_classes
     yield Step(
         name="log_probabilities",
         title="The logarithms of the probabilities",
         symbol=r"\log p",
         formula=r"\log p_i = (\U_i - m) - \log S",
-        template=rf"\log p_0 \eq {n('shifted', 0)} - \log {n('total')} \eq {n('log_probabilities', 0)}, \quad \log p \eq "
-        + row(classes, lambda k: n("log_probabilities", k)),
+        template=rf"\log p_0 \eq {n('shifted', 0)} - \log {n('total')} \eq {n('log_probabilities', 0)}, \quad \log p "
+        rf"\eq " + row(classes, lambda k: n("log_probabilities", k)),
         follows=("shifted", "total"),
         rule="logarithm of a quotient",
         why="Taken from the scores and not of p, it stays finite where p itself is too small to be stored.",
@@ -218,13 +232,19 @@ def _loss(case: Case) -> Iterator[Step]:
                 "A class with no mass adds nothing, whatever its probability: 0 · log 0 is taken as 0.",
             ),
             Note(
-                "The cross-entropy is the entropy of the target plus the divergence of p from it. The first does not depend "
+                "The cross-entropy is the entropy of the target plus the divergence of p from it. The first does not "
+                "depend "
                 "on the scores, so minimising the loss minimises the divergence; for a class the entropy is 0.",
                 rf"-\sum_i t_i \log t_i + \sum_i t_i \log \frac{{t_i}}{{p_i}} \eq {n('entropy')} + {pn('divergence')}",
             ),
         ),
     )
-    yield Step(
+
+
+def _by_probabilities(case: Case) -> Step:
+    """Return the derivative of the loss in the probabilities."""
+    classes = case.n_classes
+    return Step(
         name="loss_by_probabilities",
         title="The derivative in the probabilities",
         symbol=r"\frac{\partial \ell}{\partial p}",

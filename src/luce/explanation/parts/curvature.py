@@ -1,4 +1,4 @@
-"""The second derivative: the covariance of the one-hot class, its eigenvalues and the direction in which nothing changes."""
+"""The second derivative: the covariance of the one-hot class, its eigenvalues, and where nothing changes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import elided, matrix
-from luce.explanation.quantities import Exact, Values, quantity
-from luce.explanation.shown import Slot, n
+from luce.explanation.quantities import Numbers, Values, quantity
+from luce.explanation.shown import Slot
 from luce.explanation.step import Note, Part, Step, Table
 
 __all__ = ["part"]
@@ -17,7 +17,7 @@ MOST_CLASSES = 24  # whose eigenvalues are computed
 
 
 @quantity
-def hessian(v: Values) -> Exact:
+def hessian(v: Values) -> Numbers:
     """The second derivative of the loss in the scores, of shape (T, T)."""
     q, p, slope = v.derived, v["probabilities"], v["slope"]
     zeta = mp.zero if v.case.ignored else q.zeta
@@ -32,20 +32,39 @@ def hessian(v: Values) -> Exact:
 
 
 @quantity
-def eigenvalues(v: Values) -> Exact:
+def eigenvalues(v: Values) -> Numbers:
     """The eigenvalues of the second derivative in increasing order, of shape (T,)."""
     found = v["hessian"]
     if not all(mp.isfinite(x) for x in found.ravel()):
         return np.full(len(found), mp.nan, object)
     values = list(mp.eigsy(mp.matrix(found.tolist()), eigvals_only=True))
-    largest = max(abs(x) for x in values)
+    largest = max(abs(v["mass"].item()), *map(abs, values))  # p (1 − p) was cancelled from as much
     return [mp.zero if abs(x) <= largest * mp.mpf(10) ** (10 - mp.dps) else x for x in values]
+
+
+NOTES = (
+    Note(
+        "As a covariance, of the one-hot vector Y of a class that is drawn from p. The softmax is an "
+        "exponential "
+        "family, whose log-sum-exp gives the mean by its first and the covariance by its second derivative.",
+        r"\operatorname{Cov}(Y) = \operatorname{E}[Y Y^\top] - \operatorname{E}[Y] \operatorname{E}[Y]^\top = "
+        r"\operatorname{diag}(p) - p\, p^\top",
+    ),
+    Note(
+        "No eigenvalue is negative, and none exceeds α/2. One is 0: along (1, …, 1) all scores move "
+        "together, and "
+        "nothing changes.",
+        r"\left(\operatorname{diag}(p) - p\, p^\top\right) \mathbf{1} = p - p \cdot 1 = 0",
+    ),
+)
+"""What the second derivative is, and along which direction it vanishes."""
 
 
 def part(case: Case, v: Values) -> Part:
     """Return the part about the second derivative."""
     lead = (
-        "The derivative of the gradient tells how fast it changes. For the softmax it is a covariance: that of the one-hot "
+        "The derivative of the gradient tells how fast it changes. For the softmax it is a covariance: that of the "
+        "one-hot "
         "vector of a class drawn with the probabilities p. So the loss is convex in the scores."
     )
     classes = case.n_classes
@@ -76,19 +95,7 @@ def part(case: Case, v: Values) -> Part:
         why="α p − t changes only with p, so its derivative is α times the Jacobian of the softmax.",
         axes=("T", "T"),
         code=_code(case),
-        notes=(
-            Note(
-                "As a covariance, of the one-hot vector Y of a class that is drawn from p. The softmax is an exponential "
-                "family, whose log-sum-exp gives the mean by its first and the covariance by its second derivative.",
-                r"\operatorname{Cov}(Y) = \operatorname{E}[Y Y^\top] - \operatorname{E}[Y] \operatorname{E}[Y]^\top = "
-                r"\operatorname{diag}(p) - p\, p^\top",
-            ),
-            Note(
-                "No eigenvalue is negative, and none exceeds α/2. One is 0: along (1, …, 1) all scores move together, and "
-                "nothing changes.",
-                r"\left(\operatorname{diag}(p) - p\, p^\top\right) \mathbf{1} = p - p \cdot 1 = 0",
-            ),
-        ),
+        notes=NOTES,
         tables=tables if small else (),
     )
     return Part("curvature", "The second derivative", lead, (step,))

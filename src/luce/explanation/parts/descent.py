@@ -12,7 +12,7 @@ from luce.check.doctor.mistakes.gradient import SUBJECT
 from luce.derivation import STEPS, Given, Quantities
 from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_target, label
-from luce.explanation.quantities import MANY_DIGITS, Exact, Number, Values, quantity
+from luce.explanation.quantities import MANY_DIGITS, Exact, Number, Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Curves, Note, Part, Step, Table
 
@@ -62,7 +62,7 @@ def _along(v: Values, path: Exact) -> Exact:
 
 
 @quantity
-def steepest(v: Values) -> Exact:
+def steepest(v: Values) -> Numbers:
     """A bound of the second derivative in the scores, β.
 
     ((α + 2 ζ |lse|) / 2 + 2 ζ) / τ², and under a softcap c another (α + 2 ζ |lse|) · 4 / (3 √3 c τ), for its own bend.
@@ -74,44 +74,44 @@ def steepest(v: Values) -> Exact:
 
 
 @quantity
-def step_size(v: Values) -> Exact:
+def step_size(v: Values) -> Numbers:
     """The step size in the scores, η: 1, or 1 / :func:`steepest` where that is smaller."""
     return np.asarray(min(mp.one, 1 / v["steepest"].item()), object)
 
 
 @quantity
-def descent_steps(v: Values) -> Exact:
+def descent_steps(v: Values) -> Numbers:
     """The numbers of the steps, 0 to 10."""
     return np.array([mp.mpf(k) for k in range(MOST_STEPS + 1)], object)
 
 
 @quantity
-def descent(v: Values) -> Exact:
+def descent(v: Values) -> Numbers:
     """The scores before each step of descent and after the last one, of shape (11, T)."""
     return _path(v, v["step_size"].item())
 
 
 @quantity
-def wrong_descent(v: Values) -> Exact:
+def wrong_descent(v: Values) -> Numbers:
     """The same with the gradient of :data:`MISTAKE`, of shape (11, T)."""
     return _path(v, v["step_size"].item(), (MISTAKE,))
 
 
 @quantity
-def layer_factor(v: Values) -> Exact:
+def layer_factor(v: Values) -> Numbers:
     """What a step in weights and bias moves the scores by, relative to one in the scores: x · x + 1."""
     x = v["input"]
     return np.asarray((x * x).sum() + 1, object)
 
 
 @quantity
-def layer_step_size(v: Values) -> Exact:
+def layer_step_size(v: Values) -> Numbers:
     """The step size in weights and bias, 1, or 1 / (:func:`steepest` · :func:`layer_factor`) where that is smaller."""
     return np.asarray(min(mp.one, 1 / (v["steepest"].item() * v["layer_factor"].item())), object)
 
 
 @quantity
-def layer_descent(v: Values) -> Exact:
+def layer_descent(v: Values) -> Numbers:
     """The scores along the descent in weights and bias, of shape (11, T)."""
     return _path(v, v["layer_step_size"].item() * v["layer_factor"].item())
 

@@ -1,4 +1,4 @@
-"""The layer below the scores: its sparse Jacobian, that of the probabilities, and the gradient in the weights without either."""
+"""The layer below the scores: its sparse Jacobian, and the gradient in the weights without any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mpmath import mp
 from luce.explanation.case import Case
 from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import matrix
-from luce.explanation.quantities import Exact, Values, quantity
+from luce.explanation.quantities import Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -21,31 +21,31 @@ LARGE = 4096, 128256  # features and classes of the last layer of a large langua
 
 
 @quantity
-def layer_jacobian(v: Values) -> Exact:
+def layer_jacobian(v: Values) -> Numbers:
     """The Jacobian of the scores in the weights, of shape (T, N·T): x in row t at the columns of class t."""
     return np.kron(np.eye(v.case.n_classes, dtype=int), v["input"]) * mp.one
 
 
 @quantity
-def weight_jacobian(v: Values) -> Exact:
+def weight_jacobian(v: Values) -> Numbers:
     """The Jacobian of the probabilities in the weights, of shape (T, N·T)."""
     return np.kron(v["jacobian"] * v["slope"], v["input"][None, :])
 
 
 @quantity
-def weight_gradient(v: Values) -> Exact:
+def weight_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the weights, of shape (T, N)."""
     return np.outer(v["gradient"], v["input"])
 
 
 @quantity
-def bias_gradient(v: Values) -> Exact:
+def bias_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the bias, of shape (T,)."""
     return v["gradient"]
 
 
 @quantity
-def input_gradient(v: Values) -> Exact:
+def input_gradient(v: Values) -> Numbers:
     """The gradient of the loss in the input, of shape (N,)."""
     return v["gradient"] @ v["weights"]
 

@@ -15,7 +15,7 @@ from luce.derivation.quantities import Array
 from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_numbers, written_out
 from luce.explanation.parts.writing import row
-from luce.explanation.quantities import Exact, Values, exact, quantity
+from luce.explanation.quantities import Numbers, Values, exact, quantity
 from luce.explanation.shown import Slot, n
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -145,19 +145,19 @@ def _elsewhere(v: Values) -> list[Made]:
 
 
 @quantity
-def mistaken_losses(v: Values) -> Exact:
+def mistaken_losses(v: Values) -> Numbers:
     """The value by each mistake that shows in loss or gradient, in the order of the catalogue, of shape (M,)."""
     return exact(np.array([one.loss for one in _wrong(v)]))
 
 
 @quantity
-def mistaken_gradients(v: Values) -> Exact:
+def mistaken_gradients(v: Values) -> Numbers:
     """The gradient in the row's scores by each of these mistakes, of shape (M, T)."""
     return exact(np.array([one.gradient for one in _wrong(v)]).reshape(-1, v.case.n_classes))
 
 
 @quantity
-def mistaken_entries(v: Values) -> Exact:
+def mistaken_entries(v: Values) -> Numbers:
     """What the other mistakes return in one entry, and what is right there, of shape (K, 2)."""
     return exact(np.array([(one.found, one.right) for one in _elsewhere(v)]).reshape(-1, 2))
 

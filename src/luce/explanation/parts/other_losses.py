@@ -11,7 +11,7 @@ from mpmath import mp
 from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_target, label, written_out
 from luce.explanation.parts.writing import cells
-from luce.explanation.quantities import Exact, Number, Values, quantity
+from luce.explanation.quantities import Exact, Number, Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Curves, Note, Part, Step, Table
 
@@ -139,21 +139,21 @@ def _unit_target(v: Values) -> list[Number]:
 
 
 @quantity
-def other_losses(v: Values) -> Exact:
+def other_losses(v: Values) -> Numbers:
     """The values of :data:`LOSSES` in their order, of shape (7,); without options, the target scaled to the sum 1."""
     z, t, y = list(v["scores"]), _unit_target(v), label(v)
     return np.array([loss.of(z, t, y)[0] for loss in LOSSES.values()], object)
 
 
 @quantity
-def other_gradients(v: Values) -> Exact:
+def other_gradients(v: Values) -> Numbers:
     """Their derivatives in the scores, of shape (7, T); 0 at a corner."""
     z, t, y = list(v["scores"]), _unit_target(v), label(v)
     return np.array([loss.of(z, t, y)[1] for loss in LOSSES.values()], object)
 
 
 @quantity
-def margins(v: Values) -> Exact:
+def margins(v: Values) -> Numbers:
     """The margins of the curves, from −10 to 10 in steps of a quarter, of shape (81,)."""
     return np.array([mp.mpf(k) / 4 for k in MARGINS], object)
 
@@ -165,7 +165,7 @@ def _at_margins(loss: Callable[[Sequence[Number], Sequence[Number], int], Found]
 
 
 @quantity
-def margin_curves(v: Values) -> Exact:
+def margin_curves(v: Values) -> Numbers:
     """Value and derivative in the margin m (2) of :data:`LOSSES` (7) at scores (m/2, −m/2), over :func:`margins`."""
     each = [_at_margins(loss.of, v["margins"]) for loss in LOSSES.values()]
     return np.stack(each, axis=1)
@@ -187,7 +187,7 @@ for _place, _name in enumerate(LOSSES):
 
 
 @quantity
-def stalling(v: Values) -> Exact:
+def stalling(v: Values) -> Numbers:
     """At the margins −2, −5, −10, −20 of two classes: p, p (1 − p), and two losses' derivatives; of shape (4, 4)."""
     m = np.array([mp.mpf(k) for k in STALLING], object)
     p = [sigmoid(x) for x in m]
@@ -197,20 +197,20 @@ def stalling(v: Values) -> Exact:
 
 
 @quantity
-def saturation(v: Values) -> Exact:
+def saturation(v: Values) -> Numbers:
     """The factor p (1 − p) of the target's class, without options."""
     return np.asarray(v["own_probability"] * v["complement"])
 
 
 @quantity
-def complement(v: Values) -> Exact:
+def complement(v: Values) -> Numbers:
     """The probability of all classes but the target's, 1 − p, without options."""
     log_p = log_softmax(list(v["scores"]))
     return np.asarray(mp.fsum(mp.exp(x) for k, x in enumerate(log_p) if k != label(v)), object)
 
 
 @quantity
-def own_probability(v: Values) -> Exact:
+def own_probability(v: Values) -> Numbers:
     """The probability of the target's class, without options."""
     return np.asarray(mp.exp(log_softmax(list(v["scores"]))[label(v)]), object)
 

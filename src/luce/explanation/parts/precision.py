@@ -12,7 +12,7 @@ from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_target, label
 from luce.explanation.parts.shift import FORMATS
 from luce.explanation.parts.writing import cells
-from luce.explanation.quantities import Exact, Number, Values, quantity
+from luce.explanation.quantities import Exact, Number, Numbers, Values, quantity
 from luce.explanation.rounding import Rounded
 from luce.explanation.shown import Slot, n
 from luce.explanation.step import Note, Part, Step, Table
@@ -98,7 +98,7 @@ def _formats() -> list[Rounded]:
 
 
 @quantity
-def in_formats(v: Values) -> Exact:
+def in_formats(v: Values) -> Numbers:
     """Loss and gradient in the target's class (2) by each of :data:`ROUTES` (4) in each format (4)."""
     rows = [_row(v, f) for f in _formats()]
     each = [[route(row) if _finite(row) else (mp.nan, mp.nan) for row in rows] for _, route in ROUTES]
@@ -142,49 +142,49 @@ def _right(x: Number, truth: Number, most: int) -> Number:
 
 
 @quantity
-def losses_in_formats(v: Values) -> Exact:
+def losses_in_formats(v: Values) -> Numbers:
     """The loss by each of the four routes (row) in each format (column), of shape (4, 4)."""
     return np.asarray(v["in_formats"][0])
 
 
 @quantity
-def true_losses(v: Values) -> Exact:
+def true_losses(v: Values) -> Numbers:
     """The loss of the row once scores and target are rounded to each format, in many digits, of shape (4,)."""
     return np.array([_truth(_row(v, f))[0] for f in _formats()], object)
 
 
 @quantity
-def loss_digits(v: Values) -> Exact:
+def loss_digits(v: Values) -> Numbers:
     """The right decimal digits of the loss by each route in each format, of shape (4, 4)."""
     return _digits(v["losses_in_formats"], v["true_losses"])
 
 
 @quantity
-def gradients_in_formats(v: Values) -> Exact:
+def gradients_in_formats(v: Values) -> Numbers:
     """The gradient in the target's class by each of the four routes (row) in each format (column), of shape (4, 4)."""
     return np.asarray(v["in_formats"][1])
 
 
 @quantity
-def true_gradients(v: Values) -> Exact:
+def true_gradients(v: Values) -> Numbers:
     """The gradient in the target's class once scores and target are rounded to each format, of shape (4,)."""
     return np.array([_truth(_row(v, f))[1] for f in _formats()], object)
 
 
 @quantity
-def gradient_digits(v: Values) -> Exact:
+def gradient_digits(v: Values) -> Numbers:
     """The right decimal digits of that gradient by each route in each format, of shape (4, 4)."""
     return _digits(v["gradients_in_formats"], v["true_gradients"])
 
 
 @quantity
-def lost_margins(v: Values) -> Exact:
+def lost_margins(v: Values) -> Numbers:
     """The margin of two classes from which on 1 + exp(−margin) is rounded to 1, for each format: bits · log 2."""
     return np.array([bits * mp.log(2) for bits, _, _ in FORMATS.values()], object)
 
 
 @quantity
-def exact_margins(v: Values) -> Exact:
+def exact_margins(v: Values) -> Numbers:
     """The margin from which on exp(−margin) is rounded to 0, for each format."""
     return -v["underflow_limits"]
 

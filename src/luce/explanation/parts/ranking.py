@@ -7,7 +7,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_target, written_out
-from luce.explanation.quantities import Exact, Number, Values, quantity
+from luce.explanation.quantities import Exact, Number, Numbers, Values, quantity
 from luce.explanation.shown import Slot, n
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -15,7 +15,7 @@ __all__ = ["part"]
 
 
 @quantity
-def ranks(v: Values) -> Exact:
+def ranks(v: Values) -> Numbers:
     """The rank of each class by score, the number of classes not below it: ties take the worst; of shape (T,)."""
     z = v["scores"]
     ordered = sorted(z)
@@ -24,40 +24,40 @@ def ranks(v: Values) -> Exact:
 
 
 @quantity
-def reciprocal_ranks(v: Values) -> Exact:
+def reciprocal_ranks(v: Values) -> Numbers:
     """The reciprocals of the ranks, of shape (T,)."""
     return np.asarray(1 / v["ranks"])
 
 
 @quantity
-def gains(v: Values) -> Exact:
+def gains(v: Values) -> Numbers:
     """The target as it was given, scaled to the sum 1, of shape (T,)."""
     t = v["target_given"]
     return np.asarray(t / t.sum())
 
 
 @quantity
-def ranking_loss(v: Values) -> Exact:
+def ranking_loss(v: Values) -> Numbers:
     """The cross-entropy −Σ g log p of that target: without smoothing, class weights and z-loss."""
     terms = (-g * x for g, x in zip(v["gains"], v["log_probabilities"], strict=True) if g)
     return np.asarray(mp.fsum(terms), object)
 
 
 @quantity
-def reciprocal_rank(v: Values) -> Exact:
+def reciprocal_rank(v: Values) -> Numbers:
     """The reciprocal rank of the first class that the target holds."""
     best = max(r for g, r in zip(v["gains"], v["reciprocal_ranks"], strict=True) if g)
     return np.asarray(best, object)
 
 
 @quantity
-def reciprocal_rank_loss(v: Values) -> Exact:
+def reciprocal_rank_loss(v: Values) -> Numbers:
     """Minus the logarithm of the reciprocal rank."""
     return np.asarray(-mp.log(v["reciprocal_rank"].item()), object)
 
 
 @quantity
-def ndcg(v: Values) -> Exact:
+def ndcg(v: Values) -> Numbers:
     """The normalised discounted cumulative gain Σ g / log2(1 + rank), over that of the best order."""
     g = v["gains"]
     best = _discounted(sorted(g, reverse=True), range(1, len(g) + 1))
@@ -65,7 +65,7 @@ def ndcg(v: Values) -> Exact:
 
 
 @quantity
-def ndcg_loss(v: Values) -> Exact:
+def ndcg_loss(v: Values) -> Numbers:
     """Minus the logarithm of it."""
     return np.asarray(-mp.log(v["ndcg"].item()), object)
 

@@ -1,4 +1,4 @@
-"""The scores: those that were given, or a linear layer's; under a softcap and a temperature what the softmax is taken of."""
+"""The scores: given, or a linear layer's; and what the softmax is taken of under a softcap and a temperature."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from luce.explanation.case import Case
 from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import row, summed
-from luce.explanation.quantities import Exact, Values, exact, quantity
+from luce.explanation.quantities import Numbers, Values, exact, quantity
 from luce.explanation.shown import n, pn
 from luce.explanation.step import Note, Part, Step
 
@@ -17,56 +17,56 @@ __all__ = ["part"]
 
 
 @quantity
-def input(v: Values) -> Exact:
+def input(v: Values) -> Numbers:
     """The input of the layer, x, of shape (N,)."""
     return v.derived.x[v.case.row]
 
 
 @quantity
-def weights(v: Values) -> Exact:
+def weights(v: Values) -> Numbers:
     """The weights of the layer, W, of shape (T, N)."""
     return v.derived.W
 
 
 @quantity
-def bias(v: Values) -> Exact:
+def bias(v: Values) -> Numbers:
     """The bias of the layer, b, of shape (T,)."""
     return v.derived.b
 
 
 @quantity
-def contributions(v: Values) -> Exact:
+def contributions(v: Values) -> Numbers:
     """What each feature adds to each class's score, W x entry by entry, of shape (T, N)."""
     return v["weights"] * v["input"]
 
 
 @quantity
-def scores(v: Values) -> Exact:
+def scores(v: Values) -> Numbers:
     """The scores, z, of shape (T,)."""
     return exact(v.case.scores[v.case.row]) if v.case.broken else v.derived.z[v.case.row]
 
 
 @quantity
-def scaled(v: Values) -> Exact:
+def scaled(v: Values) -> Numbers:
     """What the softmax is taken of, u, of shape (T,): the scores under softcap and temperature."""
     return v.derived.u[v.case.row]
 
 
 @quantity
-def slope(v: Values) -> Exact:
+def slope(v: Values) -> Numbers:
     """The slope of u in z, of shape (T,)."""
     found = v.derived.du_dz
-    return found[v.case.row] if hasattr(found, "shape") else np.full(v.case.n_classes, found, object)
+    return found[v.case.row] if isinstance(found, np.ndarray) else np.full(v.case.n_classes, found, object)
 
 
 @quantity
-def temperature(v: Values) -> Exact:
+def temperature(v: Values) -> Numbers:
     """The temperature, T."""
     return v.derived.temperature
 
 
 @quantity
-def softcap(v: Values) -> Exact:
+def softcap(v: Values) -> Numbers:
     """The softcap, c."""
     return v.derived.softcap
 

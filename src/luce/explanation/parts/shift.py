@@ -6,7 +6,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.writing import row
-from luce.explanation.quantities import Exact, Values, quantity
+from luce.explanation.quantities import Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -22,25 +22,25 @@ FORMATS = {
 
 
 @quantity
-def shift(v: Values) -> Exact:
+def shift(v: Values) -> Numbers:
     """What is subtracted, m: the largest of the scores."""
     return v.derived.m[v.case.row, 0]
 
 
 @quantity
-def shifted(v: Values) -> Exact:
+def shifted(v: Values) -> Numbers:
     """The shifted scores, u − m, of shape (T,); none is above 0."""
     return v["scaled"] - v["shift"]
 
 
 @quantity
-def overflow_limits(v: Values) -> Exact:
+def overflow_limits(v: Values) -> Numbers:
     """The largest x whose exponential is finite, for each format: the logarithm of the largest number."""
     return [mp.log((2 - mp.mpf(2) ** (1 - bits)) * mp.mpf(2) ** top) for bits, _, top in FORMATS.values()]
 
 
 @quantity
-def underflow_limits(v: Values) -> Exact:
+def underflow_limits(v: Values) -> Numbers:
     """The x below which the exponential is rounded to 0, for each format: the logarithm of half the smallest number."""
     return [(low - (bits - 1) - 1) * mp.log(2) for bits, low, _ in FORMATS.values()]
 
@@ -48,7 +48,8 @@ def underflow_limits(v: Values) -> Exact:
 def part(case: Case, v: Values) -> Part:
     """Return the part about the shift."""
     lead = (
-        "Adding one number to all scores changes no probability, because exp turns the sum into a factor that numerator "
+        "Adding one number to all scores changes no probability, because exp turns the sum into a factor that "
+        "numerator "
         "and denominator share. So the largest score is subtracted first: then no exponential can overflow."
     )
     shift_step = Step(
@@ -70,7 +71,8 @@ def part(case: Case, v: Values) -> Part:
         ),
         tables=(
             Table(
-                caption="The range of exp: above the first number it overflows to ∞, below the second it is rounded to 0.",
+                caption="The range of exp: above the first number it overflows to ∞, below the second it is rounded "
+                "to 0.",
                 head=("format", "overflows above", "is 0 below"),
                 rows=tuple(
                     (name, Slot("overflow_limits", (k,)), Slot("underflow_limits", (k,)))

@@ -9,7 +9,7 @@ from mpmath import mp
 
 from luce.explanation.case import Case
 from luce.explanation.parts.looked_at import has_numbers, label, rival, written_out
-from luce.explanation.quantities import Exact, Number, Values, quantity
+from luce.explanation.quantities import Exact, Number, Numbers, Values, quantity
 from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
@@ -38,44 +38,44 @@ def _pair(v: Values) -> tuple[int, int]:
 
 
 @quantity
-def own_score(v: Values) -> Exact:
+def own_score(v: Values) -> Numbers:
     """What the softmax is taken of in the target's class, u_y."""
     return np.asarray(v["scaled"][_pair(v)[0]], object)
 
 
 @quantity
-def rival_score(v: Values) -> Exact:
+def rival_score(v: Values) -> Numbers:
     """What the softmax is taken of in its rival, the class of the largest other score, u_r."""
     return np.asarray(v["scaled"][_pair(v)[1]], object)
 
 
 @quantity
-def score_difference(v: Values) -> Exact:
+def score_difference(v: Values) -> Numbers:
     """The difference of the two, u_y − u_r."""
     return np.asarray(_difference(v["own_score"].item(), v["rival_score"].item()), object)
 
 
 @quantity
-def sigmoid_of_difference(v: Values) -> Exact:
+def sigmoid_of_difference(v: Values) -> Numbers:
     """The probability of the target's class if it and its rival were all there is: 1 / (1 + exp(u_r − u_y))."""
     return np.asarray(softmax([v["own_score"].item(), v["rival_score"].item()])[0], object)
 
 
 @quantity
-def odds(v: Values) -> Exact:
+def odds(v: Values) -> Numbers:
     """The odds of the target's class against each class, exp(u_y − u_j), of shape (T,); NaN between two of −∞."""
     own = v["own_score"].item()
     return np.array([mp.exp(_difference(own, x)) for x in v["scaled"]], object)
 
 
 @quantity
-def rival_odds(v: Values) -> Exact:
+def rival_odds(v: Values) -> Numbers:
     """The odds of the target's class against its rival, exp(u_y − u_r)."""
     return np.asarray(mp.exp(v["score_difference"].item()), object)
 
 
 @quantity
-def probabilities_without(v: Values) -> Exact:
+def probabilities_without(v: Values) -> Numbers:
     """The probabilities when the rival is taken away, 0 in its place, of shape (T,)."""
     gone = _pair(v)[1]
     left = [-mp.inf if k == gone else x for k, x in enumerate(v["scaled"])]
@@ -85,7 +85,7 @@ def probabilities_without(v: Values) -> Exact:
 
 
 @quantity
-def probabilities_with_twin(v: Values) -> Exact:
+def probabilities_with_twin(v: Values) -> Numbers:
     """The probabilities when a class with the rival's score is added at the end, of shape (T + 1,)."""
     return softmax([*v["scaled"], v["rival_score"].item()])
 

@@ -1,0 +1,196 @@
+"""The page of an explanation in a browser: the script's numbers are Python's, and everything is seen, reached and shared."""
+
+import json
+import os
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+import luce
+from luce.explanation.faces.page import html
+from luce.explanation.quantities import _QUANTITIES as QUANTITIES
+from luce.explanation.shown import slot_at
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSERS = "chromium", "chromium-browser", "google-chrome"
+LARGEST_PAGE = 1_000_000  # bytes
+
+# what the script computes, as floats by name
+COMPUTED = """() => {
+  const floats = x => x instanceof luce.Matrix ? floats(x.nested()) : Array.isArray(x) ? x.map(floats) : String(Number(x));
+  return Object.fromEntries(Object.keys(luce.values).map(name => [name, floats(luce.values[name])]));
+}"""
+PLACES = """() => {
+  luce.show({ atOnce: true });
+  return [...document.querySelectorAll("[data-slot]")].filter(e => !e.closest("[hidden]") && !e.closest(".edited [data-static]"))
+    .map(e => [e.dataset.slot, e.textContent, "several" in e.dataset]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing = f"no browser to open the page in: none of {', '.join(BROWSERS)} on the PATH"
+        pytest.fail(missing) if os.environ.get("CI") and sys.platform == "linux" else pytest.skip(missing)
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open the page of a derivation; the console is read at the end, and nothing may be on it."""
+    contexts, console = [], []
+
+    def open_it(derivation, fragment="", **context):
+        place = tmp_path / f"{len(contexts)}.html"
+        derivation.to_html(place)
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context}))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: console.append(message.text))
+        page.on("pageerror", lambda error: console.append(str(error)))
+        page.goto(place.as_uri() + fragment)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert console == []
+
+
+def written(x):
+    return np.format_float_positional(x, trim="-")
+
+
+def drawn(seed):
+    """Return logits, a target and options, drawn."""
+    rng = np.random.default_rng(seed)
+    classes = 1 + seed % 10
+    z = np.round(rng.normal(scale=rng.choice([0.5, 3, 30, 300]), size=classes), 3)
+    target = int(rng.integers(classes)) if seed % 2 else np.round(rng.dirichlet(np.ones(classes)), 4)
+    options = {}
+    if rng.random() < 0.5:
+        options["temperature"] = round(float(rng.uniform(0.2, 4)), 3)
+    if rng.random() < 0.5:
+        options["label_smoothing"] = round(float(rng.uniform(0.01, 0.9)), 3)
+    if rng.random() < 0.5:
+        options["weight"] = np.round(rng.uniform(0, 3, size=classes), 3)
+    return z, target, options
+
+
+def edited(page, z, target, options):
+    """Bring the numbers of a page to others by its inputs."""
+    numbers = {f"z{k}": written(x) for k, x in enumerate(z)}
+    if np.ndim(target):
+        numbers |= {f"t{k}": written(x) for k, x in enumerate(target)}
+    else:
+        page.check(f"input[name=target][value='{target}']")
+    numbers |= {f"w{k}": written(x) for k, x in enumerate(options.get("weight", np.ones(len(z))))}
+    numbers |= {"T": written(options.get("temperature", 1)), "e": written(options.get("label_smoothing", 0))}
+    page.evaluate(
+        """numbers => { for (const [key, text] of Object.entries(numbers)) {
+          const input = document.querySelector(`[data-key="${key}"]`);
+          input.value = text;
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+        } luce.show({ atOnce: true }); }""",
+        numbers,
+    )
+
+
+def assert_same_numbers(page, derivation):
+    computed = page.evaluate(COMPUTED)
+    for name, found in computed.items():
+        if name not in QUANTITIES or (name == "softcap" and derivation.values.derived.softcap is None):
+            continue
+        if name == "eigenvalues" and derivation.case.n_classes > 24:
+            continue
+        expected = derivation.values[name].astype(np.float64)
+        found = np.array(found, dtype=object).reshape(expected.shape).astype(np.float64)
+        scale = np.maximum(np.abs(expected), 1)
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        with np.errstate(invalid="ignore"):
+            assert (same | (np.abs(found - expected) <= 1e-12 * scale)).all(), name
+    return set(computed)
+
+
+def assert_same_text(page, derivation):
+    places = page.evaluate(PLACES)
+    assert len(places) > 20
+    with mp.workdps(derivation.case.digits):
+        for place, text, several in places:
+            number = derivation.shown(slot_at(place))
+            expected = number.text
+            if several and (number.latex.startswith("-") or " - " in number.latex):
+                expected = f"({expected})"
+            assert plain(text) == plain(expected), place
+
+
+def plain(text):
+    """Return a number as it is written in text, from text or from a formula's."""
+    text = re.sub(r"\s", "", text)
+    return re.sub(r"×10(−?\d+)", r"e\1", re.sub(r"10\^\((.*)\)", r"10\1", text))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_script_computes_what_python_does(opened, seed):
+    z, target, options = drawn(seed)
+    other = 0 if np.ndim(target) == 0 else np.eye(len(z))[0]
+    page = opened(luce.explain(np.zeros(len(z)), other))
+    edited(page, z, target, options)
+    derivation = luce.explain(z, target, **options)
+    assert_same_text(page, derivation)
+    assert {"probabilities", "hessian", "value", "eigenvalues"} <= assert_same_numbers(page, derivation)
+
+
+CASES = {
+    "example": {},
+    "one class": {"logits": [2.0], "target": 0},
+    "200 classes": {"logits": np.sin(np.arange(200)), "target": 100},
+    "-inf": {"logits": [2.0, -np.inf, 0.1], "target": 0},
+    "impossible": {"logits": [2.0, -np.inf, 0.1], "target": 1},
+    "nan": {"logits": [2.0, np.nan, 0.1], "target": 0},
+    "saturated": {"logits": [40.0, -300.0, 0.5], "target": 1, "digits": 7},
+    "layer": {"x": [1.0, 2.0], "W": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "b": [0.0, 0.1, 0.0], "target": 2},
+    "large layer": {"x": np.linspace(-1, 1, 30), "W": np.sin(np.arange(120)).round(3).reshape(4, 30), "target": 2},
+    "softcap": {"logits": [2.0, 1.0, 0.1], "target": 0, "softcap": 2.0, "z_loss": 0.1, "temperature": 0.5},
+    "batch": {
+        "logits": [[2.0, 1.0, 0.1], [0.0, 3.0, 1.0], [1.0, 1.0, 1.0], [5.0, 0.0, 1.0]],
+        "target": [0, 1, -100, 2],
+        "weight": [1.0, 2.0, 0.5],
+        "sample_weight": [1.0, 2.0, 1.0, 0.5],
+    },
+    "layer of a batch": {
+        "x": [[1.0, 2.0], [0.5, -1.0]],
+        "W": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
+        "target": [2, 0],
+        "reduction": "sum",
+    },
+    "distribution": {"logits": [2.0, 1.0, 0.1], "target": [0.7, 0.2, 0.2], "label_smoothing": 0.1},
+    "no reduction": {"logits": [[2.0, 1.0], [0.0, 3.0]], "target": [0, 1], "reduction": "none"},
+    "ignored": {"logits": [[2.0, 1.0], [0.0, 3.0]], "target": [-100, 1], "row": 0},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_page_starts_with_the_same_numbers(opened, name):
+    derivation = luce.explain(**CASES[name])
+    page = opened(derivation)
+    assert_same_numbers(page, derivation)
+    assert_same_text(page, derivation)
+    assert page.locator("[data-static] > .stale:visible").count() == 0
+    assert len(html(derivation).encode()) < LARGEST_PAGE
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_wider_than_the_window(opened, name, width):
+    page = opened(luce.explain(**CASES[name]), viewport={"width": width, "height": 900})
+    page.add_style_tag(content="article { content-visibility: visible !important }")
+    client, scroll = page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollWidth]")
+    assert scroll == client
