@@ -15,6 +15,7 @@ from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.walk import walk
 from luce.check.truth.oracle import CrossEntropy, to_float
 from luce.derivation import Given
+from luce.explanation.faces.content import tables_shown
 from luce.explanation.parts.descent import MISTAKE
 from luce.explanation.parts.mistakes import made
 from luce.explanation.parts.other_losses import LOSSES
@@ -310,6 +311,26 @@ def test_mistakes_of_a_layer_say_the_entry_that_is_furthest_off():
     np.testing.assert_allclose([one.found, one.right], [-gradient[place], gradient[place]], rtol=1e-12)
     assert ones["Jacobian with the wrong sign"].entry.startswith("J[")
     assert "of shape" in ones["dW transposed"].entry
+
+
+def test_weights_are_named_with_the_way_that_they_are_pulled():
+    x, W = [1.0, -2.0], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    explained = luce.explain(x=x, W=W, target=2, class_names=["a", "b", "c"], feature_names=["long", "wide"])
+    rows = next(t.rows for t in explained["weight_gradient"].tables if t.head[-1] == "pulled")
+    gradient = explained["weight_gradient"].value
+    assert {(row[0], row[1]): row[3] for row in rows} == {
+        ("abc"[t], ["long", "wide"][k]): "down" if gradient[t, k] > 0 else "up" for t in range(3) for k in range(2)
+    }
+    sizes = [abs(gradient[row[2].index]) for row in rows]
+    assert sizes == sorted(sizes, reverse=True) and len({row[3] for row in rows}) == 2
+
+
+def test_long_tables_are_cut_where_there_is_no_room_and_it_is_said():
+    explained = luce.explain(x=[1.0, 2.0], W=[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], target=2)
+    entries = explained["mistaken_entries"].tables[0]
+    shown = [*tables_shown(explained["mistaken_entries"])]
+    assert len(entries.rows) > entries.most == len(shown[0].rows) and len(shown) == 1
+    assert shown[0].caption.endswith(f"The first {entries.most} of {len(entries.rows)}; the page has all.")
 
 
 # Whatever is explained
