@@ -35,7 +35,7 @@ def summary(derivation: Steps) -> str:
         lines.append(f"<tr><th>{name}{mark}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{word}</th>" for word in ("class", *COLUMNS.values()))
     loss = derivation.shown(Slot("loss")).text
-    steps = ", ".join(f"<code>{name}</code>" for name in (step.name for step in derivation))
+    steps = ", ".join(f"<code>{step.name}</code>" for step in derivation)
     return (
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
         f"<p>loss {loss}{f', row {case.row}' if case.batch else ''}</p>"
