@@ -182,7 +182,7 @@ def _descent(case: Case, v: Values) -> Step:
         follows=("gradient", "hessian"),
         rule="gradient descent",
         why="Against the gradient the loss falls fastest; a step of at most 1/β, β a bound of the curvature, is safe.",
-        axes=("11", "T"),
+        axes=("K", "T"),
         notes=(
             Note(
                 "For a class the curvature is at most 1/2, and a step of 1 is safe. It is made smaller only where a "
@@ -210,7 +210,7 @@ def _wrong(case: Case) -> Step:
         follows=("descent",),
         rule="gradient descent",
         why=f"The steps follow {MISTAKE.computed} in place of p − t.",
-        axes=("11", "T"),
+        axes=("K", "T"),
         notes=(
             Note(
                 f"{MISTAKE.said} It pushes every class down, the likely ones most, so that all become alike, and "
@@ -250,7 +250,7 @@ def _layer(case: Case) -> Step:
         rule="gradient descent",
         why="For one row a step in the weights is a step in its scores, x · x + 1 times as long: large inputs ask for "
         "small steps.",
-        axes=("11", "T"),
+        axes=("K", "T"),
         tables=(
             _table(
                 "The first steps in weights and bias.",

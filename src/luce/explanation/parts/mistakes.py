@@ -191,8 +191,7 @@ def _gradients(case: Case, v: Values) -> Step:
         + row(case.n_classes, lambda k: n("batch_gradient", case.row, k)),
         follows=("value", "batch_gradient"),
         rule="comparison",
-        why="A mistake that leaves the loss right is found only by its gradient, and one in the loss only by its "
-        "value.",
+        why="A mistake that leaves the loss right is found only by its gradient, one in the loss only by its value.",
         axes=("M", "T"),
         notes=(
             Note(
@@ -221,16 +220,15 @@ def _commonest(wrong: list[Made]) -> list[Made]:
 
 def _numbers(case: Case, ones: list[Made], places: dict[str, int], caption: str, most: int | None = None) -> Table:
     """Return a table of what mistakes return."""
-    shown = written_out(case, 4)
+    shown = written_out(case, 3)
     return Table(
         caption=caption,
-        head=("mistake", "subject", "computed", "in place of", "loss", *(case.classes[k] for k in shown)),
+        head=("mistake", "subject", "computed", "loss", *(case.classes[k] for k in shown)),
         rows=tuple(
             (
                 _named(one),
                 one.subject,
                 one.mistake.computed,
-                one.mistake.right,
                 Slot("mistaken_losses", (places[one.mistake.name],)),
                 *(Slot("mistaken_gradients", (places[one.mistake.name], k)) for k in shown),
             )
@@ -244,8 +242,8 @@ def _words(ones: list[Made], caption: str, most: int | None = None) -> Table:
     """Return a table of what is said of mistakes."""
     return Table(
         caption=caption,
-        head=("mistake", "what is wrong", "what to change"),
-        rows=tuple((_named(one), one.mistake.said, one.mistake.fix) for one in ones),
+        head=("mistake", "what is wrong", "right", "what to change"),
+        rows=tuple((_named(one), one.mistake.said, one.mistake.right, one.mistake.fix) for one in ones),
         most=most,
     )
 
@@ -283,10 +281,10 @@ def _entries(v: Values) -> Step:
         tables=(
             Table(
                 caption="The entry that is furthest off.",
-                head=("mistake", "computed", "in place of", "entry", "returned", "right"),
+                head=("mistake", "computed", "entry", "returned", "right"),
                 rows=tuple(
                     (
-                        *(_named(one), one.mistake.computed, one.mistake.right, one.entry),
+                        *(_named(one), one.mistake.computed, one.entry),
                         *(Slot("mistaken_entries", (k, c)) for c in (0, 1)),
                     )
                     for k, one in enumerate(elsewhere)

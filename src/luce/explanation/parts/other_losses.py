@@ -237,7 +237,7 @@ def _values(case: Case) -> Step:
         template=rf"\ell_{{\text{{squared}}}} \eq {n('other_losses', 1)}",
         follows=("scores", "target_given"),
         why="All are 0, or near it, where the target's score is far above the others; none is the same elsewhere.",
-        axes=("7",),
+        axes=("L",),
         notes=(
             Note(
                 "σ is the sigmoid, 1 / (1 + exp(−z)), of each class by itself; s is 1 for the target's class and −1 "
@@ -302,7 +302,7 @@ def _gradients(case: Case) -> Step:
         follows=("other_losses", "jacobian"),
         rule="chain rule",
         why="A squared error is multiplied by the softmax's own slope, p (1 − p); the logarithm's 1/p cancels it.",
-        axes=("7", "T"),
+        axes=("L", "T"),
         notes=NOTES,
         tables=(
             Table(

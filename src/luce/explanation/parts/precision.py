@@ -245,7 +245,7 @@ def _loss(case: Case) -> Step:
         follows=("loss",),
         rule="rounding",
         why="Each operation is rounded to the nearest number of its format: 1 + s becomes 1, log1p(s) stays s.",
-        axes=("4", "4"),
+        axes=("R", "F"),
         notes=(
             Note(
                 "Scores and target are rounded to the format first, and so are those of the truth: what is judged is "
@@ -275,7 +275,7 @@ def _gradient(case: Case) -> Step:
         follows=("gradient",),
         rule="rounding",
         why="p − 1 is a difference of nearly equal numbers; the share of the others is a sum, and keeps its digits.",
-        axes=("4", "4"),
+        axes=("R", "F"),
         notes=(
             Note(
                 "A gradient of 0 is worse than a small one: the row no longer counts. The entries of the other classes "
