@@ -32,11 +32,14 @@ class Table:
     head : tuple of str
     rows : tuple of tuple
         Of text and :class:`~luce.explanation.shown.Slot`.
+    most : int or None
+        The rows that faces without room to scroll show, the first ones; None for all, 0 for none.
     """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str | Slot, ...], ...]
+    most: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

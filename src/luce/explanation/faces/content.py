@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from luce.explanation.parts.writing import elided, matrix, row
@@ -11,7 +13,16 @@ if TYPE_CHECKING:
     from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step, Table
 
-__all__ = ["cell", "given_words", "is_number", "left_out_words", "size_words", "title_words", "value_numbers"]
+__all__ = [
+    "cell",
+    "given_words",
+    "is_number",
+    "left_out_words",
+    "size_words",
+    "tables_shown",
+    "title_words",
+    "value_numbers",
+]
 
 TITLE = "The softmax cross-entropy and its derivatives"
 MOST_NAMES = 4  # of what an option holds
@@ -58,6 +69,17 @@ def value_numbers(derivation: Derivation, step: Step) -> str:
     else:
         template = row(shape[0], lambda k: n(step.name, k)) if shape else n(step.name)
     return derivation.fill(rf"{step.symbol} \eq {template}")
+
+
+def tables_shown(step: Step) -> Iterator[Table]:
+    """Yield the tables of a step as faces without room to scroll have them: long ones cut, and it said."""
+    for table in step.tables:
+        left_out = 0 if table.most is None else max(len(table.rows) - table.most, 0)
+        if not left_out:
+            yield table
+        elif table.most:
+            words = f"{table.caption} The first {table.most} of {len(table.rows)}; the page has all."
+            yield replace(table, caption=words, rows=table.rows[: table.most])
 
 
 def size_words(step: Step) -> str:

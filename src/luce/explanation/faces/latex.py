@@ -14,6 +14,7 @@ from luce.explanation.faces.content import (
     is_number,
     left_out_words,
     size_words,
+    tables_shown,
     title_words,
     value_numbers,
 )
@@ -91,7 +92,7 @@ def _step(derivation: Derivation, step: Step) -> Iterator[str]:
     for note in step.notes:
         yield from ("", plain(note.text))
         yield from _formula(step.fill(note.formula))
-    for table in step.tables:
+    for table in tables_shown(step):
         yield from ("", rf"\emph{{{plain(table.caption)}}}", "", *_table(derivation, table))
     for curves in step.curves:
         yield from ("", rf"\emph{{{plain(curves.caption)}}}")

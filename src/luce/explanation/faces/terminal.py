@@ -21,6 +21,7 @@ from luce.explanation.faces.content import (
     is_number,
     left_out_words,
     size_words,
+    tables_shown,
     title_words,
     value_numbers,
 )
@@ -81,7 +82,7 @@ def _step(derivation: Derivation, step: Step, width: int) -> Iterator[Renderable
     yield _prose(step.why + follows, width, "dim italic", INDENT)
     for note in step.notes:
         yield from _note(step, note, width)
-    for table in step.tables:
+    for table in tables_shown(step):
         yield Text()
         yield _prose(table.caption, width, "italic", INDENT)
         yield Padding(_table(derivation, table), (0, 0, 0, INDENT), expand=False)

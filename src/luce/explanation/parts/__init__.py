@@ -8,12 +8,17 @@ from luce.explanation.parts import (
     chain,
     cross_entropy,
     curvature,
+    descent,
     jacobian,
     layer,
+    mistakes,
+    other_losses,
     precision,
+    ranking,
     scores,
     shift,
     softmax,
+    two_classes,
 )
 from luce.explanation.quantities import Values
 from luce.explanation.step import Part
@@ -22,7 +27,7 @@ __all__ = ["PARTS", "parts_of"]
 
 PARTS = (
     *(scores, shift, softmax, jacobian, cross_entropy, chain, layer, batch, curvature),
-    *(precision,),
+    *(precision, other_losses, two_classes, ranking, descent, mistakes),
 )
 """The modules of the parts, in their order."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from mpmath import mp
 
@@ -9,11 +11,12 @@ from luce.explanation.case import Case
 from luce.explanation.parts.features import features_table
 from luce.explanation.parts.writing import matrix
 from luce.explanation.quantities import Exact, Values, quantity
-from luce.explanation.shown import n, pn
+from luce.explanation.shown import Slot, n, pn
 from luce.explanation.step import Note, Part, Step, Table
 
 __all__ = ["part"]
 
+STRONGEST = 8  # weights that are named with their pull
 LARGE = 4096, 128256  # features and classes of the last layer of a large language model
 
 
@@ -52,10 +55,11 @@ def part(case: Case, v: Values) -> Part | None:
     if case.given.layer is None:
         return None
     lead = (
-        "The weights move the scores, the scores move the loss. The Jacobian of the scores in the weights is nearly all "
-        "zeros, and no program should ever build it: the gradient is the outer product of p − t and the input."
+        "The weights move the scores, the scores move the loss. The Jacobian of the scores in the weights is nearly "
+        "all zeros, and no program should ever build it: the gradient is the outer product of p − t and the input."
     )
-    return Part("layer", "The layer", lead, (_scores(case), _probabilities(case), _gradient(case), *_others(case)))
+    steps = (_scores(case), _probabilities(case), _gradient(case, v), *_others(case))
+    return Part("layer", "The layer", lead, steps)
 
 
 def _scores(case: Case) -> Step:
@@ -92,7 +96,7 @@ def _probabilities(case: Case) -> Step:
     )
 
 
-def _gradient(case: Case) -> Step:
+def _gradient(case: Case, v: Values) -> Step:
     classes, features = case.n_classes, case.n_features
     pulls = features_table(
         case, "weight_gradient", "The gradient in each weight; descent pulls the weight the other way."
@@ -113,13 +117,31 @@ def _gradient(case: Case) -> Step:
         code="weight_gradient = np.outer(gradient, input)",
         notes=(
             Note(
-                "The ledger of shapes: a row times two Jacobians is a row of NT numbers, the gradient laid out row by row.",
+                "The ledger of shapes: a row times two Jacobians is a row of NT numbers, the gradient laid out row "
+                "by row.",
                 r"\underbrace{\frac{\partial \ell}{\partial p}}_{1 \times T} \; \underbrace{J}_{T \times T} \; "
                 r"\underbrace{D_W z}_{T \times NT} = \underbrace{\frac{\partial \ell}{\partial W}}_{1 \times NT}",
             ),
         ),
-        tables=(*(() if pulls is None else (pulls,)), _ledger(classes, features)),
+        tables=(*(() if pulls is None else (pulls,)), *_strongest(case, v), _ledger(classes, features)),
     )
+
+
+def _strongest(case: Case, v: Values) -> Iterator[Table]:
+    """Yield the table of the weights that the row pulls hardest, and which way."""
+    found = np.outer(v["gradient"].astype(np.float64), v["input"].astype(np.float64))
+    places = [divmod(int(k), case.n_features) for k in np.argsort(-np.abs(found), axis=None, kind="stable")[:STRONGEST]]
+    rows: list[tuple[str | Slot, ...]] = [
+        (case.classes[t], case.features[k], Slot("weight_gradient", (t, k)), "up" if found[t, k] < 0 else "down")
+        for t, k in places
+        if found[t, k]
+    ]
+    if rows and np.isfinite(found).all():
+        yield Table(
+            caption="The weights that are pulled hardest, and which way descent moves them.",
+            head=("class", "feature", "gradient", "pulled"),
+            rows=tuple(rows),
+        )
 
 
 def _ledger(classes: int, features: int) -> Table:

@@ -99,7 +99,7 @@ def _formats() -> list[Rounded]:
 
 @quantity
 def in_formats(v: Values) -> Exact:
-    """The losses and the gradients in the target's class by each of :data:`ROUTES` in each format, of shape (2, 4, 4)."""
+    """Loss and gradient in the target's class (2) by each of :data:`ROUTES` (4) in each format (4)."""
     rows = [_row(v, f) for f in _formats()]
     each = [[route(row) if _finite(row) else (mp.nan, mp.nan) for row in rows] for _, route in ROUTES]
     return np.moveaxis(np.array(each, object), -1, 0)
@@ -144,7 +144,7 @@ def _right(x: Number, truth: Number, most: int) -> Number:
 @quantity
 def losses_in_formats(v: Values) -> Exact:
     """The loss by each of the four routes (row) in each format (column), of shape (4, 4)."""
-    return v["in_formats"][0]
+    return np.asarray(v["in_formats"][0])
 
 
 @quantity
@@ -162,7 +162,7 @@ def loss_digits(v: Values) -> Exact:
 @quantity
 def gradients_in_formats(v: Values) -> Exact:
     """The gradient in the target's class by each of the four routes (row) in each format (column), of shape (4, 4)."""
-    return v["in_formats"][1]
+    return np.asarray(v["in_formats"][1])
 
 
 @quantity
@@ -245,7 +245,7 @@ def _loss(case: Case) -> Step:
         follows=("loss",),
         rule="rounding",
         why="Each operation is rounded to the nearest number of its format: 1 + s becomes 1, log1p(s) stays s.",
-        axes=("4", "4"),
+        axes=("R", "F"),
         notes=(
             Note(
                 "Scores and target are rounded to the format first, and so are those of the truth: what is judged is "
@@ -253,12 +253,12 @@ def _loss(case: Case) -> Step:
             ),
             Note(
                 "With the shift nothing overflows, but log p is 0 as soon as the other classes' sum vanishes beside 1; "
-                "in float32 that is a margin of about 17. On the other side, p itself is rounded to 0 where the target's "
-                "score is far below the largest, and log p is −∞: the log-softmax mends that side alone."
+                "in float32 that is a margin of about 17. On the other side, p itself is rounded to 0 where the "
+                "target's score is far below the largest, and log p is −∞: the log-softmax mends that side alone."
             ),
             Note(
-                "The exact form leaves the largest term out of the sum, so that nothing is added to 1. Luce takes it; "
-                "rows of 16 bits it computes in float32 and rounds once, at the end."
+                "The exact form leaves the largest term out of the sum, so that nothing is added to 1. Luce does; rows "
+                "of 16 bits it computes in float32 and rounds once, at the end."
             ),
         ),
         tables=(*_tables("loss", "losses_in_formats", "true_losses", "loss_digits"), lost),
@@ -275,7 +275,7 @@ def _gradient(case: Case) -> Step:
         follows=("gradient",),
         rule="rounding",
         why="p − 1 is a difference of nearly equal numbers; the share of the others is a sum, and keeps its digits.",
-        axes=("4", "4"),
+        axes=("R", "F"),
         notes=(
             Note(
                 "A gradient of 0 is worse than a small one: the row no longer counts. The entries of the other classes "
