@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from luce.explanation.faces.content import given_words, title_words
 from luce.explanation.faces.mathml import mathml
 from luce.explanation.faces.state import editing, state
 from luce.explanation.faces.variants import Piece, Variants
@@ -90,8 +91,8 @@ def _content(derivation: Steps) -> dict[str, Any]:
     if case.of_class is not None and case.of_class not in shown_classes:
         shown_classes.insert(-1, case.of_class)
     return {
-        "title": "The softmax cross-entropy and its derivatives",
-        "source": case.source,
+        "title": title_words(derivation),
+        "given": given_words(derivation),
         "sections": [(f"part-{part.key}", part.title) for part in variants.fullest.parts],
         "parts": [
             {
@@ -105,8 +106,8 @@ def _content(derivation: Steps) -> dict[str, Any]:
         "case": case,
         "edited": edited,
         "classes": shown_classes,
-        "symbols": _symbols(variants),
         "titles": {step.name: step.title for step in variants.fullest},
+        "remarks": derivation.remarks,
         "text": lambda name, *index: slot_text(derivation, Slot(name, index)),
         "state": _json({**state(case, edited), "digits": derivation.digits, "said": variants.said}),
         "script": script,
@@ -123,10 +124,6 @@ def _json(value: object) -> Markup:
 def slot_text(derivation: Steps, slot: Slot) -> Markup:
     """Return a number as text in its place."""
     return Markup('<span data-slot="{}">{}</span>').format(slot.place, derivation.shown(slot).text)
-
-
-def _symbols(variants: Variants) -> dict[str, Markup]:
-    return {step.name: mathml(step.symbol) for step in variants.fullest if step.symbol}
 
 
 def _step(variants: Variants, step: Step) -> dict[str, Any]:
@@ -158,6 +155,7 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
         "rule": step.rule,
         "axes": " × ".join(step.axes),
         "titles": pieces(lambda s: (s.title,)),
+        "symbols": pieces(lambda s: (s.symbol,), lambda piece: formula(piece.content, piece.derivation)),
         "formulas": pieces(lambda s: (s.formula,), lambda piece: formula(piece.content, piece.derivation)),
         "numbers": pieces(lambda s: (s.template,), lambda piece: formula(piece.content, piece.derivation)),
         "whys": pieces(lambda s: (s.why,)),
