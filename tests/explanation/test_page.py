@@ -64,6 +64,15 @@ def opened(browser, tmp_path):
     assert console == []
 
 
+def until(page, condition):
+    """Wait for a condition; the page's policy forbids what Playwright has for this."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never {condition}")
+
+
 def written(x):
     return np.format_float_positional(x, trim="-")
 
@@ -194,3 +203,161 @@ def test_nothing_is_wider_than_the_window(opened, name, width):
     page.add_style_tag(content="article { content-visibility: visible !important }")
     client, scroll = page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollWidth]")
     assert scroll == client
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["example", "200 classes", "impossible", "layer", "batch", "distribution"])
+def test_nothing_keeps_a_reader_out(opened, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(luce.explain(**CASES[name]), color_scheme=scheme)
+    page.add_style_tag(content="article { content-visibility: visible !important }")
+    page.evaluate("luce.show({ atOnce: true })")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_what_keeps_a_reader_out_would_be_found(opened):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(luce.explain())
+    page.evaluate("document.querySelector('[data-key=z0]').removeAttribute('aria-label')")
+    assert axe.Axe().run(page).violations_count > 0
+
+
+def test_arrow_keys_typing_and_dragging_change_a_score(opened):
+    page = opened(luce.explain())
+    score = page.locator("[data-key=z0]")
+    score.focus()
+    for key, expected in (
+        ("ArrowUp", "2.1"),
+        ("Shift+ArrowDown", "1.1"),
+        ("Alt+ArrowUp", "1.11"),
+        ("PageDown", "0.11"),
+    ):
+        page.keyboard.press(key)
+        assert score.input_value() == expected
+    score.fill("−3.5")
+    assert page.evaluate("luce.state.scores[0]") == "−3.5"
+    score.fill("three")
+    assert page.evaluate("luce.state.scores[0]") == "−3.5"
+    assert "three" in page.locator("#trouble").text_content()
+    assert score.get_attribute("aria-invalid") == "true"
+    score.fill("-inf")
+    page.locator("[data-key=z1]").focus()
+    assert page.evaluate("luce.show({atOnce: true}); Number(luce.values.probabilities[0])") == 0
+    page.click("#reset")
+    box = score.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 10, steps=8)
+    page.mouse.up()
+    assert score.input_value() == "3"
+    until(page, "document.querySelector('#said').textContent.includes('loss')")
+
+
+def test_an_option_brings_its_steps_and_its_letter(opened):
+    page = opened(luce.explain())
+    assert (
+        not page.locator("#scaled").is_visible()
+        and "z" in page.locator("#exponentials .formula:not([hidden]) math").text_content()
+    )
+    page.locator("[data-key=T]").fill("2")
+    until(page, "!document.querySelector('#scaled').hidden")
+    page.evaluate("luce.show({ atOnce: true })")
+    derivation = luce.explain([2.0, 1.0, 0.1], 0, temperature=2.0)
+    assert_same_text(page, derivation)
+    shown = page.evaluate("[...document.querySelectorAll('article')].filter(a => !a.hidden).map(a => a.id)")
+    assert shown == list(derivation.keys())
+    assert "u" in page.locator("#exponentials .formula:not([hidden]) math").text_content()
+
+
+def test_the_address_carries_the_numbers(opened):
+    first = opened(luce.explain())
+    first.locator("[data-key=z1]").fill("3.25")
+    first.check("input[name=target][value='2']")
+    first.locator("[data-key=e]").fill("0.1")
+    until(first, "location.hash.includes('y=2')")
+    fragment = first.evaluate("location.hash")
+    second = opened(luce.explain(), fragment)
+    assert second.evaluate("luce.state.scores.join()") == "2,3.25,0.1"
+    assert_same_text(second, luce.explain([2.0, 3.25, 0.1], 2, label_smoothing=0.1))
+    assert second.locator("[data-key=e]").input_value() == "0.1"
+    second.click("nav a >> nth=3")
+    until(second, "location.hash.startsWith('#part-jacobian&') && location.hash.includes('z1=3.25')")
+    second.click("#reset")
+    until(second, "location.hash === '#part-jacobian'")
+    broken = opened(luce.explain(), "#z0=abc&T=-1&y=9&q=1&z1=%E0%A4%A&z2=7")
+    assert (
+        broken.evaluate("[luce.state.scores.join(), luce.state.temperature, luce.state.target.class].join()")
+        == "2,1,7,1,0"
+    )
+
+
+def test_a_shift_of_the_readers_own_changes_no_probability(opened):
+    page = opened(luce.explain())
+    page.locator("[data-key=m]").fill("-5")
+    page.evaluate("luce.show({ atOnce: true })")
+    assert page.evaluate("Number(luce.values.exponentials[0])") == pytest.approx(np.exp(7))
+    assert page.evaluate("Number(luce.values.loss)") == pytest.approx(float(luce.explain()["loss"].value), rel=1e-15)
+    assert page.locator("#shift .own-shift").is_visible()
+
+
+def test_what_does_not_follow_is_marked(opened):
+    page = opened(luce.explain())
+    mark = page.locator("#shift .stale")
+    assert not mark.is_visible()
+    page.locator("[data-key=z0]").fill("900")
+    page.evaluate("luce.show({ atOnce: true })")
+    assert mark.is_visible() and "nothing overflows" in page.locator("#shift [data-static]").inner_text()
+    unknown = page.evaluate("""[...document.querySelectorAll("[data-slot]")]
+        .filter(e => !(e.dataset.slot.split(",")[0] in luce.values) && !e.closest("[data-static]")).length""")
+    assert unknown == 0
+
+
+def test_the_same_quantity_is_lit_everywhere(opened):
+    page = opened(luce.explain())
+    page.locator("#probabilities td[data-slot='probabilities,1']").hover()
+    lit = page.evaluate(
+        "[...document.querySelectorAll('.lit')].map(e => e.tagName + (e.dataset.slot ?? e.dataset.bar ?? ''))"
+    )
+    assert {"mrowprobabilities,1", "TDprobabilities,1", "Iprobabilities,1", "mi"} <= set(lit)
+    page.locator("#jacobian td[data-slot='jacobian,0,0']").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.slot") == "jacobian,1,0"
+    assert "mrowjacobian,1,0" in page.evaluate(
+        "[...document.querySelectorAll('.lit')].map(e => e.tagName + e.dataset.slot)"
+    )
+
+
+def test_copied_code_runs_with_the_readers_numbers(opened):
+    page = opened(luce.explain())
+    page.locator("[data-key=z0]").fill("4")
+    page.evaluate("luce.show({ atOnce: true })")
+    derivation, codes = (
+        luce.explain([4.0, 1.0, 0.1], 0),
+        page.evaluate(
+            "[...document.querySelectorAll('button.copy')].filter(b => !b.closest('[hidden]'))"
+            ".map(b => [b.closest('article').id, luce.codeOf(b.dataset.code)])"
+        ),
+    )
+    assert len(codes) > 8
+    for name, code in codes:
+        made = {"counts": np.array([True])}
+        exec(code, made)  # the page's own code
+        if name in made:
+            np.testing.assert_allclose(np.ravel(made[name]), np.ravel(derivation[name].value), rtol=1e-12, atol=1e-15)
+
+
+def test_the_page_allows_its_own_script_alone_and_names_are_text():
+    page = html(luce.explain([1.0, 2.0], 0, class_names=["</script><b>", "a&b"]))
+    assert page.count("<script") == 2 and "</script><b>" not in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-[\w+/=]+'", policy
+    )
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert json.loads(re.search(r'id="state">(.*)</script>', page)[1])["scores"] == ["1", "2"]
+
+
+def test_a_notebook_shows_the_classes_and_the_loss():
+    shown = luce.explain([1.0, 2.0], 0, class_names=["<a>", "b"])._repr_html_()
+    assert "&lt;a&gt;" in shown and "0.2689" in shown and len(shown) < 10_000

@@ -1,21 +1,11 @@
-"""A derivation: the ordered steps from scores to every derivative, and the faces that are written from them."""
+"""A derivation: the steps from scores to every derivative, with the faces that are written from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from mpmath import mp
-
-from luce.explanation.case import Case
-from luce.explanation.parts import parts_of
-from luce.explanation.quantities import Values
-from luce.explanation.remarks import remarks_on
-from luce.explanation.shown import SCORE, Shown, Slot, entry, filled, shown
-from luce.explanation.step import Part, Step
+from luce.explanation.steps import Steps
 from luce.optional import needed
 
 if TYPE_CHECKING:
@@ -26,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Derivation"]
 
 
-class Derivation(Sequence[Step]):
+class Derivation(Steps):
     """The derivation of a loss and its derivatives, as an ordered list of named steps.
 
     ``derivation["jacobian"].value`` is a step's value; ``print(derivation)`` shows them all; :meth:`to_html`,
@@ -58,65 +48,6 @@ class Derivation(Sequence[Step]):
     ((3, 3), 'quotient rule')
     """
 
-    def __init__(self, case: Case, *, digits: int = 4, only: tuple[str, ...] = ()) -> None:
-        self.case, self.digits, self.values, self._only = case, digits, Values(case), only
-        parts = parts_of(case, self.values)
-        every = [step for part in parts for step in part.steps]
-        self.unused = tuple(dict.fromkeys(step.option for step in every if step.option and not case.says(step.option)))
-        self.left_out = {step.name: step.instead for step in every if step.option and not case.says(step.option)}
-        self.parts = tuple(self._finished(part) for part in parts if not only or part.key in only)
-        self.steps = tuple(step for part in self.parts for step in part.steps)
-        self._by_name = {step.name: step for step in self.steps}
-        self.remarks = remarks_on(case, self.values)
-
-    def _finished(self, part: Part) -> Part:
-        """Return the part with the steps whose option is used, with their values and numbers."""
-        score = "u" if self.case.scaled else "z"
-        steps = tuple(
-            replace(
-                step,
-                formula=step.formula.replace(SCORE, score),
-                symbol=step.symbol.replace(SCORE, score),
-                template=step.template.replace(SCORE, score),
-                notes=tuple(replace(note, formula=note.formula.replace(SCORE, score)) for note in step.notes),
-                follows=tuple(map(self._in_place_of, step.follows)),
-                part=part.key,
-                compute=partial(self.values.__getitem__, step.name),
-                fill=self.fill,
-            )
-            for step in part.steps
-            if step.name not in self.left_out
-        )
-        return replace(part, steps=steps)
-
-    def _in_place_of(self, name: str) -> str:
-        """Return the step that stands for one that is left out."""
-        while name in self.left_out:
-            name = self.left_out[name]
-        return name
-
-    def shown(self, slot: Slot) -> Shown:
-        """Return the number in a place, rounded to the digits that are shown."""
-        with mp.workdps(self.case.digits):
-            return shown(entry(self.values, slot), self.digits)
-
-    def fill(self, template: str) -> str:
-        """Return a template with its numbers."""
-        return filled(template, self.shown)
-
-    def __getitem__(self, name: str | int | slice) -> Step:  # type: ignore[override]
-        if not isinstance(name, str):
-            return self.steps[name]  # type: ignore[return-value]
-        if name not in self._by_name:
-            raise KeyError(f"no step {name!r}; the steps are {', '.join(self._by_name)}")
-        return self._by_name[name]
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[Step]:
-        return iter(self.steps)
-
     def to_html(self, path: str | PathLike[str]) -> None:
         """Write the interactive page: one file that opens offline, where every number follows the reader's edits.
 
@@ -142,10 +73,6 @@ class Derivation(Sequence[Step]):
         from luce.explanation.faces.notebook import summary
 
         return summary(self)
-
-    def keys(self) -> tuple[str, ...]:
-        """Return the names of the steps in their order."""
-        return tuple(self._by_name)
 
     def only(self, *parts: str) -> Derivation:
         """Return the derivation with some of its parts alone, by their keys.

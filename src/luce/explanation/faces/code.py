@@ -11,8 +11,8 @@ from luce.derivation.quantities import Array
 from luce.explanation.faces.content import given_words, title_words
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step
+    from luce.explanation.steps import Steps
 
 __all__ = ["script"]
 
@@ -42,7 +42,7 @@ nan, inf = np.nan, np.inf
 '''
 
 
-def script(derivation: Derivation) -> str:
+def script(derivation: Steps) -> str:
     """Return the script; it needs NumPy alone and ends with a line that says how much was right."""
     rtol = _tolerance(derivation)
     lines = [_head(derivation, rtol), "# What was given", *_given(derivation)]
@@ -56,7 +56,7 @@ def script(derivation: Derivation) -> str:
     )
 
 
-def _step(derivation: Derivation, step: Step) -> Iterator[str]:
+def _step(derivation: Steps, step: Step) -> Iterator[str]:
     """Yield the lines of a step, and the names of those that are left out and for which it stands."""
     if not step.code and step.name not in GIVEN:
         yield f"# {step.title}: not recomputed here"
@@ -73,7 +73,7 @@ def _step(derivation: Derivation, step: Step) -> Iterator[str]:
             yield f"{name} = {instead}"
 
 
-def _tolerance(derivation: Derivation) -> float:
+def _tolerance(derivation: Steps) -> float:
     """Return the relative error that is allowed: exp makes relative errors of the rounding errors of scores."""
     case = derivation.case
     sizes = [np.abs(derivation.values["scaled"].astype(np.float64)), np.abs(case.scores)]
@@ -84,14 +84,14 @@ def _tolerance(derivation: Derivation) -> float:
     return max(RTOL, EACH * largest)
 
 
-def _head(derivation: Derivation, rtol: float) -> str:
+def _head(derivation: Steps, rtol: float) -> str:
     """Return the top of the script."""
     words = title_words(derivation), given_words(derivation)
     title, given = (text.replace("\\", "/").replace('"', "'") for text in words)
     return HEAD.format(title=title, given=given, rtol=rtol, atol=rtol / 1000)
 
 
-def _given(derivation: Derivation) -> Iterator[str]:
+def _given(derivation: Steps) -> Iterator[str]:
     """Yield the lines that set what was given."""
     case, values = derivation.case, derivation.values
     layer, q = case.given.layer, values.derived
@@ -130,7 +130,7 @@ def _blanked(logits: Array, scores: Array) -> Array:
     return np.where(np.isnan(logits), np.nan, scores)
 
 
-def _check(derivation: Derivation, step: Step) -> str:
+def _check(derivation: Steps, step: Step) -> str:
     """Return the line that compares a step's value with the exact one."""
     value, name = step.value, step.name
     sizes = [_size(derivation, other) for other in (step.name, *step.follows)]
@@ -141,7 +141,7 @@ def _check(derivation: Derivation, step: Step) -> str:
     return f'check("{name}", {name}, {literal(value)}{scale})'
 
 
-def _size(derivation: Derivation, name: str) -> float:
+def _size(derivation: Steps, name: str) -> float:
     """Return the largest finite number of a step."""
     value = np.abs(derivation.values[name].astype(np.float64))
     return float(value[np.isfinite(value)].max(initial=0.0))

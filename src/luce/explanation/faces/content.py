@@ -10,8 +10,8 @@ from luce.explanation.parts.writing import elided, matrix, row
 from luce.explanation.shown import SLOT, Shown, Slot, n, shown, slot_at
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step, Table
+    from luce.explanation.steps import Steps
 
 __all__ = [
     "cell",
@@ -28,13 +28,13 @@ TITLE = "The softmax cross-entropy and its derivatives"
 MOST_NAMES = 4  # of what an option holds
 
 
-def title_words(derivation: Derivation) -> str:
+def title_words(derivation: Steps) -> str:
     """Return the heading."""
     source = derivation.case.source
     return f"{TITLE}: {source}" if source else TITLE
 
 
-def given_words(derivation: Derivation) -> str:
+def given_words(derivation: Steps) -> str:
     """Return in a line what is explained: the sizes, the target and the options that were said."""
     case = derivation.case
     words = [f"{len(case.scores)} rows, row {case.row} (from 0)" if case.batch else "one row"]
@@ -46,13 +46,13 @@ def given_words(derivation: Derivation) -> str:
     return ", ".join((words[0][:1].upper() + words[0][1:], *words[1:]))
 
 
-def left_out_words(derivation: Derivation) -> str:
+def left_out_words(derivation: Steps) -> str:
     """Return in a line which options are not used, whose steps are left out; nothing where all are."""
     names = ", ".join(derivation.unused)
     return f"Not used, and their steps left out: {names}." if names else ""
 
 
-def value_numbers(derivation: Derivation, step: Step) -> str:
+def value_numbers(derivation: Steps, step: Step) -> str:
     """Return a step's whole value in LaTeX, elided where it is large; nothing if its numbers show that already."""
     shape = step.shape
     if len(shape) > 2 or 0 in shape:
@@ -90,7 +90,7 @@ def size_words(step: Step) -> str:
     return sizes_said if symbols == sizes_said else f"{symbols} = {sizes_said}"
 
 
-def cell(derivation: Derivation, content: str | Slot) -> Shown:
+def cell(derivation: Steps, content: str | Slot) -> Shown:
     """Return a cell of a table as a number is shown."""
     return derivation.shown(content) if isinstance(content, Slot) else Shown(content, content, False)
 
@@ -100,7 +100,7 @@ def is_number(table: Table, column: int) -> bool:
     return any(isinstance(line[column], Slot) for line in table.rows)
 
 
-def _target(derivation: Derivation) -> str:
+def _target(derivation: Steps) -> str:
     """Say what the target of the row is."""
     case = derivation.case
     if not case.given.counted[case.row]:
@@ -113,7 +113,7 @@ def _target(derivation: Derivation) -> str:
     return f"target: {place if name == place else f'{place} ({name})'}{guessed}"
 
 
-def _option(derivation: Derivation, value: object) -> str:
+def _option(derivation: Steps, value: object) -> str:
     """Return what an option is, as text."""
     from luce.explanation.quantities import exact
 

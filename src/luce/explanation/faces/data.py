@@ -12,13 +12,13 @@ from luce.explanation.faces.content import given_words, title_words
 from luce.printing.data import JSONObject, plain_data
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step
+    from luce.explanation.steps import Steps
 
 __all__ = ["as_data", "as_json"]
 
 
-def as_data(derivation: Derivation) -> JSONObject:
+def as_data(derivation: Steps) -> JSONObject:
     """Return the derivation in mappings, lists, numbers and text; NaN and infinities are words."""
     case = derivation.case
     content = {
@@ -37,7 +37,7 @@ def as_data(derivation: Derivation) -> JSONObject:
     return cast(JSONObject, plain_data(content, str))
 
 
-def as_json(derivation: Derivation) -> str:
+def as_json(derivation: Steps) -> str:
     """Return the same as text in JSON."""
     return json.dumps(as_data(derivation), allow_nan=False, ensure_ascii=False)
 

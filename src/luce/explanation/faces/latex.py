@@ -21,8 +21,8 @@ from luce.explanation.faces.content import (
 from luce.explanation.faces.text import statements
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step, Table
+    from luce.explanation.steps import Steps
 
 __all__ = ["document"]
 
@@ -64,12 +64,12 @@ SCRIPTS = {
 }
 
 
-def document(derivation: Derivation) -> str:
+def document(derivation: Steps) -> str:
     """Return a document that compiles with plain LaTeX."""
     return "\n".join([HEAD, *_body(derivation), r"\end{document}", ""])
 
 
-def _body(derivation: Derivation) -> Iterator[str]:
+def _body(derivation: Steps) -> Iterator[str]:
     yield rf"{{\LARGE {plain(title_words(derivation))}\par}}"
     yield f"{plain(given_words(derivation))}."
     for remark in derivation.remarks:
@@ -82,7 +82,7 @@ def _body(derivation: Derivation) -> Iterator[str]:
         yield from ("", rf"\medskip {plain(words)}")
 
 
-def _step(derivation: Derivation, step: Step) -> Iterator[str]:
+def _step(derivation: Steps, step: Step) -> Iterator[str]:
     """Yield the lines of a step."""
     yield rf"\subsection*{{{plain(step.title)}, $\boldmath {step.symbol}$}}"
     for formula in (step.formula, step.numbers, value_numbers(derivation, step)):
@@ -106,7 +106,7 @@ def _formula(latex: str) -> Iterator[str]:
         yield r"\end{gather*}"
 
 
-def _table(derivation: Derivation, table: Table) -> Iterator[str]:
+def _table(derivation: Steps, table: Table) -> Iterator[str]:
     """Yield the lines of a table; columns of much text break their lines, and share what room there is."""
     texts = [[cell(derivation, content) for content in line] for line in table.rows]
     widths = [max(len(head), *(len(line[k].text) for line in texts)) for k, head in enumerate(table.head)]

@@ -18,20 +18,20 @@ from luce.explanation.faces.content import (
 )
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Step, Table
+    from luce.explanation.steps import Steps
 
 __all__ = ["markdown"]
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|$#~&])")
 
 
-def markdown(derivation: Derivation) -> str:
+def markdown(derivation: Steps) -> str:
     """Return the derivation as a Markdown document."""
     return "\n".join(_lines(derivation)).rstrip() + "\n"
 
 
-def _lines(derivation: Derivation) -> Iterator[str]:
+def _lines(derivation: Steps) -> Iterator[str]:
     yield from (f"# {_plain(title_words(derivation))}", "", f"{_plain(given_words(derivation))}.", "")
     for remark in derivation.remarks:
         yield from (f"> {_plain(remark)}", "")
@@ -43,7 +43,7 @@ def _lines(derivation: Derivation) -> Iterator[str]:
         yield _plain(words)
 
 
-def _step(derivation: Derivation, step: Step) -> Iterator[str]:
+def _step(derivation: Steps, step: Step) -> Iterator[str]:
     """Yield the lines of a step."""
     yield from (f"### {_plain(step.title)}, ${step.symbol}$", "")
     for formula in (step.formula, step.numbers, value_numbers(derivation, step)):
@@ -67,7 +67,7 @@ def _formula(latex: str) -> Iterator[str]:
         yield from ("$$", latex, "$$", "")
 
 
-def _table(derivation: Derivation, table: Table) -> Iterator[str]:
+def _table(derivation: Steps, table: Table) -> Iterator[str]:
     """Yield the lines of a table."""
     yield f"| {' | '.join(map(_plain, table.head))} |"
     yield f"|{'|'.join(' ---: ' if is_number(table, k) else ' --- ' for k in range(len(table.head)))}|"

@@ -317,7 +317,8 @@ function asNumpy(value) {
     if (Array.isArray(x)) return `[${x.map(asList).join(", ")}]`;
     const number = Number(x);
     if (Number.isNaN(number)) return "np.nan";
-    return Number.isFinite(number) ? String(number) : number > 0 ? "np.inf" : "-np.inf";
+    if (Number.isFinite(number)) return /[.e]/.test(String(number)) ? String(number) : `${number}.0`;
+    return number > 0 ? "np.inf" : "-np.inf";
   }
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from luce.explanation.faces.content import given_words, title_words
 from luce.explanation.faces.mathml import mathml
 from luce.explanation.faces.state import editing, state
 from luce.explanation.faces.variants import Piece, Variants
@@ -22,7 +23,7 @@ from luce.explanation.step import Step, Table
 from luce.pages.shell import rendered, write_whole
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
+    from luce.explanation.steps import Steps
 
 __all__ = ["html", "write_page"]
 
@@ -46,17 +47,17 @@ class Drawn(NamedTuple):
     rows: tuple[tuple[Entry, ...], ...]
 
 
-def html(derivation: Derivation) -> str:
+def html(derivation: Steps) -> str:
     """Return the page as one HTML document that needs nothing else: no network, no font, and no script but its own.
 
     Parameters
     ----------
-    derivation : Derivation
+    derivation : Steps
     """
     return rendered("explanation/faces/page.html", **_content(derivation))
 
 
-def write_page(derivation: Derivation, path: str | PathLike[str]) -> None:
+def write_page(derivation: Steps, path: str | PathLike[str]) -> None:
     """Write the page to a file, which is there whole or not at all.
 
     Raises
@@ -77,10 +78,10 @@ def _script() -> tuple[Markup, str]:
         + "})();\n"
     )
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-    return Markup(source), f"'sha256-{digest}'"  # noqa: S704 - the package's own script
+    return Markup(source), f"'sha256-{digest}'"
 
 
-def _content(derivation: Derivation) -> dict[str, Any]:
+def _content(derivation: Steps) -> dict[str, Any]:
     """Return what the template shows."""
     script, allowed = _script()
     edited = editing(derivation.case)
@@ -90,8 +91,8 @@ def _content(derivation: Derivation) -> dict[str, Any]:
     if case.of_class is not None and case.of_class not in shown_classes:
         shown_classes.insert(-1, case.of_class)
     return {
-        "title": "The softmax cross-entropy and its derivatives",
-        "source": case.source,
+        "title": title_words(derivation),
+        "given": given_words(derivation),
         "sections": [(f"part-{part.key}", part.title) for part in variants.fullest.parts],
         "parts": [
             {
@@ -105,28 +106,24 @@ def _content(derivation: Derivation) -> dict[str, Any]:
         "case": case,
         "edited": edited,
         "classes": shown_classes,
-        "symbols": _symbols(variants),
         "titles": {step.name: step.title for step in variants.fullest},
+        "remarks": derivation.remarks,
         "text": lambda name, *index: slot_text(derivation, Slot(name, index)),
         "state": _json({**state(case, edited), "digits": derivation.digits, "said": variants.said}),
         "script": script,
-        "allowed": Markup(allowed),  # noqa: S704 - a hash
+        "allowed": Markup(allowed),
     }
 
 
 def _json(value: object) -> Markup:
     """Return JSON that can stand in a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704 - no markup is left
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
 
 
-def slot_text(derivation: Derivation, slot: Slot) -> Markup:
+def slot_text(derivation: Steps, slot: Slot) -> Markup:
     """Return a number as text in its place."""
     return Markup('<span data-slot="{}">{}</span>').format(slot.place, derivation.shown(slot).text)
-
-
-def _symbols(variants: Variants) -> dict[str, Markup]:
-    return {step.name: mathml(step.symbol) for step in variants.fullest if step.symbol}
 
 
 def _step(variants: Variants, step: Step) -> dict[str, Any]:
@@ -147,7 +144,7 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
             for piece in found
         ]
 
-    def formula(latex: str, derivation: Derivation) -> Markup:
+    def formula(latex: str, derivation: Steps) -> Markup:
         return mathml(latex, derivation.shown) if latex else Markup("")
 
     return {
@@ -158,6 +155,7 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
         "rule": step.rule,
         "axes": " × ".join(step.axes),
         "titles": pieces(lambda s: (s.title,)),
+        "symbols": pieces(lambda s: (s.symbol,), lambda piece: formula(piece.content, piece.derivation)),
         "formulas": pieces(lambda s: (s.formula,), lambda piece: formula(piece.content, piece.derivation)),
         "numbers": pieces(lambda s: (s.template,), lambda piece: formula(piece.content, piece.derivation)),
         "whys": pieces(lambda s: (s.why,)),
@@ -172,7 +170,7 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
     }
 
 
-def _table(table: Table, derivation: Derivation) -> dict[str, Any]:
+def _table(table: Table, derivation: Steps) -> dict[str, Any]:
     """Return a table with its numbers."""
     return {
         "caption": table.caption,
@@ -186,8 +184,8 @@ def _table(table: Table, derivation: Derivation) -> dict[str, Any]:
 
 def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     """Return a step's value as a number, as bars or as the cells of a matrix."""
-    derivation = next(d for d in variants.by_mask.values() if step.name in d.keys())
-    if step.name in variants.by_mask[variants.said].keys():
+    derivation = next(d for d in variants.by_mask.values() if d.has(step.name))
+    if variants.by_mask[variants.said].has(step.name):
         derivation = variants.by_mask[variants.said]
     shape = derivation[step.name].shape
     if len(shape) > 2 or 0 in shape:
@@ -195,14 +193,14 @@ def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
     if not shape:
         rows: Iterator[list[tuple[int, ...] | None]] = iter([[()]])
-        labels, head = [""], ()
+        labels, head = [""], tuple[str, ...]()
     elif len(shape) == 1:
         places = elided(shape[0], MOST_BARS)
         rows = iter([None if k is None else (k,)] for k in places)
         labels, head = ["…" if k is None else names[0][k] for k in places], ()
     else:
         lines, columns = elided(shape[0], MOST_CELLS), elided(shape[1], MOST_CELLS)
-        rows = iter([None if None in (i, j) else (i, j) for j in columns] for i in lines)
+        rows = iter([None if i is None or j is None else (i, j) for j in columns] for i in lines)
         labels = ["…" if i is None else names[0][i] for i in lines]
         head = tuple("…" if j is None else names[1][j] for j in columns)
     lines_of_places = list(rows)
@@ -220,7 +218,7 @@ def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     }
 
 
-def _cell(derivation: Derivation, slot: Slot, largest: float) -> dict[str, Any]:
+def _cell(derivation: Steps, slot: Slot, largest: float) -> dict[str, Any]:
     value = derivation[slot.quantity].value[slot.index]
     return {"slot": slot.place, "text": derivation.shown(slot).text, "share": share(value, largest)}
 
@@ -230,7 +228,7 @@ def share(value: float, largest: float) -> str:
     return f"{value / largest:.3f}" if largest > 0 and abs(value) <= largest else "0"
 
 
-def _names(derivation: Derivation, axis: str, size: int) -> list[str]:
+def _names(derivation: Steps, axis: str, size: int) -> list[str]:
     """Return the headings along an axis."""
     case = derivation.case
     if axis == "T":

@@ -224,7 +224,7 @@ function eigenvalues(matrix, nulls, mass) {
   return found.map(x => (x.abs().compare(top) <= 0 ? ZERO : x)).sort((a, b) => a.compare(b));
 }
 
-const FLOATS = { add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b, div: (a, b) => a / b, root: Math.sqrt, one: 1, small: 1e-17 };
+const FLOATS = { add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b, div: (a, b) => a / b, root: Math.sqrt, one: 1, below: x => x < 0, negligible: (x, a, b) => Math.abs(x) <= 1e-17 * Math.sqrt(Math.abs(a)) * Math.sqrt(Math.abs(b)) || Math.abs(x) < 1e-300 };
 const MANY = {
   add: (a, b) => a.add(b),
   sub: (a, b) => a.sub(b),
@@ -232,22 +232,22 @@ const MANY = {
   div: (a, b) => a.div(b),
   root: a => (a.isZero ? a : a.log().div(2).exp()),
   one: ONE,
-  get small() { return new Many(1n, -Math.ceil(Many.digits / 2) - 12); },
+  below: x => x.sign < 0,
+  negligible: (x, a, b) => x.isZero || x.mul(x).compare(a.mul(b).abs().mul(new Many(1n, -Many.digits - 24))) <= 0 || x.abs().compare(new Many(1n, -Many.digits - 6)) <= 0,
 };
 
 /** Jacobi's method: rotations that make one entry after the other 0. */
-function jacobi(entries, { add, sub, mul, div, root, one, small }) {
-  const a = entries.map(row => [...row]), n = a.length, size = x => Math.abs(Number(x));
+function jacobi(entries, { add, sub, mul, div, root, one, below, negligible }) {
+  const a = entries.map(row => [...row]), n = a.length;
   for (let sweep = 0; sweep < 40; sweep++) {
     let turned = false;
     for (let i = 0; i < n; i++) {
       for (let j = i + 1; j < n; j++) {
-        const limit = Number(small) * Math.sqrt(size(a[i][i])) * Math.sqrt(size(a[j][j]));
-        if (size(a[i][j]) <= limit || size(a[i][j]) < 1e-320) continue;
+        if (negligible(a[i][j], a[i][i], a[j][j])) continue;
         turned = true;
         const theta = div(sub(a[j][j], a[i][i]), mul(a[i][j], add(one, one)));
         const length = root(add(mul(theta, theta), one));
-        const t = div(one, Number(theta) < 0 ? sub(theta, length) : add(theta, length));
+        const t = div(one, below(theta) ? sub(theta, length) : add(theta, length));
         const c = div(one, root(add(mul(t, t), one))), s = mul(t, c);
         for (let k = 0; k < n; k++) [a[k][i], a[k][j]] = [sub(mul(c, a[k][i]), mul(s, a[k][j])), add(mul(s, a[k][i]), mul(c, a[k][j]))];
         for (let k = 0; k < n; k++) [a[i][k], a[j][k]] = [sub(mul(c, a[i][k]), mul(s, a[j][k])), add(mul(s, a[i][k]), mul(c, a[j][k]))];

@@ -28,8 +28,8 @@ from luce.explanation.faces.content import (
 from luce.explanation.faces.text import as_block, as_line, statements
 
 if TYPE_CHECKING:
-    from luce.explanation.derivation import Derivation
     from luce.explanation.step import Curves, Note, Part, Step, Table
+    from luce.explanation.steps import Steps
 
 __all__ = ["plain_text", "rendered"]
 
@@ -40,14 +40,14 @@ MOST_BARS = 40
 GLUED = "\N{NO-BREAK SPACE}"
 
 
-def plain_text(derivation: Derivation, width: int | None = None) -> str:
+def plain_text(derivation: Steps, width: int | None = None) -> str:
     """Return the derivation as text without colours, as wide as the window or as so many columns."""
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     console.print(derivation, end="")
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
 
 
-def rendered(derivation: Derivation, width: int) -> Iterator[RenderableType]:
+def rendered(derivation: Steps, width: int) -> Iterator[RenderableType]:
     """Yield what Rich prints, one piece after the other, for a window of so many columns."""
     width = min(width, WIDEST)
     yield _prose(title_words(derivation), width, "bold")
@@ -61,7 +61,7 @@ def rendered(derivation: Derivation, width: int) -> Iterator[RenderableType]:
         yield _prose(words, width, "dim")
 
 
-def _part(derivation: Derivation, part: Part, number: int, width: int) -> Iterator[RenderableType]:
+def _part(derivation: Steps, part: Part, number: int, width: int) -> Iterator[RenderableType]:
     """Yield the heading of a part and its steps."""
     yield Text()
     heading = f"── {number}  {part.title} "
@@ -72,7 +72,7 @@ def _part(derivation: Derivation, part: Part, number: int, width: int) -> Iterat
         yield from _step(derivation, step, width)
 
 
-def _step(derivation: Derivation, step: Step, width: int) -> Iterator[RenderableType]:
+def _step(derivation: Steps, step: Step, width: int) -> Iterator[RenderableType]:
     """Yield what there is of a step."""
     yield _heading(step, width)
     yield from _formula(step.formula, width, "cyan")
@@ -146,7 +146,7 @@ def _note(step: Step, note: Note, width: int) -> Iterator[RenderableType]:
             yield Padding(line, (0, 0, 0, 2), expand=False)
 
 
-def _table(derivation: Derivation, table: Table) -> Grid:
+def _table(derivation: Steps, table: Table) -> Grid:
     """Return a table, its numbers at the right."""
     grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     lines = [[cell(derivation, content).text for content in line] for line in table.rows]
@@ -160,7 +160,7 @@ def _table(derivation: Derivation, table: Table) -> Grid:
     return grid
 
 
-def _curves(derivation: Derivation, curves: Curves, width: int) -> Iterator[RenderableType]:
+def _curves(derivation: Steps, curves: Curves, width: int) -> Iterator[RenderableType]:
     """Yield curves as rows of bars, each between its smallest and its largest value."""
     yield _prose(curves.caption, width, "italic", INDENT)
     grid = Grid.grid(padding=(0, 2))

@@ -1,7 +1,7 @@
-"""The page's steps for every set of options that its reader may choose: what differs between them, and what follows no edit.
+"""The page's steps for every set of options that its reader may choose: what differs, and what follows no edit.
 
 An explanation is written for the options that were said. The page has the steps of the others, too, hidden: each piece
-of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in another way
+of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers otherwise
 than by places for them is found by writing the explanation with other numbers: it is marked, as no script mends it.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luce.explanation.case import Case
-from luce.explanation.derivation import Derivation
 from luce.explanation.step import Step
+from luce.explanation.steps import Steps
 
 __all__ = ["EDITED", "Piece", "Variants"]
 
@@ -24,11 +24,11 @@ EDITED = ("temperature", "label_smoothing", "weight")
 
 
 class Piece(NamedTuple):
-    """A piece of a step: its content, the options it is right for, and whether it holds for the written numbers alone."""
+    """A piece of a step: its content, the options it is right for, and whether it holds for these numbers alone."""
 
     content: Any
     step: Step
-    derivation: Derivation
+    derivation: Steps
     when: tuple[int, ...]
     shown: bool
     static: bool
@@ -39,13 +39,13 @@ class Variants:
 
     Parameters
     ----------
-    derivation : Derivation
+    derivation : Steps
         With the options that were said.
     editable : bool
         Whether there is anything to choose.
     """
 
-    def __init__(self, derivation: Derivation, *, editable: bool) -> None:
+    def __init__(self, derivation: Steps, *, editable: bool) -> None:
         self.said = sum(1 << k for k, name in enumerate(EDITED) if derivation.case.says(name))
         every = range(1 << len(EDITED)) if editable else (self.said,)
         masks = [mask for mask in every if mask & self.said == self.said]  # what was said stays said
@@ -58,7 +58,7 @@ class Variants:
 
     def presence(self, name: str) -> tuple[tuple[int, ...], bool]:
         """Return the sets of options that a step is there for, and whether it is shown as the page is written."""
-        when = tuple(mask for mask, derivation in self.by_mask.items() if name in derivation.keys())
+        when = tuple(mask for mask, derivation in self.by_mask.items() if derivation.has(name))
         return when, self.said in when
 
     def pieces(self, name: str, of: Callable[[Step], Iterable[Hashable]]) -> list[Piece]:
@@ -66,7 +66,7 @@ class Variants:
         found: dict[Hashable, list[int]] = {}
         place: dict[Hashable, int] = {}
         for mask, derivation in self.by_mask.items():
-            for k, content in enumerate(of(derivation[name]) if name in derivation.keys() else ()):
+            for k, content in enumerate(of(derivation[name]) if derivation.has(name) else ()):
                 found.setdefault(content, []).append(mask)
                 place[content] = max(place.get(content, 0), k)
         return [
@@ -81,16 +81,16 @@ class Variants:
             for content, masks in sorted(found.items(), key=lambda item: place[item[0]])
         ]
 
-    def _shown_by(self, masks: list[int]) -> Derivation:
+    def _shown_by(self, masks: list[int]) -> Steps:
         return self.by_mask[self.said if self.said in masks else masks[0]]
 
     def _moves(self, name: str, content: Hashable, of: Callable[[Step], Iterable[Hashable]]) -> bool:
         """Return whether other numbers would have another piece here."""
-        return any(name not in probe.keys() or content not in tuple(of(probe[name])) for probe in self.probes)
+        return any(not probe.has(name) or content not in tuple(of(probe[name])) for probe in self.probes)
 
 
-def _again(derivation: Derivation, case: Case) -> Derivation:
-    return Derivation(case, digits=derivation.digits, only=tuple(part.key for part in derivation.parts))
+def _again(derivation: Steps, case: Case) -> Steps:
+    return Steps(case, digits=derivation.digits, only=tuple(part.key for part in derivation.parts))
 
 
 def _with(case: Case, mask: int) -> Case:

@@ -148,16 +148,15 @@ def _ledger(classes: int, features: int) -> Table:
     """Return what both ways cost, here and at the last layer of a large language model."""
     sizes = ((classes, features), (LARGE[1], LARGE[0]))
     shown = [f"{n} features, {t} classes" for t, n in sizes]
-    rows = []
-    for what, entries in (
-        ("∂ℓ/∂p, 1×T", lambda t, n: t),
-        ("J, T×T", lambda t, n: t * t),
-        ("D_W z, T×NT", lambda t, n: t * t * n),
-        ("the product, 1×NT", lambda t, n: t * n),
-        ("without Jacobians: p − t and x", lambda t, n: t + n),
-    ):
-        rows.append((what, *(_bytes(4 * entries(t, n)) for t, n in sizes)))
-    return Table(caption="Memory in float32 by either way.", head=("", *shown), rows=tuple(rows))
+    entries = {
+        "∂ℓ/∂p, 1×T": [t for t, _ in sizes],
+        "J, T×T": [t * t for t, _ in sizes],
+        "D_W z, T×NT": [t * t * n for t, n in sizes],
+        "the product, 1×NT": [t * n for t, n in sizes],
+        "without Jacobians: p − t and x": [t + n for t, n in sizes],
+    }
+    rows = tuple((what, *(_bytes(4 * count) for count in counts)) for what, counts in entries.items())
+    return Table(caption="Memory in float32 by either way.", head=("", *shown), rows=rows)
 
 
 def _bytes(count: int) -> str:

@@ -69,7 +69,7 @@ def _given(v: Values) -> Given:
         for name, value in given.options.items()
     }
     layer = None if given.layer is None else tuple(np.asarray(part, np.float64) for part in (q.x, q.W, q.b))
-    return Given(logits=np.asarray(q.z, np.float64), target=given.target, options=options, layer=layer)  # type: ignore[arg-type]
+    return Given(logits=np.asarray(q.z, np.float64), target=given.target, options=options, layer=layer)  # type: ignore
 
 
 @lru_cache(maxsize=4)

@@ -267,6 +267,20 @@ def _values(case: Case) -> Step:
     )
 
 
+NOTES = (
+    Note(
+        "Where the model is surely wrong, p is near 0 and so is p (1 − p): the worst rows get the smallest "
+        "push, and descent on the squared error stalls. The cross-entropy pushes them with p − 1, nearly −1."
+    ),
+    Note(
+        "The hinge losses push with the same force until the margin is 1, and then not at all. Zero-one is "
+        "what one would like to minimise, but its derivative is 0: there is nothing to follow. At a corner, "
+        "0 is taken."
+    ),
+)
+"""Where the losses push, and where they do not."""
+
+
 def _gradients(case: Case) -> Step:
     shown = written_out(case, 5)
     rows: list[tuple[str | Slot, ...]] = [
@@ -289,17 +303,7 @@ def _gradients(case: Case) -> Step:
         rule="chain rule",
         why="A squared error is multiplied by the softmax's own slope, p (1 − p); the logarithm's 1/p cancels it.",
         axes=("L", "T"),
-        notes=(
-            Note(
-                "Where the model is surely wrong, p is near 0 and so is p (1 − p): the worst rows get the smallest "
-                "push, and descent on the squared error stalls. The cross-entropy pushes them with p − 1, nearly −1."
-            ),
-            Note(
-                "The hinge losses push with the same force until the margin is 1, and then not at all. Zero-one is "
-                "what one would like to minimise, but its derivative is 0: there is nothing to follow. At a corner, "
-                "0 is taken."
-            ),
-        ),
+        notes=NOTES,
         tables=(
             Table(
                 caption="The derivatives in the scores.",

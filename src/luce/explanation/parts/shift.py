@@ -45,12 +45,18 @@ def underflow_limits(v: Values) -> Numbers:
     return [(low - (bits - 1) - 1) * mp.log(2) for bits, low, _ in FORMATS.values()]
 
 
+RANGES = Table(
+    caption="The range of exp: above the first number it overflows to ∞, below the second it is rounded to 0.",
+    head=("format", "overflows above", "is 0 below"),
+    rows=tuple((name, Slot("overflow_limits", (k,)), Slot("underflow_limits", (k,))) for k, name in enumerate(FORMATS)),
+)
+
+
 def part(case: Case, v: Values) -> Part:
     """Return the part about the shift."""
     lead = (
         "Adding one number to all scores changes no probability, because exp turns the sum into a factor that "
-        "numerator "
-        "and denominator share. So the largest score is subtracted first: then no exponential can overflow."
+        "numerator and denominator share. So the largest score is subtracted first: then no exponential can overflow."
     )
     shift_step = Step(
         name="shift",
@@ -69,17 +75,7 @@ def part(case: Case, v: Values) -> Part:
             ),
             *_without(case, v),
         ),
-        tables=(
-            Table(
-                caption="The range of exp: above the first number it overflows to ∞, below the second it is rounded "
-                "to 0.",
-                head=("format", "overflows above", "is 0 below"),
-                rows=tuple(
-                    (name, Slot("overflow_limits", (k,)), Slot("underflow_limits", (k,)))
-                    for k, name in enumerate(FORMATS)
-                ),
-            ),
-        ),
+        tables=(RANGES,),
     )
     shifted_step = Step(
         name="shifted",

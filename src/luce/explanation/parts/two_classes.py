@@ -144,7 +144,12 @@ def _odds(case: Case, v: Values) -> Iterator[Step]:
     )
     if case.n_classes > 2:
         yield _without(case, own, other)
-    yield Step(
+    yield _with_twin(case, other)
+
+
+def _with_twin(case: Case, other: str) -> Step:
+    """Return what becomes of the probabilities when the rival gets a twin."""
+    return Step(
         name="probabilities_with_twin",
         title="With a twin of the rival",
         symbol=r"p^{+r}",
