@@ -38,8 +38,11 @@ class Steps(Sequence[Step]):
         The significant digits that numbers are shown with.
     """
 
-    def __init__(self, case: Case, *, digits: int = 4, only: tuple[str, ...] = ()) -> None:
-        self.case, self.digits, self.values, self._only = case, digits, Values(case), only
+    def __init__(
+        self, case: Case, *, digits: int = 4, only: tuple[str, ...] = (), values: Values | None = None
+    ) -> None:
+        self.case, self.digits, self._only = case, digits, only
+        self.values = Values(case) if values is None else values  # those of the same numbers, where they are known
         parts = parts_of(case, self.values)
         every = [step for part in parts for step in part.steps]
         self.unused = tuple(dict.fromkeys(step.option for step in every if step.option and not case.says(step.option)))

@@ -8,7 +8,8 @@ let state = structuredClone(written), values = null, asked = 0;
 
 // ---- showing
 
-const isHidden = element => element.closest("[hidden]") !== null;
+const FIXED = /^(curve|slope)_|^margins$|^descent_steps$|^(lost|exact)_margins$|^stalling$/; // curves that no number of the reader's moves
+const isHidden = element => element.closest("[hidden], [data-static]") !== null; // or stands for the written numbers
 const slotOf = place => {
   const [name, ...index] = place.split(",");
   return [name, index.map(Number)];
@@ -132,10 +133,10 @@ function say() {
 function markStatic() {
   for (const element of every("[data-slot]")) {
     const [name] = slotOf(element.dataset.slot);
-    if (!(name in values)) element.closest(".numbers, .formula, .value, .remark, .tabled, .curves")?.setAttribute("data-static", "");
+    if (!(name in values) && !FIXED.test(name)) element.closest(".numbers, .formula, .value, .remark, .tabled, .figure")?.setAttribute("data-static", "");
   }
-  for (const curves of every("[data-curves]")) curves.setAttribute("data-static", "");
-  for (const element of every("[data-static]")) {
+  for (const figure of every("[data-curves]")) if (figure.dataset.curves.split(" ").some(name => !FIXED.test(name))) figure.setAttribute("data-static", "");
+  for (const element of every("[data-static]:not(button, a, span)")) {
     const mark = document.createElement("p");
     mark.className = "stale";
     mark.textContent = "For the numbers the page was written with:";

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup, escape
 
 from luce.explanation.faces.content import given_words, title_words
+from luce.explanation.faces.curves import drawn_curves
 from luce.explanation.faces.mathml import mathml
 from luce.explanation.faces.state import editing, state
 from luce.explanation.faces.variants import Piece, Variants
 from luce.explanation.parts.writing import elided
 from luce.explanation.shown import Slot
-from luce.explanation.step import Step, Table
+from luce.explanation.step import Curves, Step, Table
 from luce.pages.shell import rendered, write_whole
 
 if TYPE_CHECKING:
@@ -166,14 +167,22 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
             lambda piece: {"text": piece.content.text, "formula": formula(piece.content.formula, piece.derivation)},
         ),
         "tables": pieces(lambda s: s.tables, lambda piece: _table(piece.content, piece.derivation)),
+        "curves": pieces(
+            lambda s: map(_hashed, s.curves), lambda piece: drawn_curves(dict(piece.content), piece.derivation)
+        ),
         "value": _drawn(variants, step),
     }
+
+
+def _hashed(curves: Curves) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, tuple(x.items()) if isinstance(x, dict) else x) for name, x in vars(curves).items())
 
 
 def _table(table: Table, derivation: Steps) -> dict[str, Any]:
     """Return a table with its numbers."""
     return {
         "caption": table.caption,
+        "folded": table.most == 0,
         "head": table.head,
         "rows": [
             [slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell) for cell in line]

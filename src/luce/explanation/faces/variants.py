@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luce.explanation.case import Case
+from luce.explanation.quantities import Values
 from luce.explanation.step import Step
 from luce.explanation.steps import Steps
 
@@ -76,7 +77,7 @@ class Variants:
                 self._shown_by(masks),
                 tuple(sorted(masks)),
                 self.said in masks,
-                self.said in masks and self._moves(name, content, of),
+                any(self._moves(name, content, of, mask) for mask in self.probes if mask in masks),
             )
             for content, masks in sorted(found.items(), key=lambda item: place[item[0]])
         ]
@@ -84,13 +85,15 @@ class Variants:
     def _shown_by(self, masks: list[int]) -> Steps:
         return self.by_mask[self.said if self.said in masks else masks[0]]
 
-    def _moves(self, name: str, content: Hashable, of: Callable[[Step], Iterable[Hashable]]) -> bool:
+    def _moves(self, name: str, content: Hashable, of: Callable[[Step], Iterable[Hashable]], mask: int) -> bool:
         """Return whether other numbers would have another piece here."""
-        return any(not probe.has(name) or content not in tuple(of(probe[name])) for probe in self.probes)
+        return any(not probe.has(name) or content not in tuple(of(probe[name])) for probe in self.probes[mask])
 
 
-def _again(derivation: Steps, case: Case) -> Steps:
-    return Steps(case, digits=derivation.digits, only=tuple(part.key for part in derivation.parts))
+def _again(derivation: Steps, case: Case, values: Values | None = None) -> Steps:
+    """Return the derivation of another case; `values` where its numbers are the same."""
+    only = tuple(part.key for part in derivation.parts)
+    return Steps(case, digits=derivation.digits, only=only, values=values)
 
 
 def _with(case: Case, mask: int) -> Case:

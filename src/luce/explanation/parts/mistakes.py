@@ -213,8 +213,8 @@ def _commonest(wrong: list[Made]) -> list[Made]:
     """Return the first mistake of each subject whose numbers no earlier one gives."""
     found: dict[str, Made] = {}
     for k, one in enumerate(wrong):
-        if one.mistake.kind == "mistake" and not any(map(one.looks_like, wrong[:k])):
-            found.setdefault(one.subject, one)
+        if one.mistake.kind == "mistake" and one.subject not in found and not any(map(one.looks_like, wrong[:k])):
+            found[one.subject] = one
     return list(found.values())[:MOST_HIGHLIGHTS]
 
 
