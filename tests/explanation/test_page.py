@@ -1,4 +1,4 @@
-"""The page of an explanation in a browser: the script's numbers are Python's, and everything is seen, reached and shared."""
+"""The page of an explanation in a browser: the script's numbers are Python's, and all is seen, reached and shared."""
 
 import json
 import os
@@ -21,12 +21,14 @@ LARGEST_PAGE = 1_000_000  # bytes
 
 # what the script computes, as floats by name
 COMPUTED = """() => {
-  const floats = x => x instanceof luce.Matrix ? floats(x.nested()) : Array.isArray(x) ? x.map(floats) : String(Number(x));
+  const floats = x => x instanceof luce.Matrix ? floats(x.nested())
+    : Array.isArray(x) ? x.map(floats) : String(Number(x));
   return Object.fromEntries(Object.keys(luce.values).map(name => [name, floats(luce.values[name])]));
 }"""
 PLACES = """() => {
   luce.show({ atOnce: true });
-  return [...document.querySelectorAll("[data-slot]")].filter(e => !e.closest("[hidden]") && !e.closest(".edited [data-static]"))
+  return [...document.querySelectorAll("[data-slot]")]
+    .filter(e => !e.closest("[hidden]") && !e.closest(".edited [data-static]"))
     .map(e => [e.dataset.slot, e.textContent, "several" in e.dataset]);
 }"""
 

@@ -67,7 +67,9 @@ def _axes(x: list[float], low: float, high: float, x_label: str, y_label: str) -
     for a in _ticks(min(x), max(x)):
         yield label(_across(a, x), HEIGHT - BOTTOM + 18, shown(a).text, "middle")
     yield label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, str(escape(x_label)), "middle")
-    yield f'<text x="14" y="{(TOP + HEIGHT - BOTTOM) / 2:.0f}" text-anchor="middle" transform="rotate(-90 14 {(TOP + HEIGHT - BOTTOM) / 2:.0f})">{escape(y_label)}</text>'
+    middle = f"{(TOP + HEIGHT - BOTTOM) / 2:.0f}"
+    turned = f'x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})"'
+    yield f"<text {turned}>{escape(y_label)}</text>"
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -1,7 +1,7 @@
 """The page's steps for every set of options that its reader may choose: what differs, and what follows no edit.
 
 An explanation is written for the options that were said. The page has the steps of the others, too, hidden: each piece
-of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers otherwise
+of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in another way
 than by places for them is found by writing the explanation with other numbers: it is marked, as no script mends it.
 """
 
