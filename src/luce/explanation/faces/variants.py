@@ -1,7 +1,7 @@
 """The page's steps for every set of options that its reader may choose: what differs, and what follows no edit.
 
 An explanation is written for the options that were said. The page has the steps of the others, too, hidden: each piece
-of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in another way
+of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers otherwise
 than by places for them is found by writing the explanation with other numbers: it is marked, as no script mends it.
 """
 
@@ -51,10 +51,15 @@ class Variants:
         every = range(1 << len(EDITED)) if editable else (self.said,)
         masks = [mask for mask in every if mask & self.said == self.said]  # what was said stays said
         self.by_mask = {
-            mask: derivation if mask == self.said else _again(derivation, _with(derivation.case, mask))
+            mask: derivation
+            if mask == self.said
+            else _again(derivation, _with(derivation.case, mask), derivation.values)
             for mask in masks
         }
-        self.probes = [_again(derivation, case) for case in _other_numbers(derivation.case)] if editable else []
+        others = [_again(derivation, case) for case in _other_numbers(derivation.case)] if editable else []
+        self.probes = {
+            mask: [_again(other, _with(other.case, mask), other.values) for other in others] for mask in masks
+        }
         self.fullest = self.by_mask[max(self.by_mask)]
 
     def presence(self, name: str) -> tuple[tuple[int, ...], bool]:
