@@ -57,7 +57,7 @@ docs: $(VENV)/.test
 FLAGS_address := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FLAGS_thread := -fsanitize=thread
 runtimes = $(foreach name,$(1),$(shell $(CXX) -print-file-name=lib$(name).so))
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:xdist
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:xdist --capture=sys
 
 sanitize: build/sanitize/address/luce/_core.so build/sanitize/thread/luce/_core.so
 	LD_PRELOAD='$(call runtimes,asan ubsan)' ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \

@@ -14,6 +14,7 @@ import torch
 
 import luce
 from luce import jacobians
+from luce.rows import core
 
 N, V, K, D = 4, 3, 2, 5
 RNG = np.random.default_rng(0)
@@ -394,3 +395,13 @@ def test_options_are_numbers_of_any_library(name):
     wanted = luce.cross_entropy(LOGITS, LABELS, **{name: 0.5})
     for value in (np.float32(0.5), np.float64(0.5), np.float16(0.5)):
         assert luce.cross_entropy(LOGITS, LABELS, **{name: value}) == wanted
+
+
+def test_the_core_is_given_no_number_that_is_not_aligned():
+    unaligned = RIGHT["unaligned"](np.ones((3, 4)))
+    assert not unaligned.flags.aligned and unaligned.flags.c_contiguous
+    taken = core.in_one_piece(unaligned)
+    assert taken.flags.aligned and taken.tolist() == unaligned.tolist() and core.in_one_piece(taken) is not None
+    with pytest.raises(ValueError, match="not aligned"):
+        core.softmax(unaligned, np.empty((3, 4)))
+    assert core.plain_mean(unaligned, np.zeros(3, np.int64), None) is None

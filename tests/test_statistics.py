@@ -115,5 +115,5 @@ def test_each_part_may_be_left_out_and_is_checked():
         (None, np.empty(5, np.float32), None),
         (None, None, np.empty(5, np.int32)),
     ):
-        with pytest.raises(ValueError, match="wrong dtype or size"):
+        with pytest.raises(ValueError, match="wrong dtype, alignment or size"):
             _core.cross_entropy(logits, form, 1.0, None, None, 1, wrong)

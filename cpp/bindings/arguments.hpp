@@ -6,6 +6,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -26,21 +27,27 @@ bool holds(const auto& array) {
     return array.dtype() == nb::dtype<T>() || (std::is_same_v<T, std::uint16_t> && array.dtype() == kFloat16);
 }
 
-// The pointer of an optional array, after its type and size have been checked.
+// Whether every number of an array stands where its type may stand, which reading it as such takes for granted.
+template <class T>
+bool aligned(const auto& array) {
+    return reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) == 0;
+}
+
+// The pointer of an optional array, after its type, size and alignment have been checked.
 template <class T>
 const T* in(nb::handle object, std::int64_t size, const char* name) {
     if (object.is_none()) return nullptr;
     Array a = nb::cast<Array>(object, false);
-    if (!holds<T>(a) || std::int64_t(a.size()) != size)
-        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
+    if (!holds<T>(a) || !aligned<T>(a) || std::int64_t(a.size()) != size)
+        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype, alignment or size");
     return static_cast<const T*>(a.data());
 }
 template <class T>
 T* out(nb::handle object, std::int64_t size, const char* name) {
     if (object.is_none()) return nullptr;
     auto a = nb::cast<nb::ndarray<nb::c_contig, nb::device::cpu>>(object, false);
-    if (!holds<T>(a) || std::int64_t(a.size()) != size)
-        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype or size");
+    if (!holds<T>(a) || !aligned<T>(a) || std::int64_t(a.size()) != size)
+        throw std::invalid_argument(std::string("luce._core: ") + name + " has the wrong dtype, alignment or size");
     return static_cast<T*>(a.data());
 }
 

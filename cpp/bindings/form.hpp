@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "arguments.hpp"
@@ -85,6 +86,8 @@ void with_logits(nb::handle logits, const F& f, nb::handle half = nb::none()) {
     auto start = [&](auto job) {
         job.rows = std::int64_t(a.shape(0));
         job.classes = std::int64_t(a.shape(1));
+        if (!aligned<std::remove_cvref_t<decltype(*job.logits)>>(a))
+            throw std::invalid_argument("luce._core: logits are not aligned");
         job.logits = static_cast<decltype(job.logits)>(a.data());
         f(job);
     };

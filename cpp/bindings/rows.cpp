@@ -62,7 +62,7 @@ nb::object plain_mean(nb::handle logits, nb::handle target, nb::handle grad, nb:
         job.logits = static_cast<const T*>(z.data());
         job.n_listed = 1;
         job.indices = static_cast<const std::int64_t*>(y.data());
-        if (job.rows == 0 || job.classes == 0) return;
+        if (job.rows == 0 || job.classes == 0 || !aligned<T>(z) || !aligned<std::int64_t>(y)) return;
         if (check_index(job.indices, job.rows, job.classes, false, 0).bad >= 0) return;
         job.factor = 1.0 / double(job.rows);
         job.grad = out<T>(grad, job.rows * job.classes, "grad");
@@ -115,6 +115,7 @@ void sigmoid_cross_entropy(nb::handle logits, nb::handle target, nb::handle posi
                            nb::handle grad, nb::handle n_threads) {
     Array a = nb::cast<Array>(logits, false);
     auto start = [&]<class T>(SigmoidJob<T> job) {
+        if (!aligned<T>(a)) throw std::invalid_argument("luce._core: logits are not aligned");
         job.size = std::int64_t(a.size());
         job.logits = static_cast<const T*>(a.data());
         job.target = in<T>(target, job.size, "target");

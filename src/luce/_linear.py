@@ -87,8 +87,9 @@ class _Layer:
     def part(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return an array in the layer's type, and with a layout that a matrix product takes without a copy."""
         array = array.astype(self.computing_dtype, copy=False)
-        if array.ndim == 2 and not (array.flags.c_contiguous or array.flags.f_contiguous):
-            array = np.ascontiguousarray(array)
+        flags = array.flags
+        if not flags.aligned or (array.ndim == 2 and not (flags.c_contiguous or flags.f_contiguous)):
+            array = core.in_one_piece(array)
         return array
 
     def direction(self, vector: Any) -> LinearGrads:

@@ -70,7 +70,7 @@ def _checked_call(
         raise ValueError(f"target: expected probabilities in [0, 1], got {float(t[at])!r} at [{where}]")
     positive = None if options.pos_weight is None else _broadcast("pos_weight", options.pos_weight, shape, dtype)
     form = SigmoidForm(t, positive, each, options.label_smoothing)
-    rows = np.ascontiguousarray(working(logits))
+    rows = core.in_one_piece(working(logits))
     return _CheckedCall(rows, form, Divided.by(options, count), logits.dtype, threads(n_threads))
 
 
@@ -88,7 +88,7 @@ def _weights(options: SigmoidOptions, shape: tuple[int, ...]) -> tuple[NDArray[n
         rows = rows.reshape(rows.shape + (1,) * (len(shape) - rows.ndim))
     count = float(rows.sum()) * (math.prod(shape) // rows.size if rows.size else 0)
     spread = np.broadcast_to(rows, shape)
-    return np.ascontiguousarray(spread if each is None else each * spread), count
+    return core.in_one_piece(spread if each is None else each * spread), count
 
 
 def _broadcast(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -96,7 +96,7 @@ def _broadcast(name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dt
     array = given(name, value)
     weights = nonnegative(name, array, array.shape, dtype, "", boolean=True)
     try:
-        return np.ascontiguousarray(np.broadcast_to(weights, shape))
+        return core.in_one_piece(np.broadcast_to(weights, shape))
     except ValueError:
         raise ValueError(
             f"{name}: expected a shape that broadcasts to the logits' {shape}, got {array.shape}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luce.contract.error_words import kind_of, misshapen, one_line, shown
-from luce.rows.core import first_bad_mass
+from luce.rows.core import first_bad_mass, in_one_piece
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -131,7 +131,7 @@ def contiguous(array: NDArray[Any]) -> NDArray[Any]:
         return array
     if array.ndim != 2:
         array = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])  # -1 would not do for no rows
-    return array if array.flags.c_contiguous and array.flags.aligned else np.ascontiguousarray(array)
+    return array if array.flags.c_contiguous and array.flags.aligned else in_one_piece(array)
 
 
 def check_logits(name: str, value: ArrayLike) -> NDArray[Any]:
@@ -186,12 +186,12 @@ def nonnegative(
     array = array.astype(np.float64) if boolean and array.dtype.kind == "b" else floating(name, array)
     if array.shape != shape:
         raise misshapen(name, shape, what, array.shape)
-    array = np.ascontiguousarray(working(array))
+    array = in_one_piece(working(array))
     bad = first_bad_mass(array, row_scale)
     if bad >= 0:
         at, wrong = [int(i) for i in np.unravel_index(bad, shape)], float(array.ravel()[bad])
         raise ValueError(f"{name}: expected finite numbers that are not negative, got {wrong!r} at {at}")
-    return np.ascontiguousarray(narrowed(name, array, dtype, row_scale))
+    return in_one_piece(narrowed(name, array, dtype, row_scale))
 
 
 def of_usual_size(weights: NDArray[Any]) -> NDArray[Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from luce import _core
 from luce._core import (
     SIGMOID_BLOCK,
@@ -17,8 +19,7 @@ from luce._core import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from luce._core import Half, Statistics, Threads
     from luce.contract.form import Form, SigmoidForm
@@ -31,6 +32,7 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_hvp",
     "first_bad_mass",
+    "in_one_piece",
     "log_softmax",
     "logsumexp",
     "plain_mean",
@@ -40,6 +42,14 @@ __all__ = [
     "softmax_product",
     "total",
 ]
+
+
+def in_one_piece(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return an array as kernels take one: contiguous, every number where its type may stand, with an axis at least.
+
+    An array that came out of a file or of packed records may be contiguous and not aligned.
+    """
+    return np.atleast_1d(np.require(array, dtype, ("C", "A")))
 
 
 def cross_entropy(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luce.contract.targets import out_of_range
-from luce.rows.core import check_index
+from luce.rows.core import check_index, in_one_piece
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def class_indices(
         array = array.copy()
         array[dropped] = 0
     signed = array.dtype is _INT64
-    index = array if signed and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=np.int64)
+    index = array if signed and array.flags.c_contiguous and array.flags.aligned else in_one_piece(array, np.int64)
     bad, counted = check_index(index, classes, ignored)
     if not signed and array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         bad = int(np.argmax(array.ravel() >= classes))

@@ -29,7 +29,7 @@ def checked_rows(estimator: object, X: Features, *y: Labels, reset: bool, **opti
         `validate_data` refuses.
     """
     with placed(X, *y):
-        return validate_data(
+        found = validate_data(
             estimator,
             X,
             *y,
@@ -39,6 +39,12 @@ def checked_rows(estimator: object, X: Features, *y: Labels, reset: bool, **opti
             dtype=FLOATS,
             **options,
         )
+    return (_aligned(found[0]), *found[1:]) if y else _aligned(found)
+
+
+def _aligned(X: Any) -> Any:
+    """Return dense rows whose numbers stand where their type may stand, which those of packed records need not."""
+    return np.require(X, requirements="A") if isinstance(X, np.ndarray) else X
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from scipy import sparse
 from luce.contract.numbers import threads
 from luce.matrices import sparse_product
 from luce.models.inputs.kinds import Array, DType, Features
+from luce.rows.core import in_one_piece
 
 __all__ = ["SparseRows"]
 
@@ -192,7 +193,7 @@ class _Compressed(NamedTuple):
 
 def _checked(X: Features, rows: int, columns: int) -> _Compressed:
     """Return the arrays of a matrix in CSR form, or of the transpose of one in CSC form, once they are checked."""
-    start, index, value = np.ascontiguousarray(X.indptr, np.int64), X.indices, X.data
+    start, index, value = in_one_piece(X.indptr, np.int64), X.indices, X.data
     if start.shape != (rows + 1,) or start[0] != 0 or np.any(start[1:] < start[:-1]):
         raise ValueError(f"X: indptr should rise from 0 in {rows + 1} steps")
     stored = int(start[-1])
@@ -200,7 +201,7 @@ def _checked(X: Features, rows: int, columns: int) -> _Compressed:
         raise ValueError(f"X: indptr ends at {stored}, indices and data have shapes {index.shape} and {value.shape}")
     if index.dtype not in (np.int32, np.int64):
         raise TypeError(f"X: expected indices of int32 or int64, got dtype {index.dtype}")
-    index, value = np.ascontiguousarray(index[:stored]), np.ascontiguousarray(value[:stored])
+    index, value = (in_one_piece(part[:stored]) for part in (index, value))
     if stored and (index.min() < 0 or index.max() >= columns):
         raise ValueError(f"X: indices should lie in [0, {columns}), they span {index.min()} to {index.max()}")
     return _Compressed(start, index, value)
