@@ -36,6 +36,7 @@ LONG_FUNCTIONS = {
 MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
     "src/luce/check/truth/oracle.py:SigmoidCrossEntropy.__init__": DOOR,
+    "src/luce/check/doctor/check_gradient.py:gradient": DOOR,
     "src/luce/cli/check.py:check": DOOR,
     "src/luce/cli/fit.py:fit": DOOR,
     "src/luce/cli/options.py:check_options": DOOR,

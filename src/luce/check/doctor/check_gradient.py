@@ -70,7 +70,8 @@ def gradient(
     Returns
     -------
     Report
-        ``report.correct``, ``report.diagnosis``, ``report.repairs``; ``print(report)`` for people, ``to_json()`` and ``to_html()``.
+        ``report.correct``, ``report.diagnosis``, ``report.repairs``; ``print(report)`` for people, ``to_json()`` and
+        ``to_html()``.
 
     Raises
     ------

@@ -1,21 +1,24 @@
-"""The account of a repair: the line that is wrong, what it was given, what it computes and what it should, and the change."""
+"""The account of a repair: the line that is wrong, what it reads, what it computes and what it should."""
 
 from __future__ import annotations
 
 import ast
 import difflib
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from luce.check.calling.call import Call
-from luce.check.doctor.closeness import Case
+from luce.check.calling.callables import as_callable
+from luce.check.doctor.closeness import Case, is_right
 from luce.check.doctor.examination import Examination
 from luce.check.doctor.repair.candidates import record_of
 from luce.check.doctor.repair.proof import Proven
 from luce.check.doctor.repair.recognition import Known, quantities_of, recognised
-from luce.check.doctor.repair.recording import RETURNED, Left
+from luce.check.doctor.repair.recording import Left
 from luce.check.doctor.repair.source import Source
 from luce.check.inputs.probes import SMALLEST
 from luce.derivation.quantities import Array
@@ -65,6 +68,11 @@ class Repair:
 
 def repairs_of(proven: Proven, examination: Examination) -> tuple[tuple[Repair, ...], str]:
     """Return the repairs of a function, one for each line that changes, and the difference as a unified diff."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return _repairs_of(proven, examination)
+
+
+def _repairs_of(proven: Proven, examination: Examination) -> tuple[tuple[Repair, ...], str]:
     repairs = []
     stages = (*proven.sources, proven.after)
     for edit, before, after in zip(proven.edits, stages[:-1], stages[1:], strict=True):
@@ -78,7 +86,7 @@ def repairs_of(proven: Proven, examination: Examination) -> tuple[tuple[Repair, 
         [old[k] for k in sorted(old)], [new[k] for k in sorted(new)], "as it is", "as it is right", n=0, lineterm=""
     )
     ordered = sorted(merged.values(), key=lambda repair: repair.line)
-    return tuple(replace(r, becomes=new.get(r.line, "").strip()) for r in ordered), "\n".join(diff)
+    return tuple(replace(r, becomes=new[r.line].strip()) for r in ordered), "\n".join(diff)
 
 
 def _with_numbers(repair: Repair, before: Source, after: Source, examination: Examination) -> Repair:
@@ -109,18 +117,18 @@ def _with_numbers(repair: Repair, before: Source, after: Source, examination: Ex
 
 
 def _smallest(examination: Examination) -> Case:
-    """Return the smallest case that the function takes, in the examination's way of calling it."""
-    try:
+    """Return the smallest wrong case that the function takes, in the examination's way of calling it."""
+    wrong = [case for case in examination.cases if not is_right(case)] or examination.cases
+    with suppress(Exception):
         if examination.call.task != "layer" and examination.sizes == (None, None):
-            return examination.case_of(SMALLEST)
-    except Exception:
-        pass
-    return min(examination.cases, key=lambda case: case.probe.logits.size)
+            smallest = examination.case_of(SMALLEST)
+            if not is_right(smallest):
+                return smallest
+    return min(wrong, key=lambda case: case.probe.logits.size)
 
 
 def _copied(call: Call, source: Source) -> Call:
-    from luce.check.calling.callables import as_callable
-
+    """Return the call of a copy of a text."""
     return replace(call, fn=as_callable(source.copy()).function)
 
 
@@ -155,8 +163,3 @@ def _statement(source: Source, line: int) -> ast.stmt | None:
             if isinstance(node, ast.stmt) and node.lineno + unit.first_line - 1 == line and not hasattr(node, "body"):
                 return node
     return None
-
-
-def returned(repair: Repair) -> bool:
-    """Return whether the wrong value is what the function returns."""
-    return repair.name.startswith(RETURNED)

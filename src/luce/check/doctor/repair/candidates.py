@@ -45,7 +45,8 @@ def candidates(source: Source, call: Call, case: Case) -> list[Edit]:
         words = list(expressions(_names(own, known, rows), counts, unit.text))
         made = (*changes(unit, place, counts, scalars), *synthesised(unit, place, words, ()))
         for edit in made:
-            if unit.text[edit.start : edit.end] != edit.new:
+            old = unit.text[edit.start : edit.end]
+            if old != edit.new and "\n" not in old:  # lines keep their numbers
                 cheaper = SUSPECT if source.line_of(edit) in unknown_lines else 0.0
                 key = edit.unit, edit.start, edit.end, edit.new
                 cost = edit.cost - cheaper
@@ -63,7 +64,9 @@ def _counts(record: list[Left], rows: int, call: Call) -> list[str]:
     """Return expressions for the number of rows."""
     if call.rowwise:
         return []
-    named = [left.name for left in record if left.value.size == 1 and left.value.item() == rows and left.name.isidentifier()]
+    named = [
+        left.name for left in record if left.value.size == 1 and left.value.item() == rows and left.name.isidentifier()
+    ]
     of_array = [left.name for left in record if left.value.ndim == 2 and left.name.isidentifier()]
     if not named and of_array:
         named = [f"{of_array[0]}.shape[{int(call.columns)}]"]

@@ -64,9 +64,9 @@ def _names(function: ast.FunctionDef) -> list[str]:
 def _statements(function: ast.FunctionDef) -> Iterator[ast.stmt]:
     """Yield the statements of a function that compute something, in their order."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.For | ast.If):
-            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-                yield node
+        kinds = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr, ast.For, ast.If)
+        if isinstance(node, kinds) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            yield node
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -128,18 +128,19 @@ def _of_expression(
         return
     start, end = places.span(node)
     words = places.text[start:end]
-    kinds = (
-        (ast.BinOp, _of_operation),
-        (ast.Call, _of_call),
-        (ast.UnaryOp, _of_sign),
-        (ast.Attribute, _of_attribute),
-        (ast.Compare, _of_comparison),
-    )
-    for kind, of_kind in kinds:
-        if isinstance(node, kind):
-            yield from of_kind(node, place, places)  # type: ignore[operator]
-    if isinstance(node, ast.Constant):
-        yield from _of_constant(node, place, places, scalars)
+    match node:
+        case ast.BinOp():
+            yield from _of_operation(node, place, places)
+        case ast.Call():
+            yield from _of_call(node, place, places)
+        case ast.UnaryOp():
+            yield from _of_sign(node, place, places)
+        case ast.Attribute():
+            yield from _of_attribute(node, place, places)
+        case ast.Compare():
+            yield from _of_comparison(node, place, places)
+        case ast.Constant():
+            yield from _of_constant(node, place, places, scalars)
     if isinstance(node, ast.Name) and node.id in names:
         for other in names:
             if other != node.id:
@@ -210,7 +211,13 @@ def _regrouped(node: ast.BinOp, place: int, places: TextPlaces) -> Iterator[Edit
 def _of_call(node: ast.Call, place: int, places: TextPlaces) -> Iterator[Edit]:
     """Yield another method, another axis, kept dimensions, and an argument without its function."""
     start, end = places.span(node)
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+    name = (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
     if isinstance(node.func, ast.Attribute):
         after = places.span(node.func)[1]
         for other in METHODS.get(name, ()):

@@ -1,10 +1,11 @@
-"""The proof of a change: a copy of the function is run, and counts only if the whole examination then finds it right."""
+"""The proof of a change: a copy with it is run, and the change counts only if the whole examination finds it right."""
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 
 from luce.check.calling.call import Call
@@ -65,6 +66,12 @@ def prove(examination: Examination, fn: object, seconds: float | None = None) ->
     except (OSError, TypeError, SyntaxError, IndexError, KeyError, ValueError):
         return None
     until = time.process_time() + (seconds or SECONDS.get(examination.call.framework, 3.0))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # what the code prints, it prints once
+        return _proven(examination, source, until)
+
+
+def _proven(examination: Examination, source: Source, until: float) -> Proven | None:
+    """Try changes until a moment of the process's time."""
     edits: list[Edit] = []
     sources = [source]
     trial = _Trial(examination, source)

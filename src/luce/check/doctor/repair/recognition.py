@@ -1,4 +1,4 @@
-"""The recognition of values: which quantity of the derivation a recorded value is, in which layout and with which factor."""
+"""The recognition of values: which quantity of the derivation one is, in which layout and with which factor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from luce.derivation import Given, Quantities, derive, one_hot
+from luce.check.doctor.right_gradient import right_gradient
+from luce.derivation import Given, derive, one_hot
 from luce.derivation.quantities import Array
 
 __all__ = ["Known", "Recognition", "quantities_of", "recognised"]
@@ -60,7 +61,7 @@ def quantities_of(given: Given) -> list[Known]:
         ("losses", "the losses of the rows", q.losses),
         ("loss", "the loss", np.asarray(q.L)),
         ("loss_sum", "the sum of the losses", np.asarray((q.R * q.losses).sum())),
-        ("G", f"the gradient in the logits, {_gradient_in_words(q)}", q.G),
+        ("G", f"the gradient in the logits, {right_gradient(q)}", q.G),
         ("dl", "p − t" if plain else "α p − t", q.dl_du),
         ("rG", "the gradient of each row's loss", weight * q.dl_du * q.du_dz),
         ("by_p", "−t / p", -q.t / q.p),
@@ -75,15 +76,6 @@ def quantities_of(given: Given) -> list[Known]:
     if q.has("Jv"):
         found += [("v", "the vector", q.vector), ("Jv", "J v", q.Jv)]
     return [Known(key, symbol, np.asarray(value, float)) for key, symbol, value in found]
-
-
-def _gradient_in_words(q: Quantities) -> str:
-    """Return the formula of the gradient that is right with the options in force."""
-    inner = "p − t" if np.allclose(q.alpha, 1) else "α p − t"
-    factors = [words for words, used in (("r", not np.allclose(q.R, 1)), ("1/T", q.temperature != 1)) if used]
-    divisor = "N" if np.isclose(q.D, len(q.z)) else "D"
-    over = f"({inner}) / {divisor}" if q.reduction == "mean" else f"({inner})" if factors else inner
-    return " ".join([*factors, over])
 
 
 def recognised(value: Array, known: list[Known]) -> Recognition | None:
@@ -128,7 +120,13 @@ def _factor(value: Array, candidate: Array, n: int) -> str | None:
     size = float(np.abs(candidate).max(initial=0.0))
     if size == 0:
         return None
-    for words, factor in (("", 1.0), ("−", -1.0), (f"1/{n} of ", 1 / n), (f"−1/{n} of ", -1 / n), (f"{n} times ", float(n))):
+    for words, factor in (
+        ("", 1.0),
+        ("−", -1.0),
+        (f"1/{n} of ", 1 / n),
+        (f"−1/{n} of ", -1 / n),
+        (f"{n} times ", float(n)),
+    ):
         if value.size < 2 and factor not in (1.0, -1.0):
             continue
         if np.abs(value - factor * candidate).max(initial=0.0) <= TOLERANCE * size * abs(factor):

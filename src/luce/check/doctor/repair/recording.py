@@ -1,4 +1,4 @@
-"""The record of a run: what each line of somebody's code leaves in its variables, in its object and in what it returns."""
+"""The record of a run: what each line of somebody's code leaves in its variables, and what is returned."""
 
 from __future__ import annotations
 

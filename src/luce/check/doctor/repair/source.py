@@ -1,4 +1,4 @@
-"""The source of somebody's function, and copies of the function made of a changed text; the file itself is never touched."""
+"""The source of somebody's function, and copies made of a changed text; the file itself is never touched."""
 
 from __future__ import annotations
 
@@ -156,8 +156,10 @@ class Source:
 
 def _surroundings(named: Any) -> dict[str, Any]:
     """Return what a function or class sees: the names of its module, and those of the function around it."""
-    function = named if inspect.isfunction(named) else next(
-        (value for value in vars(named).values() if inspect.isfunction(value)), None
+    function = (
+        named
+        if inspect.isfunction(named)
+        else next((value for value in vars(named).values() if inspect.isfunction(value)), None)
     )
     if function is None:
         raise TypeError("no function of Python's")

@@ -1,4 +1,4 @@
-"""Expressions for what a function should return, in the function's own names, where no small change of a line is enough."""
+"""Expressions for what a function should return, in its own names, where no small change of a line is enough."""
 
 from __future__ import annotations
 
@@ -55,15 +55,18 @@ def expressions(names: Mapping[str, str], counts: Sequence[str], text: str) -> I
 
 
 def synthesised(unit: Unit, place: int, found: Sequence[str], names: Sequence[str]) -> Iterator[Edit]:
-    """Yield edits that put an expression in the place of what is returned, or of what is assigned to one of its names."""
+    """Yield edits that put an expression in the place of what is returned, or of what one of its names is set to."""
     tree, places = ast.parse(unit.text), TextPlaces(unit.text)
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
+        returned = [
+            node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None
+        ]
         parts = [part for value in returned for part in (value.elts if isinstance(value, ast.Tuple) else [value])]
         ids = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)} | {*names}
         for part in parts:
             yield from (Edit(place, *places.span(part), words, COST + 0.2) for words in found)
         for node in ast.walk(function):
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                if node.targets[0].id in ids:
-                    yield from (Edit(place, *places.span(node.value), words, COST) for words in found)
+            if isinstance(node, ast.Assign) and [t.id in ids for t in node.targets if isinstance(t, ast.Name)] == [
+                True
+            ]:
+                yield from (Edit(place, *places.span(node.value), words, COST) for words in found)
