@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import linecache
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 __all__ = ["Edit", "Source", "Unit"]
@@ -55,12 +56,9 @@ class Unit:
     first_line: int
     indent: int
 
-    def changed(self, edits: Sequence[Edit]) -> str:
-        """Return the text after edits that don't overlap."""
-        text = self.text
-        for edit in sorted(edits, key=lambda edit: -edit.start):
-            text = text[: edit.start] + edit.new + text[edit.end :]
-        return text
+    def changed(self, edit: Edit) -> str:
+        """Return the text after an edit."""
+        return self.text[: edit.start] + edit.new + self.text[edit.end :]
 
     def compiled(self, text: str, file: str) -> CodeType:
         """Compile a text of the unit, its lines numbered as in the file."""
@@ -85,10 +83,11 @@ class Source:
         named = fn if inspect.isroutine(fn) or isinstance(fn, type) else type(fn)
         self.named = inspect.unwrap(named) if inspect.isroutine(named) else named
         self.name = self.named.__qualname__.rpartition("<locals>.")[2].partition(".")[0]
-        self.file = inspect.getsourcefile(self.named) or "<unknown>"
+        function = _function_of(self.named)
+        self.file = function.__code__.co_filename
         within = "<locals>" in self.named.__qualname__
         self.units = tuple(self._alone() if within else self._of_file())
-        self.globals = _surroundings(self.named)
+        self.globals = _surroundings(function)
         self._codes = [unit.compiled(unit.text, self.file) for unit in self.units]
 
     def _alone(self) -> Iterator[Unit]:
@@ -98,7 +97,9 @@ class Source:
         yield Unit(self.name, dedented, max(first, 1), len(text.split("\n")[0]) - len(dedented.split("\n")[0]))
 
     def _of_file(self) -> Iterator[Unit]:
-        lines, _ = inspect.findsource(self.named)
+        lines = linecache.getlines(self.file)
+        if not lines:
+            raise OSError(f"{self.file} can't be read")
         for node in ast.parse("".join(lines)).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
@@ -114,9 +115,8 @@ class Source:
         """
         space = dict(self.globals)
         for place, unit in enumerate(self.units):
-            own = edit is not None and edit.unit == place
-            code = unit.compiled(unit.changed([edit]), self.file) if own else self._codes[place]  # type: ignore[list-item]
-            exec(code, space)
+            changed = edit is not None and edit.unit == place
+            exec(unit.compiled(unit.changed(edit), self.file) if edit and changed else self._codes[place], space)
         found = space[self.name]
         for part in self.named.__qualname__.rpartition("<locals>.")[2].split(".")[1:]:
             found = getattr(found, part)
@@ -130,7 +130,7 @@ class Source:
         """Return the source in which an edit has been made."""
         changed = copy.copy(self)
         units = list(self.units)
-        units[edit.unit] = replace(units[edit.unit], text=units[edit.unit].changed([edit]))
+        units[edit.unit] = replace(units[edit.unit], text=units[edit.unit].changed(edit))
         changed.units = tuple(units)
         changed._codes = [unit.compiled(unit.text, self.file) for unit in units]
         return changed
@@ -154,14 +154,15 @@ class Source:
         }
 
 
-def _surroundings(named: Any) -> dict[str, Any]:
-    """Return what a function or class sees: the names of its module, and those of the function around it."""
-    function = (
-        named
-        if inspect.isfunction(named)
-        else next((value for value in vars(named).values() if inspect.isfunction(value)), None)
-    )
-    if function is None:
+def _function_of(named: Any) -> FunctionType:
+    """Return a function, or the first method of a class."""
+    found = [named] if inspect.isfunction(named) else [f for f in vars(named).values() if inspect.isfunction(f)]
+    if not found:
         raise TypeError("no function of Python's")
+    return found[0]
+
+
+def _surroundings(function: FunctionType) -> dict[str, Any]:
+    """Return what a function sees: the names of its module, and those of the function around it."""
     around = inspect.getclosurevars(function).nonlocals if function.__code__.co_freevars else {}
     return {**function.__globals__, **around}
