@@ -37,6 +37,7 @@ LONG_FUNCTIONS = {
 MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
     "src/luce/check/truth/oracle.py:SigmoidCrossEntropy.__init__": DOOR,
+    "src/luce/check/doctor/check_gradient.py:gradient": DOOR,
     "src/luce/cli/check.py:check": DOOR,
     "src/luce/cli/explain.py:explain": DOOR,
     "src/luce/cli/fit.py:fit": DOOR,

@@ -27,7 +27,7 @@ def test_what_was_done_is_named(path, function, options, expected):
     for name in function.split("."):
         fn = member(fn, name)
     said = {word.arg: ast.literal_eval(word.value) for word in ast.parse(f"f({options})").body[0].value.keywords}
-    report = luce.check.gradient(fn, **said)
+    report = luce.check.gradient(fn, repair=False, **said)
     found = [mistake.name for mistake in report.diagnosis if mistake.kind != "limit"]
     assert " + ".join(found) == expected, report
     assert report.correct == all(mistake.kind != "mistake" for mistake in report.diagnosis)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from luce.check.calling.roles import TARGETS, TASKS
+from luce.check.doctor.repair.account import repairs_of
 from luce.check.doctor.report import Report
 from luce.check.doctor.search import Search, Ways
 from luce.check.doctor.verdict import report_on
@@ -31,6 +33,7 @@ def gradient(
     classes: int | None = None,
     dtype: str = "float64",
     descent: bool = False,
+    repair: bool = True,
     **options: OptionValue,
 ) -> Report:
     """Say whether a softmax cross-entropy, its gradient or both are right, and if not, which known mistake was made.
@@ -56,6 +59,9 @@ def gradient(
         The dtype of the floats that it is given.
     descent : bool, default False
         The function returns minus the gradient on purpose.
+    repair : bool, default True
+        Look for the line that is wrong, and for a change of it with which the function is right: copies of the function
+        with changed lines are run, some seconds long at most. The file is not touched.
     **options
         ``label_smoothing``, ``temperature``, ``reduction``, ``ignore_index``, ``weight`` (of the classes) or
         ``sample_weight`` (of the rows) of a function that has them built in; where it has a parameter of that name, the
@@ -64,7 +70,8 @@ def gradient(
     Returns
     -------
     Report
-        ``report.correct``, ``report.diagnosis``; ``print(report)`` for people, ``to_json()`` and ``to_html()``.
+        ``report.correct``, ``report.diagnosis``, ``report.repairs``; ``print(report)`` for people, ``to_json()`` and
+        ``to_html()``.
 
     Raises
     ------
@@ -103,8 +110,16 @@ def gradient(
     rows = _length(told, "sample_weight", None)
     classes = _length(told, "weight", classes)
     with _one_thread():
-        found = Search(fn, ways, told, descent).outcome(rows, classes)
-        return Report(name, "not runnable", reason=found) if isinstance(found, str) else report_on(found, name)
+        search = Search(fn, ways, told, descent, repair)
+        found = search.outcome(rows, classes)
+        if isinstance(found, str):
+            return Report(name, "not runnable", reason=found)
+        report = report_on(found, name)
+        proven = search.proven(found) if report.verdict == "wrong" else None
+        if proven is None:
+            return report
+        repairs, diff = repairs_of(proven, found)
+        return replace(report, repairs=repairs, diff=diff, part="")
 
 
 def _check_choices(**given: str | None) -> None:

@@ -6,8 +6,10 @@ import numpy as np
 
 from luce.check.calling.outputs import Returned
 from luce.check.doctor.closeness import SAME_WITHIN, agrees
+from luce.check.doctor.right_gradient import right_gradient
 from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import Probe
+from luce.derivation import derive
 from luce.derivation.quantities import Array
 
 __all__ = ["wrong_part"]
@@ -25,6 +27,14 @@ def wrong_part(probe: Probe, returned: Returned) -> str:
     for name in wrong:
         said.append(f"{name}: {_where(probe, name, returned.outputs[name], right[name], tolerance)}")
     return "; ".join(said)
+
+
+def _right(probe: Probe) -> str:
+    """Return the formula of the right gradient, and what its letters are here."""
+    q = list(derive(probe).values())[-1]
+    formula = right_gradient(q)
+    smoothed = f", t smoothed by {q.epsilon:g}" if q.epsilon else ""
+    return f"{formula}{f' with N = {len(q.z)}' if formula.endswith('N') else ''}{smoothed}"
 
 
 def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float) -> str:
@@ -60,7 +70,7 @@ def _where(probe: Probe, name: str, value: Array, right: Array, tolerance: float
         weights = np.linalg.lstsq(design, value.ravel(), rcond=None)[0]
         if agrees((design @ weights).reshape(right.shape), value, 1e-6):
             parts = [f"{weight:+.4g}·{term}" for term, weight in zip(terms, weights, strict=True) if abs(weight) > 1e-6]
-            return f"it is ({' '.join(parts)}) / N; the right one is (p − t) / N"
+            return f"it is ({' '.join(parts)}) / {len(right)}; the right one is {_right(probe)}"
         for axis, sums in (("rows", value.sum(axis=1)), ("columns", value.sum(axis=0))):
             if np.abs(sums).max() < 10 * tolerance * np.abs(value).max():
                 return f"every entry is wrong; the {axis} sum to 0"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luce.check.doctor.mistakes.entry import Finding
+from luce.check.doctor.repair.account import Repair
+from luce.check.doctor.repair.recording import RETURNED
 from luce.derivation.quantities import Array
 from luce.printing.data import JSONObject, plain_data
 
@@ -49,6 +51,11 @@ class Report:
         ``computed``, ``right``, ``fix`` and ``kind``. Empty when it is right, or when nothing known explains it.
     ties : tuple of tuple of Finding
         Other explanations that give the same numbers.
+    repairs : tuple of Repair
+        The lines to change, each with what it computes and what it should, where changes were found with which the
+        function is right: they have been tried.
+    diff : str
+        The changes as a unified diff of the function's text.
     part : str
         What is wrong in the numbers when no known mistake explains them.
     digits : int, optional
@@ -67,6 +74,8 @@ class Report:
     checked: tuple[str, ...] = ()
     diagnosis: tuple[Finding, ...] = ()
     ties: tuple[tuple[Finding, ...], ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    diff: str = ""
     part: str = ""
     digits: int | None = None
     dtypes: dict[str, str] = field(default_factory=dict)
@@ -101,6 +110,7 @@ class Report:
         if self.verdict == "wrong":
             what = (
                 " + ".join(m.name for m in self.diagnosis if m.kind != "limit")
+                or " and ".join(f"line {repair.line}" for repair in self.repairs)
                 or "no known mistake gives these numbers"
             )
             return f"{self.function}: wrong: {what}"
@@ -125,6 +135,8 @@ class Report:
             "ties": [[m.name for m in tie] for tie in self.ties],
             "checked": list(self.checked),
             "notes": list(self.notes),
+            "repairs": [_repair_as_data(repair) for repair in self.repairs],
+            "diff": self.diff,
             "example": example,
             **{name: getattr(self, name) for name in rest},
         }
@@ -181,6 +193,8 @@ class Report:
             line("computed", mistake.computed, colour)
             line("right   ", mistake.right, "green")
             line("change  ", mistake.fix, "bold")
+        for repair in self.repairs:
+            parts += ["", *_repair_in_words(repair)]
         if self.part:
             parts += [
                 "",
@@ -199,6 +213,49 @@ class Report:
         for note in self.notes:
             line("note", note)
         return parts
+
+
+def _repair_as_data(repair: Repair) -> JSONObject:
+    """Return a repair as plain data."""
+    rest = ("line", "column", "was", "becomes", "name", "is_now", "is_then", "visit", "proven")
+    return {
+        **{name: getattr(repair, name) for name in rest},
+        "given": dict(repair.given),
+        "computes": plain_data(repair.computes, str),
+        "should": plain_data(repair.should, str),
+    }
+
+
+def _repair_in_words(repair: Repair) -> list[RenderableType]:
+    """Return what Rich prints of a repair: the line, what it reads, what it computes and should, and the change."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines = [Text.assemble((f"line {repair.line}", "bold red"), "  ", (repair.was, "bold"))]
+
+    def line(label: str, words: str, style: str = "") -> None:
+        lines.append(Text.assemble((f"{label:<10}", "dim"), (words, style)))
+
+    if repair.given:
+        line("reads", "; ".join(f"{name} is {said}" for name, said in repair.given))
+    name = repair.name if repair.name.startswith(RETURNED) else f"{repair.name} ="
+    where = f" (turn {repair.visit} of the loop)" if repair.visit else ""
+    if repair.computes is not None:
+        line("computes", f"{name} {_array(repair.computes)}{where}", "red")
+        said = f", which is {repair.is_now}" if repair.is_now else ""
+        if said:
+            line("", said.removeprefix(", "), "red")
+    if repair.should is not None:
+        line("should be", _array(repair.should) + (f", which is {repair.is_then}" if repair.is_then else ""), "green")
+    line("change", repair.becomes, "bold green")
+    line("", "tried: with this change the function is right" if repair.proven else "")
+    return [Padding(each, (0, 0, 0, 2), expand=False) for each in lines]
+
+
+def _array(value: Array) -> str:
+    """Return an array on one line, its middle left out where it is large."""
+    text = np.array2string(value, precision=4, suppress_small=True, threshold=12, edgeitems=2, separator=", ")
+    return " ".join(text.split())
 
 
 def _cells(example: Example) -> RenderableType:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
 from luce.check.calling.errors import NotRunnable, place_of
 from luce.check.calling.ways import ways_of_calling
 from luce.check.doctor.examination import Examination, Sizes
+from luce.check.doctor.repair.proof import Proven, prove
 from luce.derivation.quantities import OptionValue
 
 __all__ = ["Search", "Ways"]
@@ -42,10 +43,28 @@ class Search:
         Options that it is said to have built in.
     descent : bool
         Whether it returns minus the gradient on purpose.
+    repairs : bool
+        Whether changes of its text are tried.
     """
 
-    def __init__(self, fn: object, ways: Ways, told: Mapping[str, OptionValue], descent: bool) -> None:
-        self.fn, self.ways, self.told, self.descent = fn, ways, told, descent
+    def __init__(
+        self, fn: object, ways: Ways, told: Mapping[str, OptionValue], descent: bool, repairs: bool = True
+    ) -> None:
+        self.fn, self.ways, self.told, self.descent, self.repairs = fn, ways, told, descent, repairs
+        self._proven: dict[int, Proven | None] = {}
+
+    def proven(self, examination: Examination) -> Proven | None:
+        """Return the changes with which the function, called as in an examination, is right."""
+        if not self.repairs:
+            return None
+        if id(examination) not in self._proven:
+            self._proven[id(examination)] = prove(examination, self.fn)
+        return self._proven[id(examination)]
+
+    def _mended_in_one_place(self, examination: Examination) -> bool:
+        """Return whether one change makes it right: then it is not looked for which two mistakes give its numbers."""
+        found = self.proven(examination)
+        return found is not None and len(found.edits) == 1
 
     def outcome(self, rows: int | None, classes: int | None) -> Examination | str:
         """Return the likeliest examination, of the first sizes for which the function runs, or why it does not run."""
@@ -60,7 +79,7 @@ class Search:
                 if sizes != (None, None) and not said:
                     what = f"{sizes[1]} classes" if sizes[0] is None else "as many rows as classes"
                     examinations[0].notes.append(f"it runs for {what} only; otherwise {failure}")
-                return likeliest(examinations)
+                return likeliest(examinations, self._mended_in_one_place)
             if why.startswith("it "):  # it ran, and what it returned can't be judged
                 break
         return ran[0] if ran else failure or "no way to call it was found"
@@ -92,11 +111,14 @@ class Search:
         return examinations, failure
 
 
-def likeliest(examinations: Sequence[Examination]) -> Examination:
+def likeliest(
+    examinations: Sequence[Examination], mended: Callable[[Examination], bool] = lambda examination: False
+) -> Examination:
     """Return the way of calling that is right, or takes the fewest mistakes to explain; the usual ways come first.
 
     What is right of one row may be one mistake away from right of a batch. A function of one row, or of another layout,
-    is taken for one only where more than one mistake would be needed otherwise.
+    is taken for one only where more than one mistake would be needed otherwise. `mended` says whether one change of its
+    text makes a function right that is called in this way; what no single mistake explains is asked for that first.
     """
     usual = [e for e in examinations if e.call.usual]
     batch, rows = ([e for e in usual if e.call.rowwise == one] for one in (False, True))
@@ -108,6 +130,8 @@ def likeliest(examinations: Sequence[Examination]) -> Examination:
         _note_batch(best, batch)
     tried = (e for e in (*rows, *others) if e.telling() and (e.right or best is None))
     other = next((e for e in tried if e.explained(1)), None)
+    if best is None and other is None:
+        best = next((e for e in usual[:1] if mended(e)), None)
     if best is None and other is not None:
         likely = batch[:LIKELIEST_WAYS]
         best = next((e for e in likely if e.explained(2) and e.n_mistakes() <= 1), other)
