@@ -62,6 +62,13 @@ function fillShares(group, seen) {
   });
 }
 
+/** Draw the probabilities in the editor, whose bars are shares of 1. */
+function fillProbabilities(seen) {
+  for (const bar of every("[data-of-one]")) {
+    bar.style.setProperty("--share", Number(numberAt(bar.dataset.bar, seen)?.value ?? 0).toFixed(4));
+  }
+}
+
 /** Fill all places in a part of the page. */
 function fill(root, seen) {
   for (const element of root.querySelectorAll(":not(mrow)[data-slot]")) {
@@ -90,7 +97,7 @@ function show({ atOnce = false } = {}) {
     const chosen = byId("numbers").querySelector("[data-slot-of-target] [data-slot]");
     if (chosen && state.target) chosen.dataset.slot = `probabilities,${state.target.class}`;
     fill(byId("numbers"), seen);
-    for (const bar of every("[data-of-one]")) bar.style.setProperty("--share", Number(numberAt(bar.dataset.bar, seen)?.value ?? 0).toFixed(4));
+    fillProbabilities(seen);
     byId("away").hidden = !away || !document.querySelector("[data-static]");
   }
   const later = [];
@@ -245,8 +252,20 @@ function readAddress() {
     state = fromFragment(location.hash, written);
     fillInputs();
     show();
-    byId(anchorOf(location.hash))?.scrollIntoView();
   } else writeAddress();
+  arrive();
+}
+
+/** Go to the place in the address; steps that were out of sight get their height first. */
+function arrive() {
+  const place = byId(anchorOf(location.hash));
+  if (!place) return;
+  document.body.classList.add("whole");
+  place.scrollIntoView({ behavior: "instant" });
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    document.body.classList.remove("whole");
+    place.scrollIntoView({ behavior: "instant" });
+  }));
 }
 
 // ---- the same quantity everywhere
@@ -339,6 +358,7 @@ values = quantities(state);
 markStatic();
 if (byId("numbers")) {
   fillInputs();
+  fillProbabilities(new Map());
   const editor = byId("numbers");
   editor.addEventListener("input", ({ target }) => {
     if (target.matches("[data-key]")) edit(target, target.value, true);
@@ -371,5 +391,5 @@ document.addEventListener("click", ({ target }) => {
   if (button) copy(codeOf(button.dataset.code), button);
 });
 addEventListener("hashchange", readAddress);
-if (location.hash.includes("=")) readAddress();
+if (location.hash) readAddress();
 globalThis.luce = { quantities, Many, Matrix, codeOf, show, get state() { return state; }, get values() { return values; } };

@@ -191,13 +191,17 @@ def _table(table: Table, derivation: Steps) -> dict[str, Any]:
     }
 
 
+NAMED = {"1", "T", "N", "NT", "B"}
+"""The axes whose places have names or numbers; what runs along others is said in the step's tables."""
+
+
 def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     """Return a step's value as a number, as bars or as the cells of a matrix."""
     derivation = next(d for d in variants.by_mask.values() if d.has(step.name))
     if variants.by_mask[variants.said].has(step.name):
         derivation = variants.by_mask[variants.said]
     shape = derivation[step.name].shape
-    if len(shape) > 2 or 0 in shape:
+    if len(shape) > 2 or 0 in shape or not {*step.axes} <= NAMED:
         return None
     names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
     if not shape:
