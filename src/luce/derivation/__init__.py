@@ -4,4 +4,17 @@ from luce.derivation.arithmetic import FLOAT64, Arithmetic
 from luce.derivation.quantities import Given, Quantities, Symbol, legend, one_hot
 from luce.derivation.steps import OUTPUTS, STEPS, Step, derive, outputs
 
-__all__ = ["FLOAT64", "OUTPUTS", "STEPS", "Arithmetic", "Given", "Quantities", "Step", "Symbol", "derive", "legend", "one_hot", "outputs"]
+__all__ = [
+    "FLOAT64",
+    "OUTPUTS",
+    "STEPS",
+    "Arithmetic",
+    "Given",
+    "Quantities",
+    "Step",
+    "Symbol",
+    "derive",
+    "legend",
+    "one_hot",
+    "outputs",
+]

@@ -38,7 +38,9 @@ def drawn_curves(curves: dict[str, Any], derivation: Derivation) -> dict[str, An
     high = high if high > low else low + 1
     parts = list(_axes(x, low, high, curves["x_label"], curves["y_label"]))
     for k, line in enumerate(lines.values()):
-        parts.append(_line(k, [(_across(a, x), _up(b, low, high)) for a, b in zip(x, line, strict=True) if math.isfinite(b)]))
+        parts.append(
+            _line(k, [(_across(a, x), _up(b, low, high)) for a, b in zip(x, line, strict=True) if math.isfinite(b)])
+        )
     named = f"{curves['caption']} Lines: {', '.join(lines)}."
     return {
         "caption": curves["caption"],

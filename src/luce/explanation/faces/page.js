@@ -363,6 +363,7 @@ function startQuiz() {
 for (const article of every("article")) sight.observe(article);
 values = quantities(state);
 markStatic();
+show();
 if (byId("numbers")) {
   fillInputs();
   const editor = byId("numbers");

@@ -30,6 +30,7 @@ __all__ = ["html", "write_page"]
 
 SCRIPTS = ("numbers.js", "quantities.js", "comparisons.js", "state.js", "page.js")
 QUIZ = "Which mistake is this?"
+NAMED = {"1", "T", "N", "NT", "B"}  # axes whose entries have names
 MOST_BARS, MOST_CELLS = 12, 8  # entries of a vector, rows and columns of a matrix that are drawn
 MOST_EDITED = 40  # classes whose scores can be edited
 
@@ -206,7 +207,9 @@ def _step(variants: Variants, step: Step) -> dict[str, Any]:
             lambda piece: {"text": piece.content.text, "formula": formula(piece.content.formula, piece.derivation)},
         ),
         "tables": pieces(lambda s: s.tables, lambda piece: _table(piece.content, piece.derivation)),
-        "curves": pieces(lambda s: map(_hashed, s.curves), lambda piece: drawn_curves(dict(piece.content), piece.derivation)),
+        "curves": pieces(
+            lambda s: map(_hashed, s.curves), lambda piece: drawn_curves(dict(piece.content), piece.derivation)
+        ),
         "value": _drawn(variants, step),
     }
 
@@ -237,7 +240,8 @@ def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     if step.name in variants.by_mask[variants.said].keys():
         derivation = variants.by_mask[variants.said]
     shape = derivation[step.name].shape
-    if len(shape) > 2 or 0 in shape:
+    named = NAMED if step.tables else {*NAMED, *step.axes}  # numbers without names are better told by a table
+    if len(shape) > 2 or 0 in shape or not named.issuperset(step.axes):
         return None
     names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
     if not shape:

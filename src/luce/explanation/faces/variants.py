@@ -51,11 +51,17 @@ class Variants:
         every = range(1 << len(EDITED)) if editable else (self.said,)
         masks = [mask for mask in every if mask & self.said == self.said]  # what was said stays said
         self.by_mask = {
-            mask: derivation if mask == self.said else _again(derivation, _with(derivation.case, mask))
+            mask: derivation
+            if mask == self.said
+            else _again(derivation, _with(derivation.case, mask), derivation.values)
             for mask in masks
         }
-        self.probes = [_again(derivation, case) for case in _other_numbers(derivation.case)] if editable else []
-        self.fullest = self.by_mask[max(self.by_mask)]
+        fullest = max(masks)
+        self.fullest = self.by_mask[fullest]
+        self.probes = {
+            mask: [_again(derivation, case) for case in _other_numbers(self.by_mask[mask].case)] if editable else []
+            for mask in {self.said, fullest}
+        }
 
     def presence(self, name: str) -> tuple[tuple[int, ...], bool]:
         """Return the sets of options that a step is there for, and whether it is shown as the page is written."""
