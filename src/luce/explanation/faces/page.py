@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["html", "write_page"]
 
-SCRIPTS = ("numbers.js", "quantities.js", "state.js", "page.js")
+SCRIPTS = ("numbers.js", "quantities.js", "comparisons.js", "state.js", "page.js")
+QUIZ = "Which mistake is this?"
+NAMED = {"1", "T", "N", "NT", "B"}  # axes whose entries have names
 MOST_BARS, MOST_CELLS = 12, 8  # entries of a vector, rows and columns of a matrix that are drawn
 MOST_EDITED = 40  # classes whose scores can be edited
 
@@ -94,7 +96,10 @@ def _content(derivation: Steps) -> dict[str, Any]:
     return {
         "title": title_words(derivation),
         "given": given_words(derivation),
-        "sections": [(f"part-{part.key}", part.title) for part in variants.fullest.parts],
+        "sections": [
+            *((f"part-{part.key}", part.title) for part in variants.fullest.parts),
+            *([("quiz", QUIZ)] if _quiz(derivation) else []),
+        ],
         "parts": [
             {
                 "key": part.key,
@@ -109,11 +114,46 @@ def _content(derivation: Steps) -> dict[str, Any]:
         "classes": shown_classes,
         "titles": {step.name: step.title for step in variants.fullest},
         "remarks": derivation.remarks,
+        "quiz": _quiz(derivation),
+        "right": _right(derivation),
         "text": lambda name, *index: slot_text(derivation, Slot(name, index)),
         "state": _json({**state(case, edited), "digits": derivation.digits, "said": variants.said}),
         "script": script,
         "allowed": Markup(allowed),
     }
+
+
+def _quiz(derivation: Steps) -> list[dict[str, Any]]:
+    """Return questions, one for each of the commonest mistakes: what it returns here, and what to say of it."""
+    if not derivation.has("mistaken_gradients"):
+        return []
+    numbers, words, *_ = derivation["mistaken_gradients"].tables
+    said = {line[0]: line for line in words.rows}
+    return [
+        {
+            "name": name,
+            "numbers": [
+                (head, derivation.shown(cell).text)
+                for head, cell in zip(numbers.head[3:], cells, strict=True)
+                if isinstance(cell, Slot)
+            ],
+            "said": said[name][1],
+            "fix": said[name][3],
+        }
+        for name, _, _, *cells in numbers.rows
+        if name in said
+    ]
+
+
+def _right(derivation: Steps) -> list[tuple[str, str]]:
+    """Return the right loss and gradient in the classes that the questions tell."""
+    questions, case = _quiz(derivation), derivation.case
+    if not questions:
+        return []
+    names = [head for head, _ in questions[0]["numbers"][1:]]
+    value = Slot("value", (case.row,)) if derivation["value"].shape else Slot("value")
+    places = [(name, Slot("batch_gradient", (case.row, case.classes.index(name)))) for name in names]
+    return [(head, derivation.shown(slot).text) for head, slot in [("loss", value), *places]]
 
 
 def _json(value: object) -> Markup:
@@ -185,14 +225,13 @@ def _table(table: Table, derivation: Steps) -> dict[str, Any]:
         "folded": table.most == 0,
         "head": table.head,
         "rows": [
-            [slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell) for cell in line]
+            [
+                (slot_text(derivation, cell) if isinstance(cell, Slot) else escape(cell), isinstance(cell, str))
+                for cell in line
+            ]
             for line in table.rows
         ],
     }
-
-
-NAMED = {"1", "T", "N", "NT", "B"}
-"""The axes whose places have names or numbers; what runs along others is said in the step's tables."""
 
 
 def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
@@ -201,7 +240,8 @@ def _drawn(variants: Variants, step: Step) -> dict[str, Any] | None:
     if variants.by_mask[variants.said].has(step.name):
         derivation = variants.by_mask[variants.said]
     shape = derivation[step.name].shape
-    if len(shape) > 2 or 0 in shape or not {*step.axes} <= NAMED:
+    named = NAMED if step.tables else {*NAMED, *step.axes}  # numbers without names are better told by a table
+    if len(shape) > 2 or 0 in shape or not named.issuperset(step.axes):
         return None
     names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
     if not shape:

@@ -76,6 +76,8 @@ function quantities(state) {
   const all = {};
   for (const name of Object.keys(own)) all[name] = () => own[name];
   Object.assign(all, formatLimits(), state.knowsBatch ? batchQuantities(state, rows, common) : {});
+  if (own.scores.length > 1) Object.assign(all, twoClassQuantities(own, state.target));
+  Object.assign(all, rankingQuantities(own), otherLossQuantities(own, state.target), descentQuantities(own, state.target, common, layer));
   if (layer) Object.assign(all, layerQuantities(layer, own));
   return lazily(all);
 }

@@ -56,11 +56,12 @@ class Variants:
             else _again(derivation, _with(derivation.case, mask), derivation.values)
             for mask in masks
         }
-        others = [_again(derivation, case) for case in _other_numbers(derivation.case)] if editable else []
+        fullest = max(masks)
+        self.fullest = self.by_mask[fullest]
         self.probes = {
-            mask: [_again(other, _with(other.case, mask), other.values) for other in others] for mask in masks
+            mask: [_again(derivation, case) for case in _other_numbers(self.by_mask[mask].case)] if editable else []
+            for mask in {self.said, fullest}
         }
-        self.fullest = self.by_mask[max(self.by_mask)]
 
     def presence(self, name: str) -> tuple[tuple[int, ...], bool]:
         """Return the sets of options that a step is there for, and whether it is shown as the page is written."""
