@@ -1,8 +1,9 @@
 r"""Numbers as they are shown: the exact value rounded to some digits, and whether digits were cut.
 
 A formula with the reader's numbers put in is a template: ``\slot{probabilities,0}`` stands for an entry of a quantity,
-``\slot*{…}`` for one in parentheses where it is negative or 1 less something, and ``\eq`` for ``=``, or ``\approx`` where a number after it
-was rounded. The faces fill templates by :func:`filled`; the page keeps its places, so that they follow the reader's edits.
+``\slot*{…}`` for one in parentheses where it is negative or 1 less something, and ``\eq`` for ``=``, or ``\approx``
+where a number after it was rounded. The faces fill templates by :func:`filled`; the page keeps its places, so that they
+follow the reader's edits.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def drawn_curves(curves: dict[str, Any], derivation: Derivation) -> dict[str, An
         "caption": curves["caption"],
         "quantities": " ".join(quantity for _, quantity in curves["lines"]),
         "figure": figure(escape(named), WIDTH, HEIGHT, parts),
-        "lines": [(name, Markup(_key(k))) for k, name in enumerate(lines)],  # noqa: S704 - numbers alone
+        "lines": [(name, Markup(_key(k))) for k, name in enumerate(lines)],
     }
 
 
@@ -67,7 +67,8 @@ def _axes(x: list[float], low: float, high: float, x_label: str, y_label: str) -
     for a in _ticks(min(x), max(x)):
         yield label(_across(a, x), HEIGHT - BOTTOM + 18, shown(a).text, "middle")
     yield label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, str(escape(x_label)), "middle")
-    yield f'<text x="14" y="{(TOP + HEIGHT - BOTTOM) / 2:.0f}" text-anchor="middle" transform="rotate(-90 14 {(TOP + HEIGHT - BOTTOM) / 2:.0f})">{escape(y_label)}</text>'
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    yield f'<g transform="rotate(-90 14 {middle:g})">{label(14, middle, str(escape(y_label)), "middle")}</g>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw by themselves: the places of numbers and the symbols of quantities are kept.
+r"""Formulas as MathML, which browsers draw by themselves: the places of numbers and the symbols of quantities are kept.
 
 Every place is an ``mrow`` with ``data-slot``, every ``\\eq`` an ``mo`` with ``data-eq``, and a symbol that stands for a
 quantity has its name in ``data-q``.
@@ -23,9 +23,23 @@ NAMED = re.compile(r"\\(?:operatorname|mathrm)\{(\w+)\}")
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 
 SYMBOLS = {
-    **{"z": "scores", "u": "scaled", "m": "shift", "e": "exponentials", "S": "total", "p": "probabilities"},
-    **{"J": "jacobian", "t": "target", "α": "mass", "ℓ": "loss", "H": "hessian", "L": "value"},
-    **{"W": "weights", "x": "input", "ε": "label_smoothing", "τ": "temperature", "w": "class_weights"},
+    "z": "scores",
+    "u": "scaled",
+    "m": "shift",
+    "e": "exponentials",
+    "S": "total",
+    "p": "probabilities",
+    "J": "jacobian",
+    "t": "target",
+    "α": "mass",
+    "ℓ": "loss",
+    "H": "hessian",
+    "L": "value",
+    "W": "weights",
+    "x": "input",
+    "ε": "label_smoothing",
+    "τ": "temperature",
+    "w": "class_weights",
 }
 """The quantities that the symbols in formulas stand for."""
 

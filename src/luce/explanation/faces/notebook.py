@@ -1,4 +1,4 @@
-"""What a notebook shows of a derivation: the classes with their numbers, the loss, and the steps to open; light, and no script."""
+"""What a notebook shows of a derivation: the classes with their numbers, the loss, and the names of the steps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def summary(derivation: Derivation) -> str:
         lines.append(f"<tr><th>{name}{mark}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{word}</th>" for word in ("class", *COLUMNS.values()))
     loss = derivation.shown(Slot("loss")).text
-    steps = ", ".join(f"<code>{name}</code>" for name in derivation.keys())
+    steps = ", ".join(f"<code>{step.name}</code>" for step in derivation)
     return (
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
         f"<p>loss {loss}{f', row {case.row}' if case.batch else ''}</p>"

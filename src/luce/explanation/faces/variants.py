@@ -1,8 +1,9 @@
-"""The page's steps for every set of options that its reader may choose: what differs between them, and what follows no edit.
+"""The page's steps for every set of options that its reader may choose, and which of their pieces follow no edit.
 
 An explanation is written for the options that were said. The page has the steps of the others, too, hidden: each piece
-of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in another way
-than by places for them is found by writing the explanation with other numbers: it is marked, as no script mends it.
+of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in
+another way than by places for them is found by writing the explanation with other numbers: it is marked, as no script
+mends it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ EDITED = ("temperature", "label_smoothing", "weight")
 
 
 class Piece(NamedTuple):
-    """A piece of a step: its content, the options it is right for, and whether it holds for the written numbers alone."""
+    """A piece of a step, the sets of options it is right for, and whether it holds for the written numbers alone."""
 
     content: Any
     step: Step
@@ -65,7 +66,7 @@ class Variants:
 
     def presence(self, name: str) -> tuple[tuple[int, ...], bool]:
         """Return the sets of options that a step is there for, and whether it is shown as the page is written."""
-        when = tuple(mask for mask, derivation in self.by_mask.items() if name in derivation.keys())
+        when = tuple(mask for mask, derivation in self.by_mask.items() if name in set(derivation.keys()))
         return when, self.said in when
 
     def pieces(self, name: str, of: Callable[[Step], Iterable[Hashable]]) -> list[Piece]:
@@ -73,7 +74,7 @@ class Variants:
         found: dict[Hashable, list[int]] = {}
         place: dict[Hashable, int] = {}
         for mask, derivation in self.by_mask.items():
-            for k, content in enumerate(of(derivation[name]) if name in derivation.keys() else ()):
+            for k, content in enumerate(of(derivation[name]) if name in set(derivation.keys()) else ()):
                 found.setdefault(content, []).append(mask)
                 place[content] = max(place.get(content, 0), k)
         return [
@@ -93,7 +94,9 @@ class Variants:
 
     def _moves(self, name: str, content: Hashable, of: Callable[[Step], Iterable[Hashable]], mask: int) -> bool:
         """Return whether other numbers would have another piece here."""
-        return any(name not in probe.keys() or content not in tuple(of(probe[name])) for probe in self.probes[mask])
+        return any(
+            name not in set(probe.keys()) or content not in tuple(of(probe[name])) for probe in self.probes[mask]
+        )
 
 
 def _again(derivation: Derivation, case: Case, values: Values | None = None) -> Derivation:
