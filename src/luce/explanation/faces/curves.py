@@ -67,9 +67,8 @@ def _axes(x: list[float], low: float, high: float, x_label: str, y_label: str) -
     for a in _ticks(min(x), max(x)):
         yield label(_across(a, x), HEIGHT - BOTTOM + 18, shown(a).text, "middle")
     yield label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, str(escape(x_label)), "middle")
-    middle = f"{(TOP + HEIGHT - BOTTOM) / 2:.0f}"
-    turned = f'x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})"'
-    yield f"<text {turned}>{escape(y_label)}</text>"
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    yield f'<g transform="rotate(-90 14 {middle:g})">{label(14, middle, str(escape(y_label)), "middle")}</g>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

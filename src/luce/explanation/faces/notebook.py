@@ -1,4 +1,4 @@
-"""What a notebook shows of a derivation: the classes with their numbers, the loss, and the steps to open; no script."""
+"""What a notebook shows of a derivation: the classes with their numbers, the loss, and the names of the steps."""
 
 from __future__ import annotations
 

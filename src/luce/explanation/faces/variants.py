@@ -1,8 +1,9 @@
-"""The page's steps for every set of options that its reader may choose: what differs, and what follows no edit.
+"""The page's steps for every set of options that its reader may choose, and which of their pieces follow no edit.
 
 An explanation is written for the options that were said. The page has the steps of the others, too, hidden: each piece
-of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers otherwise
-than by places for them is found by writing the explanation with other numbers: it is marked, as no script mends it.
+of it (a formula, a note, a table) knows the sets of options that it is right for. What depends on the numbers in
+another way than by places for them is found by writing the explanation with other numbers: it is marked, as no script
+mends it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ EDITED = ("temperature", "label_smoothing", "weight")
 
 
 class Piece(NamedTuple):
-    """A piece of a step: its content, the options it is right for, and whether it holds for these numbers alone."""
+    """A piece of a step, the sets of options it is right for, and whether it holds for the written numbers alone."""
 
     content: Any
     step: Step
