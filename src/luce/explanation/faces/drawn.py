@@ -1,4 +1,4 @@
-"""Values as they are drawn on the page: a number, bars, or the cells of a matrix; the middle of long ones is left out."""
+"""Values as they are drawn on the page: a number, bars, or the cells of a matrix, without the middle of long ones."""
 
 from __future__ import annotations
 
