@@ -18,7 +18,7 @@ function startQuiz() {
     score.asked += 1;
     score.known += known;
     const name = asked.parentElement.textContent.trim();
-    byId("verdict").textContent = `${known ? "Yes" : "No: it is"} “${name}”. ${asked.dataset.said} ${asked.dataset.fix} (${score.known} of ${score.asked})`;
+    byId("verdict").textContent = `${known ? "Yes" : "No: it is"} “${name}”. ${asked.dataset.said} To mend it: ${asked.dataset.fix}. (${score.known} of ${score.asked})`;
   });
   byId("another").addEventListener("click", ask);
   ask();

@@ -25,12 +25,12 @@ def questions(derivation: Steps) -> list[dict[str, Any]]:
     if not derivation.has(STEP):
         return []
     numbers, words, *_ = derivation[STEP].tables
-    said = {line[0]: line for line in words.rows}
-    return [
+    said, right = {line[0]: line for line in words.rows}, [text for _, text in right_numbers(derivation)]
+    found = [
         {
             "name": name,
             "numbers": [
-                (head, derivation.shown(cell).text)
+                (head if head == "loss" else f"gradient of {head}", derivation.shown(cell).text)
                 for head, cell in zip(numbers.head[3:], cells, strict=True)
                 if isinstance(cell, Slot)
             ],
@@ -40,6 +40,7 @@ def questions(derivation: Steps) -> list[dict[str, Any]]:
         for name, _, _, *cells in numbers.rows
         if name in said
     ]
+    return [one for one in found if [text for _, text in one["numbers"]] != right]  # some show elsewhere
 
 
 def right_numbers(derivation: Steps) -> list[tuple[str, str]]:
@@ -54,5 +55,8 @@ def right_numbers(derivation: Steps) -> list[tuple[str, str]]:
     case, cells = derivation.case, derivation[STEP].tables[0].rows[0][4:]
     places = [cell.index[1] for cell in cells if isinstance(cell, Slot)]
     value = Slot("value", (case.row,)) if derivation["value"].shape else Slot("value")
-    slots = [("loss", value), *((case.classes[k], Slot("batch_gradient", (case.row, k))) for k in places)]
+    slots = [
+        ("loss", value),
+        *((f"gradient of {case.classes[k]}", Slot("batch_gradient", (case.row, k))) for k in places),
+    ]
     return [(head, derivation.shown(slot).text) for head, slot in slots]
