@@ -25,22 +25,23 @@ def questions(derivation: Steps) -> list[dict[str, Any]]:
     if not derivation.has(STEP):
         return []
     numbers, words, *_ = derivation[STEP].tables
-    said, right = {line[0]: line for line in words.rows}, [text for _, text in right_numbers(derivation)]
+    said = {line[0]: line for line in words.rows}
+    right = [text for _, text in right_numbers(derivation)]
     found = [
         {
-            "name": name,
+            "name": line[0],
             "numbers": [
                 (head if head == "loss" else f"gradient of {head}", derivation.shown(cell).text)
-                for head, cell in zip(numbers.head[3:], cells, strict=True)
+                for head, cell in zip(numbers.head[3:], line[3:], strict=True)
                 if isinstance(cell, Slot)
             ],
-            "said": said[name][1],
-            "fix": said[name][3],
+            "said": said[line[0]][1],
+            "fix": said[line[0]][3],
         }
-        for name, _, _, *cells in numbers.rows
-        if name in said
+        for line in numbers.rows
+        if line[0] in said
     ]
-    return [one for one in found if [text for _, text in one["numbers"]] != right]  # some show elsewhere
+    return [one for one in found if [pair[1] for pair in one["numbers"]] != right]  # some show elsewhere
 
 
 def right_numbers(derivation: Steps) -> list[tuple[str, str]]:
