@@ -125,7 +125,7 @@ class Examination:
         if (most, coarse) not in self._searched:
             self._searched[most, coarse] = self._search(most, coarse)
         self.diagnosis = self._searched[most, coarse]
-        if self.diagnosis.found is None and most > 1 and self._half_precise():
+        if self.diagnosis.found is None and most > 1 and self.half_precise():
             self.behaviours.append(behaviours.HALF_PRECISION)
             self.diagnosis = Diagnosis(())
         return self.diagnosis.found is not None
@@ -220,7 +220,7 @@ class Examination:
         else:
             self.notes.append("right for one-hot targets only, not for distributions")
 
-    def _half_precise(self) -> bool:
+    def half_precise(self) -> bool:
         """Return whether the numbers are right to half precision and no further, without having that dtype."""
         dtype = self.cases[0].returned.dtype
         worst = max(min(error_of(case), 1.0) for case in self.cases if case.probe.name != probes.SMALL.name)

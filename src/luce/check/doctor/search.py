@@ -131,7 +131,7 @@ def likeliest(
     tried = (e for e in (*rows, *others) if e.telling() and (e.right or best is None))
     other = next((e for e in tried if e.explained(1)), None)
     if best is None and other is None:
-        best = next((e for e in usual[:1] if mended(e)), None)
+        best = next((e for e in usual[:1] if not e.half_precise() and mended(e)), None)
     if best is None and other is not None:
         likely = batch[:LIKELIEST_WAYS]
         best = next((e for e in likely if e.explained(2) and e.n_mistakes() <= 1), other)
