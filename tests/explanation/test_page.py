@@ -1,10 +1,7 @@
 """The page of an explanation in a browser: the script's numbers are Python's, and all is seen, reached and shared."""
 
 import json
-import os
 import re
-import shutil
-import sys
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -13,12 +10,12 @@ import pytest
 from mpmath import mp
 
 import luce
+from browsers import installed_browser
 from luce.explanation.faces.page import html
 from luce.explanation.quantities import _QUANTITIES as QUANTITIES
 from luce.explanation.shown import slot_at
 
 playwright = pytest.importorskip("playwright.sync_api")
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
 COMPARISONS = "two-classes", "ranking", "other-losses", "descent"
 LARGEST_PAGE = 1_000_000  # bytes
 PAGES = WeakKeyDictionary()  # that were written
@@ -39,12 +36,8 @@ PLACES = """() => {
 
 @pytest.fixture(scope="module")
 def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        missing = f"no browser to open the page in: none of {', '.join(BROWSERS)} on the PATH"
-        pytest.fail(missing) if os.environ.get("CI") and sys.platform == "linux" else pytest.skip(missing)
     with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        launched = started.chromium.launch(executable_path=installed_browser(), args=["--no-sandbox"])
         yield launched
         launched.close()
 

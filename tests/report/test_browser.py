@@ -2,16 +2,14 @@
 
 import html
 import os
-import shutil
 import subprocess
-import sys
 
 import pytest
 
+from browsers import installed_browser
 from luce.report.page import page
 from reports import EVIL, NAMES, facts_of
 
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
 # the page in a frame of a phone's or a desk's width, and what the browser then finds
 FRAME = """<!doctype html><meta charset="utf-8"><title>not measured</title><body style="margin:0">
 <iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe><script>onload = () => {{
@@ -24,11 +22,7 @@ FRAME = """<!doctype html><meta charset="utf-8"><title>not measured</title><body
 
 @pytest.fixture(scope="module")
 def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        missing = f"no browser to open the page in: none of {', '.join(BROWSERS)} on the PATH"
-        pytest.fail(missing) if os.environ.get("CI") and sys.platform == "linux" else pytest.skip(missing)
-    return found
+    return installed_browser()
 
 
 @pytest.fixture

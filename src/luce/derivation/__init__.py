@@ -2,7 +2,7 @@
 
 from luce.derivation.arithmetic import FLOAT64, Arithmetic
 from luce.derivation.quantities import Given, Quantities, Symbol, legend, one_hot
-from luce.derivation.steps import OUTPUTS, STEPS, Step, derive, outputs
+from luce.derivation.steps import OUTPUTS, STEPS, Step, derive, derived, outputs
 
 __all__ = [
     "FLOAT64",
@@ -14,6 +14,7 @@ __all__ = [
     "Step",
     "Symbol",
     "derive",
+    "derived",
     "legend",
     "one_hot",
     "outputs",

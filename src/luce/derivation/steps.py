@@ -16,7 +16,7 @@ from luce.derivation.arithmetic import FLOAT64, Arithmetic
 from luce.derivation.quantities import Array, Given, Quantities, legend
 
 __all__ = [
-    *("OUTPUTS", "STEPS", "Step", "derive", "divide", "outputs"),
+    *("OUTPUTS", "STEPS", "Step", "derive", "derived", "divide", "outputs"),
     *("scores", "smoothing", "weighting", "mass", "shift", "exponentials", "probabilities"),
     *("loss", "gradient", "divisor", "reduction", "layer", "jacobian", "product"),
 ]
@@ -228,6 +228,17 @@ def derive(given: Given, arithmetic: Arithmetic = FLOAT64) -> dict[str, Quantiti
                 step.compute(q)
             states[step.name] = copy(q)
     return states
+
+
+def derived(given: Given, arithmetic: Arithmetic = FLOAT64) -> Quantities:
+    """Take all steps, and return everything that was computed.
+
+    Examples
+    --------
+    >>> derived(Given(logits=np.zeros((1, 2)), target=np.array([0]))).losses.round(4)
+    array([0.6931])
+    """
+    return derive(given, arithmetic)[STEPS[-1].name]
 
 
 def outputs(q: Quantities) -> dict[str, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from luce.derivation import Arithmetic, Quantities, derive
+from luce.derivation import Arithmetic, Quantities, derived
 from luce.explanation.case import Case
 
 __all__ = ["MANY_DIGITS", "Exact", "Number", "Numbers", "Values", "exact", "mapped", "quantity"]
@@ -81,7 +81,7 @@ class Values:
     def derived(self) -> Quantities:
         """What the steps of the derivation give, for all rows."""
         with mp.workdps(self.case.digits):
-            return list(derive(self.case.given, MANY_DIGITS).values())[-1]
+            return derived(self.case.given, MANY_DIGITS)
 
     def __getitem__(self, name: str) -> Exact:
         if name not in self._found:

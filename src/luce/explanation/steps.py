@@ -21,21 +21,7 @@ __all__ = ["Steps"]
 class Steps(Sequence[Step]):
     """The steps of a case, by their places and by their names.
 
-    Attributes
-    ----------
-    case : Case
-        What is explained.
-    parts : tuple of Part
-        The steps in their parts.
-    steps : tuple of Step
-    left_out : dict of str to str
-        The steps of options that are not used, and what stands for each.
-    unused : tuple of str
-        The options of those steps.
-    remarks : tuple of str
-        What there is to say about special numbers: a class that can't happen, a NaN, a row that is ignored.
-    digits : int
-        The significant digits that numbers are shown with.
+    Its attributes are told by :class:`~luce.explanation.Derivation`, which adds the faces.
     """
 
     def __init__(

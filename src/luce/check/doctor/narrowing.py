@@ -9,7 +9,7 @@ from luce.check.doctor.closeness import SAME_WITHIN, agrees
 from luce.check.doctor.right_gradient import right_gradient
 from luce.check.doctor.walk import walk
 from luce.check.inputs.probes import Probe
-from luce.derivation import derive
+from luce.derivation import derived
 from luce.derivation.quantities import Array
 
 __all__ = ["wrong_part"]
@@ -31,7 +31,7 @@ def wrong_part(probe: Probe, returned: Returned) -> str:
 
 def _right(probe: Probe) -> str:
     """Return the formula of the right gradient, and what its letters are here."""
-    q = list(derive(probe).values())[-1]
+    q = derived(probe)
     formula = right_gradient(q)
     smoothed = f", t smoothed by {q.epsilon:g}" if q.epsilon else ""
     return f"{formula}{f' with N = {len(q.z)}' if formula.endswith('N') else ''}{smoothed}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from luce.check.calling.call import Call
 from luce.check.doctor.closeness import Case
 from luce.check.doctor.repair.changes import changes
-from luce.check.doctor.repair.recognition import quantities_of, recognised
+from luce.check.doctor.repair.recognition import Known, quantities_of, recognised
 from luce.check.doctor.repair.recording import RETURNED, Left, recorded
 from luce.check.doctor.repair.source import Edit, Source
 from luce.check.doctor.repair.synthesis import expressions, synthesised
@@ -43,7 +43,7 @@ def candidates(source: Source, call: Call, case: Case) -> list[Edit]:
         counts = _counts(own, rows, call)
         scalars = list(dict.fromkeys(left.name for left in own if left.value.size == 1 and left.name.isidentifier()))
         words = list(expressions(_names(own, known, rows), counts, unit.text))
-        made = (*changes(unit, place, counts, scalars), *synthesised(unit, place, words, ()))
+        made = (*changes(unit, place, counts, scalars), *synthesised(unit, place, words))
         for edit in made:
             old = unit.text[edit.start : edit.end]
             if old != edit.new and "\n" not in old:  # lines keep their numbers
@@ -73,7 +73,7 @@ def _counts(record: list[Left], rows: int, call: Call) -> list[str]:
     return list(dict.fromkeys(named))[:2]
 
 
-def _names(record: list[Left], known: list, rows: int) -> dict[str, str]:  # type: ignore[type-arg]
+def _names(record: list[Left], known: list[Known], rows: int) -> dict[str, str]:
     """Return the name that holds each quantity as it is, the first one that does."""
     found: dict[str, str] = {}
     for left in record:

@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from luce.check.doctor.right_gradient import right_gradient
-from luce.derivation import Given, derive, one_hot
+from luce.derivation import Given, derived, one_hot
 from luce.derivation.quantities import Array
 
 __all__ = ["Known", "Recognition", "quantities_of", "recognised"]
 
 TOLERANCE = 1e-9
-TOLERANCE_32 = 2e-5
 
 
 class Known(NamedTuple):
@@ -34,7 +33,7 @@ class Recognition(NamedTuple):
 
 def quantities_of(given: Given) -> list[Known]:
     """Return the quantities of a derivation that code may hold, those that are looked for first at the front."""
-    q = list(derive(given).values())[-1]
+    q = derived(given)
     n, v = q.z.shape
     rows = np.arange(n)
     log_S, one = np.log(q.S), one_hot(q.y, v)

@@ -54,7 +54,7 @@ def expressions(names: Mapping[str, str], counts: Sequence[str], text: str) -> I
                 yield f"-({t} * {names['log_p']}).sum() / {count}"
 
 
-def synthesised(unit: Unit, place: int, found: Sequence[str], names: Sequence[str]) -> Iterator[Edit]:
+def synthesised(unit: Unit, place: int, found: Sequence[str]) -> Iterator[Edit]:
     """Yield edits that put an expression in the place of what is returned, or of what one of its names is set to."""
     tree, places = ast.parse(unit.text), TextPlaces(unit.text)
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
@@ -62,7 +62,7 @@ def synthesised(unit: Unit, place: int, found: Sequence[str], names: Sequence[st
             node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None
         ]
         parts = [part for value in returned for part in (value.elts if isinstance(value, ast.Tuple) else [value])]
-        ids = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)} | {*names}
+        ids = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
         for part in parts:
             yield from (Edit(place, *places.span(part), words, COST + 0.2) for words in found)
         for node in ast.walk(function):
