@@ -130,11 +130,13 @@ def _single(
 
 def _count(form: Form, rows: int) -> float:
     """Return the sum of w[y] r over rows that are not ignored; for other targets than indices, of r."""
-    mass = np.ones(rows) if form.row_scale is None else form.row_scale
-    if form.indices is not None and form.value is None:
-        live = form.indices != form.ignored if form.ignored is not None else np.ones(rows, bool)
-        share = mass[live]
+    mass, indices = form.row_scale, form.indices
+    if indices is not None and form.value is None:
+        if form.ignored is not None:
+            live = indices != form.ignored
+            indices, mass = indices[live], None if mass is None else mass[live]
         if form.weight is not None:
-            share = share * form.weight[form.indices[live]].astype(np.float64)
-        mass = np.ascontiguousarray(share)
-    return total(mass)
+            each = form.weight[indices].astype(np.float64)
+            mass = each if mass is None else mass * each
+        rows = len(indices)
+    return float(rows) if mass is None else total(mass)

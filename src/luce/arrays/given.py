@@ -127,11 +127,9 @@ def matrix(array: NDArray[Any]) -> NDArray[Any]:
 
 def contiguous(array: NDArray[Any]) -> NDArray[Any]:
     """Return (..., V) as contiguous (N, V)."""
-    if array.ndim == 2 and array.flags.c_contiguous and array.flags.aligned:
-        return array
     if array.ndim != 2:
         array = array.reshape(math.prod(array.shape[:-1]), array.shape[-1])  # -1 would not do for no rows
-    return array if array.flags.c_contiguous and array.flags.aligned else in_one_piece(array)
+    return in_one_piece(array)
 
 
 def check_logits(name: str, value: ArrayLike) -> NDArray[Any]:
@@ -152,6 +150,8 @@ def like_logits(name: str, value: ArrayLike, logits: NDArray[Any]) -> NDArray[An
 
 def narrowed(name: str, array: NDArray[Any], dtype: Any, row_scale: NDArray[np.float64] | None = None) -> NDArray[Any]:
     """Return numbers in the type that is computed in; a ValueError where that can't hold one of a row that counts."""
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):
         cast = array.astype(dtype, copy=False)
     if cast.dtype.itemsize < array.dtype.itemsize:

@@ -35,12 +35,11 @@ class Output:
             self.rows = np.empty(rows.shape, rows.dtype)
             return
         _check_out(out, like)
-        same = out.ctypes.data == rows.ctypes.data
-        others = inputs if same else (*inputs, rows)
         if (
             out.dtype != rows.dtype
             or not (out.flags.c_contiguous and out.flags.aligned)
-            or any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in others)
+            or (np.may_share_memory(out, rows) and out.ctypes.data != rows.ctypes.data)
+            or any(np.may_share_memory(out, a) for a in inputs if isinstance(a, np.ndarray))
         ):
             self.rows = np.empty(rows.shape, rows.dtype)
         else:

@@ -49,6 +49,9 @@ def in_one_piece(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray
 
     An array that came out of a file or of packed records may be contiguous and not aligned.
     """
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.ndim and (dtype is None or array.dtype == dtype):
+        return array
     return np.atleast_1d(np.require(array, dtype, ("C", "A")))
 
 
