@@ -139,7 +139,7 @@ def checked_call(
         if found.counted is not None and sample_weight is None and weight is None and given.normalizer is None:
             divisor = found.counted
         else:
-            divisor = _divisor(whole, scale, options, given.normalizer)
+            divisor = _divisor(whole, scale, options, given.normalizer, found.counted)
         if given.on_empty == "raise" and bool(divisor == 0):
             raise nothing_left()
         share = _share(divisor, scale)
@@ -177,20 +177,23 @@ def _of_usual_size(scale: Tensor) -> Tensor:
     return scale / torch.ldexp(torch.ones_like(scale[0]), power)
 
 
-def _divisor(target: Target, scale: Tensor, options: RowOptions, normalizer: float | Tensor | None) -> Tensor | float:
-    """Return the divisor of the mean."""
+def _divisor(
+    target: Target, scale: Tensor, options: RowOptions, normalizer: float | Tensor | None, counted: int | None
+) -> Tensor | float:
+    """Return the divisor of the mean; `counted` says how many class indices are not ignored, where that is known."""
     if isinstance(normalizer, Tensor):
         return _count_of(tensor("normalizer", normalizer), scale)
     if normalizer is not None:
         return POSITIVE_OR_NONE.check("normalizer", normalizer)
-    if target.indices is None or target.value is not None:
-        return kernels.total(scale)
-    index = target.indices[:, 0]
-    if target.weight is not None:
-        scale = scale * target.weight.to(scale.dtype)[_within(index, target.weight)]
-    if options.ignored is not None:
-        scale = torch.where(index != options.ignored, scale, 0.0)
-    return kernels.total(scale)
+    if target.indices is not None and target.value is None:
+        index = target.indices[:, 0]
+        all_count = counted == index.shape[0]
+        if target.weight is not None:
+            scale = scale * target.weight.to(scale.dtype)[index if all_count else _within(index, target.weight)]
+        if options.ignored is not None and not all_count:
+            scale = torch.where(index != options.ignored, scale, 0.0)
+    number = kernels.known_total(scale)
+    return kernels.total(scale) if number is None else number
 
 
 def _count_of(normalizer: Tensor, scale: Tensor) -> Tensor:

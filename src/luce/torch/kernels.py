@@ -149,13 +149,21 @@ def product(
 
 def total(rows: Tensor) -> Tensor:
     """Return the sum of numbers (N,), whose order of addition follows from N alone."""
-    if tensors.compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or tensors.transformed()):
-        return rows.new_tensor(core.total(array(rows)))
+    number = known_total(rows)
+    if number is not None:
+        return rows.new_tensor(number)
     step = 4096
     if torch.compiler.is_compiling() or rows.shape[0] <= step:
         return rows.sum()
     whole = rows.shape[0] // step * step
     return rows[:whole].reshape(-1, step).sum(1).sum() + rows[whole:].sum()
+
+
+def known_total(rows: Tensor) -> float | None:
+    """Return the same sum as a number, where it can be known now and nothing is to be derived from it."""
+    if tensors.compiled(rows) and rows.dtype == torch.float64 and not (rows.requires_grad or tensors.transformed()):
+        return core.total(array(rows))
+    return None
 
 
 def dropped(target: Target, scale: Tensor, options: RowOptions) -> Tensor | None:

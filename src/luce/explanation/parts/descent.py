@@ -154,6 +154,43 @@ def _steps(case: Case, v: Values) -> list[Step]:
     return [*found, _layer(case)] if case.given.layer is not None else found
 
 
+def _code(case: Case) -> str:
+    """Return the lines of NumPy for the descent; those of the other descents call the function in them."""
+    tau, zeta = ("temperature" if case.says("temperature") else "1"), ("z_loss" if case.says("z_loss") else "0")
+    capped = case.says("softcap")
+    scaled = f"softcap * np.tanh(z / softcap) / {tau}" if capped else f"z / {tau}"
+    slope = f"(1 - np.tanh(z / softcap) ** 2) / {tau}" if capped else f"1 / {tau}"
+    bend = f" + pull * 4 / (3 * np.sqrt(3) * softcap * {tau})" if capped else ""
+    return f"""
+pull = mass + 2 * {zeta} * abs(shift + np.log(total))
+steepest = (pull / 2 + 2 * {zeta}) / {tau} ** 2{bend}
+
+
+def right(p, lse):
+    return (mass + 2 * {zeta} * lse) * p - target
+
+
+def descended(size, slope_by_u):
+    path = [scores]
+    for _ in range({MOST_STEPS}):
+        z = path[-1]
+        u = {scaled}
+        e = np.exp(u - u.max())
+        g = {slope} * slope_by_u(e / e.sum(), u.max() + np.log(e.sum()))
+        path.append(np.where(np.isneginf(z), z, z - size * g))
+    return np.array(path)
+
+
+descent = descended(min(1, 1 / steepest), right)
+""".strip()
+
+
+LAYER_CODE = """
+factor = input @ input + 1
+layer_descent = descended(min(1, 1 / (steepest * factor)) * factor, right)
+""".strip()
+
+
 def _table(caption: str, columns: dict[str, str]) -> Table:
     """Return a table of quantities along the steps."""
     return Table(
@@ -183,6 +220,7 @@ def _descent(case: Case, v: Values) -> Step:
         rule="gradient descent",
         why="Against the gradient the loss falls fastest; a step of at most 1/β, β a bound of the curvature, is safe.",
         axes=("K", "T"),
+        code=_code(case),
         notes=(
             Note(
                 "For a class the curvature is at most 1/2, and a step of 1 is safe. It is made smaller only where a "
@@ -211,6 +249,7 @@ def _wrong(case: Case) -> Step:
         rule="gradient descent",
         why=f"The steps follow {MISTAKE.computed} in place of p − t.",
         axes=("K", "T"),
+        code="wrong_descent = descended(min(1, 1 / steepest), lambda p, lse: mass * p)",
         notes=(
             Note(
                 f"{MISTAKE.said} It pushes every class down, the likely ones most, so that all become alike, and "
@@ -251,6 +290,7 @@ def _layer(case: Case) -> Step:
         why="For one row a step in the weights is a step in its scores, x · x + 1 times as long: large inputs ask for "
         "small steps.",
         axes=("K", "T"),
+        code=LAYER_CODE,
         tables=(
             _table(
                 "The first steps in weights and bias.",

@@ -223,10 +223,49 @@ def part(case: Case, v: Values) -> Part | None:
         "The cross-entropy is one way to say how wrong scores are. Others differ in what they do far from the border: "
         "how hard they pull where the model is surely wrong, and whether they ever let go where it is right."
     )
-    return Part("other-losses", "Other losses", lead, (_values(case), _gradients(case)))
+    return Part("other-losses", "Other losses", lead, (_values(case, v), _gradients(case)))
 
 
-def _values(case: Case) -> Step:
+def _code(v: Values) -> str:
+    """Return the lines of NumPy for the values; those for the derivatives follow them."""
+    return f"""
+y, t = {label(v)}, target_given / target_given.sum()
+log_p = scores - scores.max()
+log_p = log_p - np.log(np.exp(log_p).sum())
+p, sigmoid = np.exp(log_p), 1 / (1 + np.exp(-scores))
+sign = np.where(np.arange(len(scores)) == y, 1, -1)
+others = np.where(sign == 1, -np.inf, scores)
+margin = 0.0 if scores[y] == others.max() else scores[y] - others.max()
+bits = np.where(t > 0, t * np.logaddexp(0, -scores), 0) + np.where(t < 1, (1 - t) * np.logaddexp(0, scores), 0)
+other_losses = np.array([
+    -np.sum(np.where(t > 0, t * log_p, 0)),
+    np.sum((p - t) ** 2),
+    np.sum((sigmoid - t) ** 2),
+    np.sum(bits),
+    np.sum(np.maximum(0, 1 - sign * scores)),
+    max(0, 1 - margin),
+    margin <= 0,
+])
+""".strip()
+
+
+GRADIENTS_CODE = """
+chosen = np.zeros(len(scores))
+if margin < 1:
+    chosen[y], chosen[others.argmax()] = -1, 1
+other_gradients = np.array([
+    p - t,
+    2 * p * (p - t - np.sum(p * (p - t))),
+    2 * (sigmoid - t) * sigmoid * (1 - sigmoid),
+    sigmoid - t,
+    np.where(sign * scores < 1, -sign, 0),
+    chosen,
+    np.zeros(len(scores)),
+])
+""".strip()
+
+
+def _values(case: Case, v: Values) -> Step:
     used = " Options are left out here: temperature, smoothing, weights and the like." if case.options else ""
     soft = "" if case.of_class is not None else " Hinge and zero-one take the class with most of the target's mass."
     return Step(
@@ -238,6 +277,7 @@ def _values(case: Case) -> Step:
         follows=("scores", "target_given"),
         why="All are 0, or near it, where the target's score is far above the others; none is the same elsewhere.",
         axes=("L",),
+        code=_code(v),
         notes=(
             Note(
                 "σ is the sigmoid, 1 / (1 + exp(−z)), of each class by itself; s is 1 for the target's class and −1 "
@@ -303,6 +343,7 @@ def _gradients(case: Case) -> Step:
         rule="chain rule",
         why="A squared error is multiplied by the softmax's own slope, p (1 − p); the logarithm's 1/p cancels it.",
         axes=("L", "T"),
+        code=GRADIENTS_CODE,
         notes=NOTES,
         tables=(
             Table(

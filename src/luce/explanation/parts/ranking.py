@@ -70,6 +70,12 @@ def ndcg_loss(v: Values) -> Numbers:
     return np.asarray(-mp.log(v["ndcg"].item()), object)
 
 
+NDCG_CODE = """
+best = np.sort(target_given)[::-1] / np.log2(2 + np.arange(len(target_given)))
+ndcg = (target_given / np.log2(1 + ranks)).sum() / best.sum()
+""".strip()
+
+
 def _discounted(gains: Exact | list[Number], ranks: Exact | range) -> Number:
     """Return Σ g / log2(1 + rank)."""
     return mp.fsum(g * mp.log(2) / mp.log(1 + rank) for g, rank in zip(gains, ranks, strict=True))
@@ -142,6 +148,7 @@ def _reciprocal_rank(case: Case) -> Step:
         follows=("ranks", "loss"),
         rule="the logarithm grows",
         why="The logarithm keeps the order: from 1/rank ≥ p follows −log(1/rank) ≤ −log p.",
+        code="reciprocal_rank = (1 / ranks)[target_given > 0].max()",
         notes=tuple(notes),
     )
 
@@ -159,6 +166,7 @@ def _ndcg(case: Case) -> Step:
         follows=("ranks", "loss"),
         rule="Jensen's inequality",
         why="Each discount is at least p, and the logarithm of a mean at least the mean of the logarithms.",
+        code=NDCG_CODE,
         notes=(
             Note(
                 "With Σ t = 1 the best order's gain is at most 1, and log2(1 + x) ≤ x for x ≥ 1. Bruch et al. "

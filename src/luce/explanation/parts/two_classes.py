@@ -112,6 +112,7 @@ def _sigmoid(case: Case, v: Values) -> Iterator[Step]:
         follows=("scaled", "probabilities"),
         rule="numerator and denominator divided by the same",
         why="A common factor cancels, and one difference is left: the score of one class may be fixed at 0.",
+        code=f"sigmoid_of_difference = 1 / (1 + np.exp(scaled[{_pair(v)[1]}] - scaled[{label(v)}]))",
         notes=(
             Note(
                 f"Here y is {own}, and r is {other}, the class of the largest other score. With two classes only, the "
@@ -143,12 +144,17 @@ def _odds(case: Case, v: Values) -> Iterator[Step]:
         ),
     )
     if case.n_classes > 2:
-        yield _without(case, own, other)
-    yield _with_twin(case, other)
+        yield _without(case, v, own, other)
+    yield _with_twin(case, v, other)
 
 
-def _with_twin(case: Case, other: str) -> Step:
+def _with_twin(case: Case, v: Values, other: str) -> Step:
     """Return what becomes of the probabilities when the rival gets a twin."""
+    code = f"""
+twin = np.append(scaled, scaled[{_pair(v)[1]}])
+twin = np.exp(twin - twin.max())
+probabilities_with_twin = twin / twin.sum()
+"""
     return Step(
         name="probabilities_with_twin",
         title="With a twin of the rival",
@@ -159,6 +165,7 @@ def _with_twin(case: Case, other: str) -> Step:
         rule="one more term in the sum",
         why="The twin takes from every class in proportion, though it should share with the one that it is like.",
         axes=("T+1",),
+        code=code.strip(),
         notes=(
             Note(
                 f"Add a class that is {other} over again. One would expect the two to halve its probability and "
@@ -186,7 +193,12 @@ def _with_twin(case: Case, other: str) -> Step:
     )
 
 
-def _without(case: Case, own: str, other: str) -> Step:
+def _without(case: Case, v: Values, own: str, other: str) -> Step:
+    code = f"""
+left = np.delete(scaled, {_pair(v)[1]})
+left = np.exp(left - left.max())
+probabilities_without = np.insert(left / left.sum(), {_pair(v)[1]}, 0)
+"""
     return Step(
         name="probabilities_without",
         title="Without the rival",
@@ -197,6 +209,7 @@ def _without(case: Case, own: str, other: str) -> Step:
         rule="one term less in the sum",
         why="What the class leaves is shared out in proportion, so that all odds among the others stay.",
         axes=("T",),
+        code=code.strip(),
         tables=(
             Table(
                 caption=f"The probabilities without {other}, and the odds of {own} against each, which do not change.",
