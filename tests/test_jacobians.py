@@ -158,3 +158,11 @@ def test_errors_name_what_they_got(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize("dtype", [int, np.int8, np.uint8, np.int32, np.int64])
+def test_a_class_alone_has_no_axis(dtype):
+    x, w = np.array([1.0, 2.0]), np.array([[0.5, 1.0], [0.0, 3.0], [1.0, 1.0]])
+    row = jacobians.cross_entropy_linear(x, w, dtype(2))
+    assert row.shape == (1, 6)
+    np.testing.assert_array_equal(row, jacobians.cross_entropy_linear(x[None], w, np.array([2]))[0])

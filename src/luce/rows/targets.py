@@ -37,7 +37,7 @@ def class_indices(
         array = array.copy()
         array[dropped] = 0
     signed = array.dtype is _INT64
-    index = in_one_piece(array, None if signed else np.int64)
+    index = in_one_piece(array, None if signed else np.int64).reshape(array.shape)  # a class of its own has no axis
     bad, counted = check_index(index, classes, ignored)
     if not signed and array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         bad = int(np.argmax(array.ravel() >= classes))
