@@ -1,6 +1,7 @@
 """`luce check`: the exit code, the report in its forms, and files that crash, leave, hang or can't be loaded."""
 
 import json
+import stat
 import time
 from pathlib import Path
 
@@ -161,3 +162,77 @@ def test_a_method_is_checked_without_its_constructor(check):
     found = check("mine.py:Unmade.summed", "--reduction", "mean")
     assert found.code == 1 and "sum instead of mean" in found.out
     assert check("mine.py:Unmade.summed", "--reduction", "sum").code == 0
+
+
+TWO_LINES = """# -*- coding: latin-1 -*-
+import numpy as np  # dérivée
+
+def loss(z, y):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    value = -np.log(p[np.arange(len(y)), y]).sum()
+    p[np.arange(len(y)), y] += 1  # é
+    p /= len(y)
+    return value / z.shape[1], p
+
+def odd(z, y):
+    value, grad = loss(z, y)
+    return value, np.sin(grad) * z
+"""
+
+
+@pytest.fixture
+def two_lines():
+    """A file in another encoding, with other ends of lines, that others may not read."""
+    file = Path("two.py")
+    file.write_bytes(TWO_LINES.replace("\n", "\r\n").encode("latin-1"))
+    file.chmod(0o640)
+    return file
+
+
+def test_fix_writes_what_was_tried(check, two_lines):
+    before = two_lines.read_bytes()
+    Path("two.py.bak").write_text("kept from last week")
+    found = check("two.py:loss", "--fix")
+    after = two_lines.read_bytes()
+    assert found.code == 0 and "two.py.bak2" in found.out and "+    p[np.arange(len(y)), y] -= 1  # é" in found.out
+    assert Path("two.py.bak").read_text() == "kept from last week" and Path("two.py.bak2").read_bytes() == before
+    assert stat.S_IMODE(two_lines.stat().st_mode) == 0o640
+    changed = [k for k, (a, b) in enumerate(zip(before.split(b"\r\n"), after.split(b"\r\n"), strict=True), 1) if a != b]
+    assert changed == [8, 10] and b"  # \xe9\r\n" in after and after.count(b"\n") == after.count(b"\r\n")
+    assert check("two.py:loss").code == 0
+    found = check("two.py:loss", "--fix")
+    assert found.code == 0 and "nothing written: there is nothing wrong to change" in found.out
+    assert two_lines.read_bytes() == after and not Path("two.py.bak3").exists()
+
+
+def test_fix_in_json(check, two_lines):
+    found = check("two.py:loss", "--fix", "--json")
+    fix = json.loads(found.out)["fix"]
+    assert (
+        found.code == 0 and fix["written"] is True and fix["backup"] == "two.py.bak" and fix["diff"].count("\n@@") == 1
+    )
+
+
+def test_fix_writes_nothing_unproven(check, two_lines):
+    before = two_lines.read_bytes()
+    found = check("two.py:odd", "--fix", "--json")
+    fix = json.loads(found.out)["fix"]
+    assert found.code == 1 and fix == {
+        "written": False,
+        "reason": "no change was found with which the function is right",
+    }
+    Path("other.py").write_text("from two import loss\n")
+    found = check("other.py:loss", "--fix")
+    assert found.code == 1 and "nothing written: the lines to change are in another file" in found.out
+    found = check("two:loss", "--fix")
+    assert found.code == 2 and "--fix writes into a FILE.py:FUNCTION" in found.err
+    assert two_lines.read_bytes() == before and not list(Path().glob("*.bak*"))
+
+
+def test_fix_writes_nothing_into_a_file_that_changed_meanwhile(check, two_lines):
+    code = TWO_LINES.replace("import numpy as np", "import numpy as np; open(__file__, 'ab').write(b'#')")
+    two_lines.write_bytes(code.encode("latin-1"))
+    found = check("two.py:loss", "--fix")
+    assert found.code == 1 and "nothing written: two.py has changed since it was checked" in found.out
+    assert two_lines.read_bytes() == code.encode("latin-1") + b"#" and not list(Path().glob("*.bak*"))

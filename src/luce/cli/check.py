@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -10,6 +11,7 @@ from luce.cli.check_options import (
     Classes,
     Conformance,
     Descent,
+    Fix,
     Framework,
     Function,
     Html,
@@ -47,6 +49,7 @@ def check(
     sample_weight: SampleWeight = None,
     descent: Descent = False,
     timeout: Timeout = 60.0,
+    fix: Fix = False,
     json: Json = False,
     html: Html = None,
     conformance: Conformance = False,
@@ -59,6 +62,9 @@ def check(
     both; or (x, W, b, y) and returns loss, dW, db, dx; or is a softmax, its
     Jacobian or its vector-Jacobian product. NumPy, PyTorch, JAX or lists.
 
+    --fix writes a change into the file if the function was run with it and was
+    right, and says what it wrote.
+
     The exit code is 0 if it is right, 1 if it is wrong, 2 if it can't be run.
     """
     said: dict[str, object] = {"task": task, "framework": framework, "target": target, "layout": layout}
@@ -66,13 +72,16 @@ def check(
     said |= {"temperature": temperature, "ignore_index": ignore_index, "descent": descent or None}
     said |= {"weight": _numbers("--weight", weight), "sample_weight": _numbers("--sample-weight", sample_weight)}
     options = {option: value for option, value in said.items() if value is not None}
-    raise typer.Exit(_check(functions, options, timeout=timeout, json=json, html=html))
+    raise typer.Exit(_check(functions, options, timeout=timeout, json=json, html=html, fix=fix))
 
 
-def _check(functions: list[str], options: dict[str, object], *, timeout: float, json: bool, html: Path | None) -> int:
+def _check(
+    functions: list[str], options: dict[str, object], *, timeout: float, json: bool, html: Path | None, fix: bool
+) -> int:
     """Check one function in a process of its own, print the report and return the exit code."""
     from luce.check.doctor.by_name import check_by_name
-    from luce.tables.output_files import check_places, replacing
+    from luce.check.doctor.fix import write_fix
+    from luce.tables.output_files import check_places, check_writable, failing, replacing
 
     if len(functions) > 1:
         raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
@@ -82,7 +91,13 @@ def _check(functions: list[str], options: dict[str, object], *, timeout: float, 
     file = Path(place) if place.endswith(".py") else None
     if file is not None and not file.is_file():
         raise Failure(f"{file}: no such file")
+    if fix and file is None:
+        raise Failure(f"--fix writes into a FILE.py:FUNCTION, got {functions[0]!r}")
     check_places(read={"file": file}, written={"page": html})
+    before = None
+    if file is not None and fix:
+        check_writable(file)
+        before = file.read_bytes()
     try:
         found = check_by_name(functions[0], timeout=timeout, options=options)
     except ValueError as error:
@@ -91,6 +106,10 @@ def _check(functions: list[str], options: dict[str, object], *, timeout: float, 
     if html is not None:
         with replacing(html) as written:
             written.write(page.encode())
+    if file is not None and before is not None:
+        with failing(file):
+            found["fix"] = write_fix(file, before, found)
+        code = 0 if found["fix"]["written"] else code
     if json:
         from json import dumps
 
@@ -100,7 +119,16 @@ def _check(functions: list[str], options: dict[str, object], *, timeout: float, 
         from rich.text import Text
 
         Console(soft_wrap=True).print(Text.from_ansi(text))
+        if "fix" in found:
+            typer.echo(_fix_in_words(file, found["fix"]))
     return int(code)
+
+
+def _fix_in_words(file: Path | None, fix: dict[str, Any]) -> str:
+    """Return what was written, or why nothing was."""
+    if not fix["written"]:
+        return f"\nnothing written: {fix['reason']}"
+    return f"\nwritten: {file}; as it was: {fix['backup']}\n{fix['diff']}"
 
 
 def _numbers(option: str, text: str | None) -> list[float] | None:

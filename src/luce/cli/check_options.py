@@ -10,7 +10,18 @@ import typer
 from luce.tables.failure import Failure
 
 __all__ = [
-    *("Classes", "Conformance", "Descent", "Framework", "Function", "Html", "IgnoreIndex", "Json", "LabelSmoothing"),
+    *(
+        "Classes",
+        "Conformance",
+        "Descent",
+        "Fix",
+        "Framework",
+        "Function",
+        "Html",
+        "IgnoreIndex",
+        "Json",
+        "LabelSmoothing",
+    ),
     *("Layout", "Markdown", "Only", "Reduction", "SampleWeight", "Target", "Task", "Temperature", "Timeout", "Weight"),
 ]
 
@@ -66,6 +77,9 @@ SampleWeight: TypeAlias = Annotated[
 Descent: TypeAlias = Annotated[bool | None, typer.Option("--descent", help="It returns minus the gradient on purpose.")]
 Timeout: TypeAlias = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Stop a function that hangs.")
+]
+Fix: TypeAlias = Annotated[
+    bool, typer.Option("--fix", help="Write the changes that were tried into the file; FILE.py.bak keeps it as it was.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
 Html: TypeAlias = Annotated[

@@ -119,7 +119,7 @@ def gradient(
         if proven is None:
             return report
         repairs, diff = repairs_of(proven, found)
-        return replace(report, repairs=repairs, diff=diff)
+        return replace(report, repairs=repairs, diff=diff, file=proven.before.file)
 
 
 def _check_choices(**given: str | None) -> None:

@@ -56,6 +56,8 @@ class Report:
         function is right: they have been tried.
     diff : str
         The changes as a unified diff of the function's text.
+    file : str
+        The file whose lines the repairs name.
     part : str
         What is wrong in the numbers when no known mistake explains them.
     digits : int, optional
@@ -76,6 +78,7 @@ class Report:
     ties: tuple[tuple[Finding, ...], ...] = ()
     repairs: tuple[Repair, ...] = ()
     diff: str = ""
+    file: str = ""
     part: str = ""
     digits: int | None = None
     dtypes: dict[str, str] = field(default_factory=dict)
@@ -137,6 +140,7 @@ class Report:
             "notes": list(self.notes),
             "repairs": [_repair_as_data(repair) for repair in self.repairs],
             "diff": self.diff,
+            "file": self.file,
             "example": example,
             **{name: getattr(self, name) for name in rest},
         }
