@@ -104,8 +104,13 @@ def _check(
         raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")
     if html is not None:
+        from rich.text import Text
+
+        from luce.explanation.checked import page_beside
+
+        beside = page_beside(found, lambda console: console.print(Text.from_ansi(text)))
         with replacing(html) as written:
-            written.write(page.encode())
+            written.write((beside or page).encode())
     if file is not None and before is not None:
         with failing(file):
             found["fix"] = write_fix(file, before, found)

@@ -12,7 +12,7 @@ from rich.terminal_theme import TerminalTheme
 
 from luce.pages.shell import rendered
 
-__all__ = ["recorded_page"]
+__all__ = ["recorded", "recorded_page"]
 
 COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 QUIET = "#7f7f7f"  # Rich's dim text: halfway between the theme's black on white
@@ -42,13 +42,16 @@ def recorded_page(title: str, show: Callable[[Console], None], *, width: int = 1
     >>> "a &lt; b</span>" in page, "color: var(--red)" in page
     (True, True)
     """
+    stylesheet, code = recorded(show, width=width)
+    return rendered("pages/recording.html", title=title, sections=(), stylesheet=stylesheet, code=code)
+
+
+def recorded(show: Callable[[Console], None], *, width: int = 100) -> tuple[Markup, Markup]:
+    """Return what is shown on a console as a style sheet, and the lines as HTML for a page that has it."""
     console = Console(record=True, width=width, file=io.StringIO(), color_system="truecolor", force_terminal=True)
     show(console)
     stylesheet, _, code = console.export_html(theme=THEME, code_format="{stylesheet}\0{code}").partition("\0")
-    stylesheet = re.sub(r"(background-)?(color: )(#[0-9a-f]{6})", _by_name, stylesheet)
-    return rendered(
-        "pages/recording.html", title=title, sections=(), stylesheet=Markup(stylesheet), code=Markup(code.rstrip())
-    )
+    return Markup(re.sub(r"(background-)?(color: )(#[0-9a-f]{6})", _by_name, stylesheet)), Markup(code.rstrip())
 
 
 def _by_name(found: re.Match[str]) -> str:

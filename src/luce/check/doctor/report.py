@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luce.check.doctor.mistakes.entry import Finding
+from luce.check.doctor.mistakes.entry import Finding, Mistake
 from luce.check.doctor.repair.account import Repair
 from luce.check.doctor.repair.recording import RETURNED
-from luce.derivation.quantities import Array
+from luce.derivation.quantities import Array, Given
 from luce.printing.data import JSONObject, plain_data
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ EXIT = {"correct": 0, "wrong": 1, "not runnable": 2}
 
 @dataclass(frozen=True)
 class Example:
-    """One row that shows what is wrong: its logits and target, what an output should be there and what it is."""
+    """One row that shows what is wrong: its logits and target, what an output should be there and what it is.
+
+    `given` is the whole input that the row is of.
+    """
 
     probe: str
     logits: Array
@@ -37,6 +40,7 @@ class Example:
     expected: Array | None
     actual: Array | None
     row: int
+    given: Given | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,12 +127,13 @@ class Report:
         """Return the report as plain data, without arrays."""
 
         def words_of(mistake: Finding) -> dict[str, str]:
-            return {name: getattr(mistake, name) for name in ("name", "kind", "said", "computed", "right", "fix")}
+            words = {name: getattr(mistake, name) for name in ("name", "kind", "said", "computed", "right", "fix")}
+            return words | ({"step": mistake.step.name} if isinstance(mistake, Mistake) else {})
 
         example = self.example and {
             name: plain_data(getattr(self.example, name), str)
             for name in ("probe", "row", "logits", "target", "output", "expected", "actual")
-        }
+        } | {"given": _given_as_data(self.example.given)}
         rest = ("reason", "called", "task", "part", "digits", "dtypes", "range")
         return {
             "function": self.function,
@@ -217,6 +222,18 @@ class Report:
         for note in self.notes:
             line("note", note)
         return parts
+
+
+def _given_as_data(given: Given | None) -> JSONObject | None:
+    """Return an input as plain data: logits, target, options, and x, W and b of a layer.
+
+    None where a gradient comes from above: no loss alone has such a derivative.
+    """
+    if given is None or given.upstream is not None:
+        return None
+    parts = {"logits": given.logits, "target": given.target, "options": dict(given.options), "rowwise": given.rowwise}
+    layer = {} if given.layer is None else dict(zip("xWb", given.layer, strict=True))
+    return {name: plain_data(value, str) for name, value in (parts | layer).items()}
 
 
 def _repair_as_data(repair: Repair) -> JSONObject:

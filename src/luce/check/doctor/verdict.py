@@ -100,7 +100,7 @@ def _example(examination: Examination, broken: Sequence[Case]) -> Example | None
         return None
     probe, returned = min(broken, key=lambda case: case.probe.logits.size)
     if not returned.outputs:
-        return Example(probe.name, probe.logits[0], probe.target[0], "", None, None, 0)
+        return Example(probe.name, probe.logits[0], probe.target[0], "", None, None, 0, probe)
     names = list(returned.outputs)[::-1]
     name = max(names, key=lambda n: distance(probe, n, returned.outputs[n]) > RIGHT_WITHIN[returned.dtype])
     right, value = truth_of(probe, name), returned.outputs[name]
@@ -109,4 +109,4 @@ def _example(examination: Examination, broken: Sequence[Case]) -> Example | None
         off = np.abs(np.where(np.isfinite(value), value, 1e300) - right).reshape(len(value), -1).max(axis=1)
         row = int(off.argmax())
         right, value = right[row], value[row]
-    return Example(probe.name, probe.logits[row], probe.target[row], name, right, value, row)
+    return Example(probe.name, probe.logits[row], probe.target[row], name, right, value, row, probe)

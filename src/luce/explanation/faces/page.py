@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.resources import files
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -23,26 +23,52 @@ from luce.explanation.faces.variants import Piece, Variants
 from luce.explanation.parts.writing import elided
 from luce.explanation.shown import Slot
 from luce.explanation.step import Curves, Step, Table
+from luce.pages.recording import recorded
 from luce.pages.shell import rendered, write_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from luce.explanation.steps import Steps
 
-__all__ = ["html", "write_page"]
+__all__ = ["Verdict", "html", "write_page"]
 
 SCRIPTS = ("numbers.js", "quantities.js", "comparisons.js", "state.js", "quiz.js", "page.js")
 QUIZ = "Which mistake is this?"
 MOST_EDITED = 40  # classes whose scores can be edited
 
 
-def html(derivation: Steps) -> str:
+class Verdict(NamedTuple):
+    """What stands above the derivation and beside one of its steps: a function that was held against it.
+
+    Attributes
+    ----------
+    show : callable
+        Prints the verdict to the console that it is given.
+    step : str
+        The step where the function goes another way.
+    words : str
+        How it does.
+    """
+
+    show: Callable[[Console], None]
+    step: str
+    words: str
+
+
+def html(derivation: Steps, verdict: Verdict | None = None) -> str:
     """Return the page as one HTML document that needs nothing else: no network, no font, and no script but its own.
 
     Parameters
     ----------
     derivation : Steps
+    verdict : Verdict, optional
     """
-    return rendered("explanation/faces/page.html", **_content(derivation))
+    content = _content(derivation)
+    if verdict is not None:
+        stylesheet, code = recorded(verdict.show)
+        content |= {"stylesheet": stylesheet, "code": code, "parted": verdict, "parted_at": derivation[verdict.step]}
+    return rendered("explanation/faces/page.html", **content)
 
 
 def write_page(derivation: Steps, path: str | PathLike[str]) -> None:
