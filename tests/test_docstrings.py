@@ -39,6 +39,7 @@ ROOMS = [
     "luce.check.calling.frameworks",
     "luce.check.calling.resolve",
     "luce.check.calling.roles",
+    "luce.check.doctor.deadline",
     "luce.check.doctor.fix",
     "luce.check.doctor.check_gradient",
     "luce.check.doctor.walk",
