@@ -37,6 +37,7 @@ ROOMS = [
     "luce.check.calling.arrays",
     "luce.check.calling.detection",
     "luce.check.calling.frameworks",
+    "luce.check.calling.layers",
     "luce.check.calling.resolve",
     "luce.check.calling.roles",
     "luce.check.doctor.deadline",
