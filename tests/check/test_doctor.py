@@ -9,6 +9,11 @@ import torch
 import luce
 import planted
 import right
+from luce.check.calling.outputs import Returned
+from luce.check.doctor import search
+from luce.check.doctor.closeness import Case
+from luce.check.doctor.deadline import Deadline
+from luce.check.doctor.diagnosis import diagnose
 from luce.check.doctor.mistakes.behaviours import BEHAVIOURS
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.walk import walk
@@ -627,3 +632,26 @@ def test_assert_gradient():
     luce.check.assert_gradient(right.textbook)
     with pytest.raises(AssertionError, match="gradient not divided by N"):
         luce.check.assert_gradient(planted.build(planted.NUMPY, planted.MISTAKES["gradient not divided by N"][0]))
+
+
+# --- the time it takes
+
+
+PAIR = tuple(m for m in CATALOGUE if m.name in ("powers of 2 instead of e", "squared error in the loss"))
+TWO = planted.MISTAKES["powers of 2 instead of e"][0] | {"losses": "losses = ((p - t) ** 2).sum(axis=1)"}
+
+
+def test_pairs_are_tried_up_to_the_deadline():
+    assert len(named(gradient(planted.build(planted.NUMPY, TWO), repair=False))) == 2
+    numbers = [walk(probe, PAIR) for probe in ORDINARY]
+    outputs = [{name: found[name] for name in ("loss", "gradient")} for found in numbers]
+    found = [Case(probe, Returned(returned)) for probe, returned in zip(ORDINARY, outputs, strict=True)]
+    assert {*diagnose(found).found} == {*PAIR}
+    assert diagnose(found, deadline=Deadline(0.0)).found is None
+
+
+def test_without_time_the_verdict_is_still_wrong(monkeypatch):
+    for name in ("SECONDS_OF_WAYS", "SECONDS_OF_PAIRS"):
+        monkeypatch.setattr(search, name, 0.0)
+    report = gradient(planted.build(planted.NUMPY, TWO), repair=False)
+    assert report.verdict == "wrong" and report.part and not report.diagnosis

@@ -33,6 +33,9 @@ from luce.tables.failure import Failure
 
 __all__ = ["check"]
 
+PATIENCE = 2.0
+"""Seconds after which a line says that it is still at work."""
+
 
 def check(
     functions: Function,
@@ -81,6 +84,7 @@ def _check(
     """Check one function in a process of its own, print the report and return the exit code."""
     from luce.check.doctor.by_name import check_by_name
     from luce.check.doctor.fix import write_fix
+    from luce.cli.progress import Progress
     from luce.tables.output_files import check_places, check_writable, failing, replacing
 
     if len(functions) > 1:
@@ -99,7 +103,9 @@ def _check(
         check_writable(file)
         before = file.read_bytes()
     try:
-        found = check_by_name(functions[0], timeout=timeout, options=options)
+        with Progress(after=PATIENCE) as progress:
+            progress.say(f"checking {name}")
+            found = check_by_name(functions[0], timeout=timeout, options=options)
     except ValueError as error:
         raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")

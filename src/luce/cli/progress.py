@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Timer
 from types import TracebackType
 from typing import Any
 
@@ -13,9 +14,9 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A context manager with a line that says what is going on; it leaves nothing behind."""
+    """A context manager with a line that says what is going on, from some seconds on; it leaves nothing behind."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, after: float = 0.0) -> None:
         console = Console(stderr=True)
         self._bars = Bars(
             SpinnerColumn(),
@@ -27,14 +28,18 @@ class Progress:
             disable=quiet or not console.is_terminal,
         )
         self._task = self._bars.add_task("", total=None, detail="")
+        self._later = Timer(after, self._bars.start) if after else None
 
     def __enter__(self) -> Progress:
-        self._bars.start()
+        (self._later or self._bars).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later.join()
         self._bars.stop()
 
     def say(self, what: str) -> None:

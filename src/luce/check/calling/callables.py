@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from luce.check.calling.arrays import Native, UserFunction
 from luce.check.calling.errors import NotRunnable
-from luce.check.calling.roles import LOGITS, TARGET, parameters_of
+from luce.check.calling.layers import layer_of
+from luce.check.calling.roles import parameters_of
 
 __all__ = ["Callee", "as_callable"]
-
-FORWARD, BACKWARD = ("forward", "loss", "__call__"), ("backward", "gradient", "grad")
-"""The methods of a layer."""
-
-LEFT_BEHIND = ("dinputs", "grad", "gradient", "dlogits", "dz", "dx", "grad_input")
-"""Where a layer's ``backward`` leaves what it does not return."""
 
 
 class Callee(NamedTuple):
@@ -54,13 +49,13 @@ def as_callable(fn: object) -> Callee:
         if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
             function = _applied(fn)
             return Callee(function, function, "torch")
-    forward, backward = (next((n for n in names if hasattr(fn, n)), None) for names in (FORWARD, BACKWARD))
-    if forward and backward and (isinstance(fn, type) or not callable(fn)):
-        layer = _of_layer(fn, forward, backward)
+    layer = layer_of(fn)
+    if layer is not None:
         return Callee(layer, layer)
     if not callable(fn):
         raise NotRunnable(f"it is no function but {type(fn).__name__}")
-    return Callee(fn, fn)
+    function = _by_position(fn)
+    return Callee(function, function)
 
 
 def _applied(kind: Any) -> UserFunction:
@@ -75,39 +70,23 @@ def _applied(kind: Any) -> UserFunction:
     return applied
 
 
-def _of_layer(kind: object, forward: str, backward: str) -> UserFunction:
-    """Return what a layer computes: loss and gradient, or a product where it is a softmax.
+def _by_position(fn: UserFunction) -> UserFunction:
+    """Return a function that takes by position what `fn` takes by keyword alone and has no default for."""
+    parameters = parameters_of(fn)
+    needed = [
+        p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if not any(p.kind is p.KEYWORD_ONLY for p in needed):
+        return fn
+    ordered = [p for p in needed if p.kind is not p.KEYWORD_ONLY]
+    ordered += [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in needed if p.kind is p.KEYWORD_ONLY]
+    rest = [p for p in parameters.values() if p not in needed and p.kind is not p.VAR_POSITIONAL]
 
-    ``backward`` may take the target again, and leave its result in an attribute.
-    """
-    made: Callable[[], object] = kind if isinstance(kind, type) else lambda: kind
-    skipped = int(isinstance(kind, type))
-    takes = list(parameters_of(getattr(kind, forward)).values())[skipped:]
-    needs = [p.name for p in list(parameters_of(getattr(kind, backward)).values())[skipped:] if p.default is p.empty]
+    def called(*arguments: Native, **options: Native) -> Native:
+        first = sum(p.kind is p.POSITIONAL_ONLY for p in ordered)
+        named = {p.name: value for p, value in zip(ordered[first:], arguments[first:], strict=False)}
+        return fn(*arguments[:first], **named, **options)
 
-    def back(layer: object, given: Sequence[Native], above: Native) -> Native:
-        def value(name: str) -> Native:
-            if name in TARGET and len(given) > 1:
-                return next((g for g, p in zip(given, takes, strict=False) if p.name == name), given[1])
-            if name in LOGITS:
-                return given[0]
-            return getattr(layer, "output", given[0]) if TARGET & {*needs} else above
-
-        result = getattr(layer, backward)(*map(value, needs or ["above"] * (above is not None)))
-        left = (getattr(layer, name) for name in LEFT_BEHIND if hasattr(layer, name))
-        return next(left, None) if result is None else result
-
-    def product(dout: Native, z: Native) -> Native:
-        layer = made()
-        getattr(layer, forward)(z)
-        return back(layer, (z,), dout)
-
-    def both(*arguments: Native) -> Native:
-        layer = made()
-        loss = getattr(layer, forward)(*arguments)
-        return loss, back(layer, arguments, 1.0 if needs else None)
-
-    if len([p for p in takes if p.default is p.empty]) == 1:
-        return product
-    both.__signature__ = inspect.Signature(takes)  # type: ignore[attr-defined]
-    return both
+    found: Any = functools.update_wrapper(called, fn)
+    found.__signature__ = inspect.Signature([*ordered, *rest])
+    return called

@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from luce.check.calling.outputs import Returned
 from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees
+from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.mistakes.entry import Mistake
 from luce.check.doctor.readings import readings
@@ -26,6 +28,9 @@ __all__ = ["Diagnosis", "diagnose"]
 
 MOST_MISTAKES = 2
 """Mistakes in combination that are searched."""
+
+SECONDS = 4.0
+"""Time for the pairs, where nothing else is said: all of them take one or two."""
 
 MOST_EXTENDED = 5
 """Explanations of ordinary numbers to which a mistake is added that only extreme logits show."""
@@ -44,7 +49,7 @@ class Diagnosis:
         return [mistake.name for mistake in self.found or ()]
 
 
-def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
+def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES, deadline: Deadline | None = None) -> Diagnosis:
     """Return the smallest set of known mistakes that reproduces all cases.
 
     Parameters
@@ -53,6 +58,8 @@ def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
         What was passed and what came back.
     most : int
         How many mistakes are combined at most on ordinary probes; the extreme ones may add two.
+    deadline : Deadline, optional
+        After it no more pairs of mistakes are tried.
 
     Returns
     -------
@@ -63,7 +70,8 @@ def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
     if not any(np.isfinite(value).all() for _, returned in ordinary for value in returned.outputs.values()):
         return Diagnosis(None)
     catalogue = [*CATALOGUE, *readings(cases)]
-    found = _smallest(ordinary, most, catalogue)
+    deadline = deadline or Deadline(SECONDS)
+    found = _smallest(ordinary, most, catalogue, deadline)
     whole = [mistakes for mistakes in found if _explains(mistakes, extreme)]
     if whole:
         return Diagnosis(whole[0], tuple(whole[1:]))
@@ -79,6 +87,7 @@ def diagnose(cases: Sequence[Case], *, most: int = MOST_MISTAKES) -> Diagnosis:
             (*mistakes, *more)
             for mistakes, unseen in zip(found, hidden, strict=False)
             for more in itertools.combinations(unseen, size)
+            if not deadline.passed
         )
         fits = [mistakes for mistakes in sets if _explains(mistakes, extreme)]
         if fits:
@@ -95,7 +104,9 @@ def _breaks_alike(mistakes: tuple[Mistake, ...], cases: Sequence[Case]) -> bool:
     )
 
 
-def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) -> list[tuple[Mistake, ...]]:
+def _smallest(
+    cases: Sequence[Case], most: int, catalogue: Sequence[Mistake], deadline: Deadline
+) -> list[tuple[Mistake, ...]]:
     """Return all sets of mistakes that reproduce the cases with as few of them as can be, the likelier first."""
     if _explains((), cases):
         return [()]
@@ -110,12 +121,14 @@ def _smallest(cases: Sequence[Case], most: int, catalogue: Sequence[Mistake]) ->
     options = [mistake for mistake in visible if mistake.built_in]  # what is done with them shows beside them only
     beside = itertools.chain(itertools.product(shifts, visible), itertools.product(options, unseen))
     for one, other in itertools.chain(itertools.combinations(visible, 2), beside):
+        if deadline.passed:
+            break
         if _explains((one, other), cases):
             found.append((one, other))
         elif one.step is other.step and _explains((other, one), cases):
             found.append((other, one))
     # of those that give the same numbers, the one whose mistakes alone would show in no more than is wrong
-    return sorted(found, key=lambda pair: sum(map(sides.reach, pair))) or list(dict.fromkeys(sides.pairs()))
+    return sorted(found, key=lambda pair: sum(map(sides.reach, pair))) or list(dict.fromkeys(sides.pairs(deadline)))
 
 
 class _Sides:
@@ -144,17 +157,17 @@ class _Sides:
             if self.right[other]:
                 yield from ((self._within(mistake, side, other),) for mistake in self.alone[side])
 
-    def pairs(self) -> Iterator[tuple[Mistake, ...]]:
+    def pairs(self, deadline: Deadline) -> Iterator[tuple[Mistake, ...]]:
         """Yield two mistakes that explain both sides: one on each, one on both and one on one, or two on one."""
         for first, second in itertools.product(self.alone.get("loss", ()), self.alone.get("gradient", ())):
             yield self._within(first, "loss", "gradient"), self._within(second, "gradient", "loss")
         for side, other in self.sides:
             for both, one in itertools.product(self.alone[other], self.visible[side]):  # one more on this side
-                if _explains((both, self._within(one, side, other)), self.cases, side):
+                if not deadline.passed and _explains((both, self._within(one, side, other)), self.cases, side):
                     yield both, self._within(one, side, other)
             if self.right[other]:
                 for pair in itertools.combinations(self.visible[side], 2):
-                    if _explains(pair, self.cases, side):
+                    if not deadline.passed and _explains(pair, self.cases, side):
                         yield self._within(pair[0], side, other), self._within(pair[1], side, other)
 
 
@@ -175,15 +188,19 @@ def _explains_case(mistakes: tuple[Mistake, ...], probe: Probe, returned: Return
     if returned.arithmetic:
         broken = [not np.isfinite(predicted[name]).all() for name in ("loss", "gradient")]
         return all(broken) if returned.arithmetic == "OverflowError" else any(broken)
-    right = walk(probe, (), returned.outputs)
-    wrong = []
+    wrong = False
     for name in _on(side, returned.outputs):
-        least = 1e-3 * float(np.abs(right[name]).max(initial=0.0))
-        if not agrees(predicted[name], returned.outputs[name], tolerance, least):
-            wrong.append(name)
-    if wrong and returned.derived and "loss" in returned.outputs and "loss" not in wrong and mistakes:
-        return _is_its_derivative(mistakes, probe, returned)
-    return not wrong
+        if not agrees(predicted[name], returned.outputs[name], tolerance, _least(probe, name)):
+            if name == "loss" or not (returned.derived and mistakes and "loss" in returned.outputs):
+                return False
+            wrong = True
+    return _is_its_derivative(mistakes, probe, returned) if wrong else True
+
+
+@lru_cache(maxsize=1024)
+def _least(probe: Probe, name: str) -> float:
+    """Return the size below which an output's differences are no more than rounding."""
+    return 1e-3 * float(np.abs(walk(probe)[name]).max(initial=0.0))
 
 
 def _is_its_derivative(mistakes: tuple[Mistake, ...], probe: Probe, returned: Returned) -> bool:

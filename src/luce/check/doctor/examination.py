@@ -11,6 +11,7 @@ import numpy as np
 from luce.check.calling.call import Call
 from luce.check.calling.errors import NotRunnable, place_of
 from luce.check.doctor.closeness import RIGHT_WITHIN, SAME_WITHIN, Case, agrees, error_of, is_right
+from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.diagnosis import Diagnosis, diagnose
 from luce.check.doctor.mistakes import behaviours
 from luce.check.doctor.mistakes.entry import Finding
@@ -91,11 +92,11 @@ class Examination:
         target = probe.target
         if "ignore_index" in self.said and probe.target.ndim == 1 and "ignore_index" not in probe.options:
             target = np.where(np.arange(len(target)) == len(target) // 2, self.said["ignore_index"], target)
-        probe = replace(probe, options=options, target=target, rowwise=call.rowwise)
+        probe = probes.shared(replace(probe, options=options, target=target, rowwise=call.rowwise))
         returned = call(probe)
         each = np.shape(returned.outputs.get("loss", 0.0)) == (len(probe.logits),)
         if call.task == "loss" and each and "reduction" not in self.said:
-            probe = replace(probe, options={**options, "reduction": "none"})
+            probe = probes.shared(replace(probe, options={**options, "reduction": "none"}))
         if self.descent and "gradient" in returned.outputs:
             returned.outputs["gradient"] = -returned.outputs["gradient"]
         return Case(probe, returned)
@@ -117,13 +118,13 @@ class Examination:
         """Return whether it returns more than zeros, as a loss does that finds one class only."""
         return any(value.any() for case in self.cases for value in case.returned.outputs.values())
 
-    def explained(self, most: int, coarse: bool = False) -> bool:
+    def explained(self, most: int, coarse: bool = False, deadline: Deadline | None = None) -> bool:
         """Look for at most so many mistakes that explain everything, and return whether some were found.
 
-        ``coarse`` takes numbers of float64 for computed in float32.
+        ``coarse`` takes numbers of float64 for computed in float32; after the deadline no more pairs are tried.
         """
         if (most, coarse) not in self._searched:
-            self._searched[most, coarse] = self._search(most, coarse)
+            self._searched[most, coarse] = self._search(most, coarse, deadline)
         self.diagnosis = self._searched[most, coarse]
         if self.diagnosis.found is None and most > 1 and self.half_precise():
             self.behaviours.append(behaviours.HALF_PRECISION)
@@ -134,7 +135,7 @@ class Examination:
         """Return how many mistakes explain it, conventions and limits aside."""
         return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
 
-    def _search(self, most: int, coarse: bool) -> Diagnosis:
+    def _search(self, most: int, coarse: bool, deadline: Deadline | None) -> Diagnosis:
         """Search the cases for at most so many mistakes; what is only as good as its dtype is judged in that dtype."""
         cases = [*self.cases, *self.extremes]
         if coarse:
@@ -143,7 +144,7 @@ class Examination:
             worst = max(map(error_of, self.cases))
             narrow = "float32" if worst < SAME_WITHIN["float32"] else self.cases[0].returned.dtype
             cases = [_in_dtype(case, narrow) for case in cases]
-        found = diagnose(cases, most=most)
+        found = diagnose(cases, most=most, deadline=deadline)
         took_no_logits = "softmax" in self.call.roles and "softmax applied twice" in found.names
         return Diagnosis(None) if took_no_logits else found
 

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from luce.check.calling.errors import NotRunnable, place_of
 from luce.check.calling.ways import ways_of_calling
+from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.examination import Examination, Sizes
 from luce.check.doctor.repair.proof import Proven, prove
 from luce.derivation.quantities import OptionValue
@@ -16,6 +17,9 @@ __all__ = ["Search", "Ways"]
 
 SIZES_TO_TRY: tuple[Sizes, ...] = ((None, None), (None, 10), (None, 3), (None, 2), (5, 5))
 """Rows and classes to try, one after the other, where a function runs on no probe: it may have a size built in."""
+
+SECONDS_OF_WAYS, SECONDS_OF_PAIRS = 3.0, 2.5
+"""Time for more ways of calling once it runs in one, and for two mistakes at once in all of them."""
 
 LIKELIEST_WAYS = 3
 """Ways of calling in which two mistakes are looked for."""
@@ -87,11 +91,13 @@ class Search:
     def _examinations(self, sizes: Sizes) -> tuple[list[Examination], str]:
         """Examine it in all ways until it is right in one; return also why the first call that failed did."""
         examinations: list[Examination] = []
-        failure = ""
+        failure, deadline = "", Deadline(SECONDS_OF_WAYS)
         try:
             for call in ways_of_calling(self.fn, **self.ways):
                 first = examinations[0].call if examinations else call
                 if (call.framework, call.derives) != (first.framework, first.derives):
+                    break
+                if examinations and deadline.passed:
                     break
                 try:
                     examination = Examination(call, self.told, sizes, self.descent)
@@ -126,26 +132,28 @@ def likeliest(
     right = [e for e in rows if e.right]
     first = (*right, *batch) if usual and usual[0].call.task == "softmax" else (*batch, *right)
     best = next((e for e in first if e.explained(1)), None)
+    deadline = Deadline(SECONDS_OF_PAIRS)
     if best is not None and best in right:
-        _note_batch(best, batch)
+        _note_batch(best, batch, deadline)
     tried = (e for e in (*rows, *others) if e.telling() and (e.right or best is None))
     other = next((e for e in tried if e.explained(1)), None)
     if best is None and other is None:
         best = next((e for e in usual[:1] if not e.half_precise() and mended(e)), None)
     if best is None and other is not None:
-        likely = batch[:LIKELIEST_WAYS]
-        best = next((e for e in likely if e.explained(2) and e.n_mistakes() <= 1), other)
+        likely, deadline = batch[:LIKELIEST_WAYS], Deadline(SECONDS_OF_PAIRS)
+        best = next((e for e in likely if e.explained(2, deadline=deadline) and e.n_mistakes() <= 1), other)
     if best is None:  # numbers of float64 may have been computed in float32
+        deadline = Deadline(SECONDS_OF_PAIRS)
         ways = [*((e, False) for e in usual[:LIKELIEST_WAYS]), *((e, True) for e in usual[:1])]
-        best = next((e for e, coarse in ways if e.explained(2, coarse)), (usual or others)[0])
+        best = next((e for e, coarse in ways if e.explained(2, coarse, deadline)), (usual or others)[0])
     if other is not None and other is not best and not best.right and not other.n_mistakes():
         best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
     return best
 
 
-def _note_batch(of_a_row: Examination, batch: Sequence[Examination]) -> None:
+def _note_batch(of_a_row: Examination, batch: Sequence[Examination], deadline: Deadline) -> None:
     """Add what a function that is right of one row does wrong with a batch."""
-    wrong = next((e for e in batch[:LIKELIEST_WAYS] if e.explained(2) and e.n_mistakes() == 1), None)
+    wrong = next((e for e in batch[:LIKELIEST_WAYS] if e.explained(2, deadline=deadline) and e.n_mistakes() == 1), None)
     for mistake in wrong.diagnosis.found or () if wrong else ():
         if mistake.kind == "mistake":
             said = f"Of one row it is right, of a batch not. {mistake.said}"

@@ -5,7 +5,7 @@ Several mistakes combine as they would in somebody's code. Without a mistake the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Protocol
@@ -18,7 +18,7 @@ from luce.derivation.quantities import Array
 __all__ = ["ChangedStep", "walk"]
 
 
-class ChangedStep(Protocol):
+class ChangedStep(Hashable, Protocol):
     """A mistake as far as the walk knows it: a change of what one step leaves, perhaps in one output only."""
 
     @property
@@ -74,21 +74,42 @@ def _without(given: Given) -> dict[str, Array]:
 
 
 def _walk(given: Given, mistakes: Sequence[ChangedStep], wanted: Collection[str]) -> dict[str, Array]:
-    """Take the steps from the first one with a mistake to the last one that is wanted."""
-    first = min((_PLACES[mistake.step] for mistake in mistakes), default=len(STEPS) - 1)
+    """Take the steps from the first one with a mistake to the last one that is wanted.
+
+    Of two mistakes in different steps the way to the later one is known from the earlier mistake's other pairs.
+    """
+    ordered = sorted(mistakes, key=lambda mistake: _PLACES[mistake.step])
+    first = _PLACES[ordered[0].step] if ordered else len(STEPS) - 1
     last = len(STEPS) if _OF_THE_SOFTMAX & set(wanted) else max(_AFTER_THE_LAYER, first + 1)
-    q = copy(_right(given)[first])
+    states = _right(given)
+    if len(ordered) == 2 and ordered[0].step is not ordered[1].step:
+        states, first = _with(given, ordered.pop(0)), _PLACES[ordered[-1].step]
+    q = copy(states[first])
+    for _ in _steps(q, ordered, first, max(last, first + 1)):
+        pass
+    return outputs(q)
+
+
+def _steps(q: Quantities, mistakes: Sequence[ChangedStep], first: int, last: int) -> Iterator[Quantities]:
+    """Take steps, the first of which is taken but for its mistakes; yields after each."""
     with np.errstate(all="ignore"):
         for place in range(first, last):
             step = STEPS[place]
-            if not step.applies(q):
-                continue
-            if place > first:
-                step.compute(q)
-            for mistake in mistakes:
-                if mistake.step is step:
-                    mistake.change(q)
-    return outputs(q)
+            if step.applies(q):
+                if place > first:
+                    step.compute(q)
+                for mistake in mistakes:
+                    if mistake.step is step:
+                        mistake.change(q)
+            yield q
+
+
+@lru_cache(maxsize=2048)
+def _with(given: Given, mistake: ChangedStep) -> tuple[Quantities, ...]:
+    """Return what each step leaves behind when one mistake is made."""
+    right, first = _right(given), _PLACES[mistake.step]
+    q = copy(right[first])
+    return (*right[:first], *(copy(state) for state in _steps(q, (mistake,), first, len(STEPS))))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,9 @@ every floating-point format, so that each dtype is judged by the same truth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +20,7 @@ from luce.derivation.quantities import Array, Given, OptionValue
 
 __all__ = [
     *("EXTREME", "HOLES", "LAYERS", "ORDINARY", "SMALL", "SMALLEST", "SOFT", "SPREAD"),
-    *("Probe", "resized", "with_options"),
+    *("Probe", "resized", "shared", "with_options"),
 ]
 
 
@@ -200,3 +202,47 @@ SMALLEST = Probe(
     vector=np.array([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0]]),
 )
 """For showing what went wrong, not for telling why."""
+
+
+def shared(probe: Probe) -> Probe:
+    """Return the first probe with the same content that this was asked for, so that what is known of one is of both.
+
+    Parameters
+    ----------
+    probe : Probe
+
+    Returns
+    -------
+    Probe
+
+    Examples
+    --------
+    >>> shared(replace(ORDINARY[0])) is shared(replace(ORDINARY[0]))
+    True
+    """
+    return _first(_Content(_key(vars(probe)), probe))
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A probe as a key: equal to another by what it holds."""
+
+    key: object
+    probe: Probe = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _first(content: _Content) -> Probe:
+    """Return the probe; another of the same content gets this one."""
+    return content.probe
+
+
+def _key(value: object) -> object:
+    """Return a value that is hashed and compared by what it holds, the dtypes included."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((name, _key(part)) for name, part in value.items()))
+    if isinstance(value, tuple | list):
+        return tuple(map(_key, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    return type(value).__name__, repr(value)

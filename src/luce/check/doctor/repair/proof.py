@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 from luce.check.calling.call import Call
 from luce.check.calling.callables import as_callable
 from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees, distance
+from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.examination import Examination
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
 from luce.check.doctor.repair.candidates import candidates
@@ -21,7 +21,7 @@ __all__ = ["Proven", "prove"]
 
 MOST_REPAIRS = 3
 MOST_TRIED = 2500  # changes of a text: two seconds or three of NumPy, so that the same is found on any machine
-SECONDS = 20.0  # of the process at most, for slow functions
+SECONDS = 3.0  # at most, for slow functions
 GOOD = 1e-6  # up to which an output is taken for right at first sight; the examination judges after that
 WIDER = 0.45  # how much dearer a change may be than the cheapest one that is right, and still be weighed against it
 MOST_RIGHT = 6
@@ -66,13 +66,13 @@ def prove(examination: Examination, fn: object, seconds: float | None = None) ->
         source = Source(fn)
     except (OSError, TypeError, SyntaxError, IndexError, KeyError, ValueError):
         return None
-    until = time.process_time() + (seconds or SECONDS)
+    until = Deadline(seconds or SECONDS)
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # what the code prints, it prints once
         return _proven(examination, source, until)
 
 
-def _proven(examination: Examination, source: Source, until: float) -> Proven | None:
-    """Try changes until a moment of the process's time."""
+def _proven(examination: Examination, source: Source, until: Deadline) -> Proven | None:
+    """Try changes up to a deadline."""
     edits: list[Edit] = []
     sources = [source]
     trial = _Trial(examination, source)
@@ -118,12 +118,12 @@ class _Trial:
             for name, value in self.first.returned.outputs.items()
         )
 
-    def best(self, until: float) -> tuple[list[Edit], Edit | None]:
+    def best(self, until: Deadline) -> tuple[list[Edit], Edit | None]:
         """Return the changes with which the first case is right, the best first; and one that mends a part of it."""
         right: list[Edit] = []
         step: Edit | None = None
         for edit in candidates(self.source, self.examination.call, self.first)[:MOST_TRIED]:
-            if time.process_time() > until or len(right) >= MOST_RIGHT or (right and edit.cost > right[0].cost + WIDER):
+            if until.passed or len(right) >= MOST_RIGHT or (right and edit.cost > right[0].cost + WIDER):
                 break
             case = self._run(edit)
             if case is None or case.returned.outputs.keys() != self.first.returned.outputs.keys():
