@@ -12,6 +12,7 @@ import numpy as np
 
 from luce.check.calling.roles import TARGETS, TASKS
 from luce.check.doctor.repair.account import repairs_of
+from luce.check.doctor.repair.blame import blamed
 from luce.check.doctor.report import Report
 from luce.check.doctor.search import Search, Ways
 from luce.check.doctor.verdict import report_on
@@ -117,7 +118,8 @@ def gradient(
         report = report_on(found, name)
         proven = search.proven(found) if report.verdict == "wrong" else None
         if proven is None:
-            return report
+            fault = blamed(found, fn) if repair and report.verdict == "wrong" else None
+            return replace(report, fault=fault)
         repairs, diff = repairs_of(proven, found)
         return replace(report, repairs=repairs, diff=diff, file=proven.before.file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -25,6 +26,8 @@ SECONDS = 3.0  # at most, for slow functions
 GOOD = 1e-6  # up to which an output is taken for right at first sight; the examination judges after that
 WIDER = 0.45  # how much dearer a change may be than the cheapest one that is right, and still be weighed against it
 MOST_RIGHT = 6
+FAR = 2.2  # from which cost on a change is too far from the text to make another convention of it
+CONVENTION = 0.5  # how much dearer a change is that is right by another convention only
 
 Outputs = frozenset[str]
 
@@ -129,11 +132,18 @@ class _Trial:
             if case is None or case.returned.outputs.keys() != self.first.returned.outputs.keys():
                 continue
             wrong = _wrong_outputs(case)
-            if (not wrong and not self._wrong_elsewhere(edit)) or (wrong and self._by_a_convention(case)):
+            if not wrong and not self._wrong_elsewhere(edit):
                 right.append(edit)
+            elif wrong and edit.cost < FAR and self._by_a_convention(case):
+                right.append(replace(edit, cost=edit.cost + CONVENTION))
             elif step is None and (wrong < self.wrong or self._one_mistake_less(case) is not None):
                 step = edit
-        return sorted(right, key=lambda edit: (edit.cost, abs(len(edit.new) - (edit.end - edit.start)))), step
+        return sorted(right, key=lambda edit: (edit.cost, -self._likeness(edit))), step
+
+    def _likeness(self, edit: Edit) -> float:
+        """Return how much of the text stays."""
+        old = self.source.units[edit.unit].text[edit.start : edit.end]
+        return difflib.SequenceMatcher(None, old, edit.new, autojunk=False).ratio()
 
     def less(self, edit: Edit) -> Sequence[object]:
         """Return the mistakes that are left after a change."""

@@ -62,6 +62,7 @@ def quantities_of(given: Given) -> list[Known]:
         ("loss_sum", "the sum of the losses", np.asarray((q.R * q.losses).sum())),
         ("G", f"the gradient in the logits, {right_gradient(q)}", q.G),
         ("dl", "p − t" if plain else "α p − t", q.dl_du),
+        *([] if plain else [("d", "p − the one-hot target", q.p - one)]),
         ("rG", "the gradient of each row's loss", weight * q.dl_du * q.du_dz),
         ("by_p", "−t / p", -q.t / q.p),
         ("J", "the Jacobian of the softmax", q.J),

@@ -155,8 +155,9 @@ class Source:
 
 
 def _function_of(named: Any) -> FunctionType:
-    """Return a function, or the first method of a class."""
-    found = [named] if inspect.isfunction(named) else [f for f in vars(named).values() if inspect.isfunction(f)]
+    """Return a function, or the first method of a class, be it static."""
+    members = [named] if inspect.isfunction(named) else [getattr(f, "__func__", f) for f in vars(named).values()]
+    found = [member for member in members if inspect.isfunction(member)]
     if not found:
         raise TypeError("no function of Python's")
     return found[0]
