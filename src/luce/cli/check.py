@@ -89,9 +89,10 @@ def _check(
 
     if len(functions) > 1:
         raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
-    place, _, name = functions[0].rpartition(":")
-    if not place or not name:
-        raise Failure(f"FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
+    target = f"{functions[0]}:" if functions[0].endswith(".py") else functions[0]
+    place, _, name = target.rpartition(":")
+    if not place or not (name or place.endswith(".py")):
+        raise Failure(f"FILE.py or FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
     file = Path(place) if place.endswith(".py") else None
     if file is not None and not file.is_file():
         raise Failure(f"{file}: no such file")
@@ -104,8 +105,8 @@ def _check(
         before = file.read_bytes()
     try:
         with Progress(after=PATIENCE) as progress:
-            progress.say(f"checking {name}")
-            found = check_by_name(functions[0], timeout=timeout, options=options)
+            progress.say(f"checking {name or place}")
+            found = check_by_name(target, timeout=timeout, options=options)
     except ValueError as error:
         raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")

@@ -147,7 +147,7 @@ def _of_expression(
                 yield Edit(place, start, end, other, 2.2)
     if isinstance(node, ast.BinOp | ast.Name | ast.Call | ast.Subscript | ast.UnaryOp):
         inner = words if not isinstance(node, ast.BinOp | ast.UnaryOp) else f"({words})"
-        yield Edit(place, start, end, f"-{inner}", 1.4)
+        yield Edit(place, start, end, f"-{inner}", 1.4 if inner != words else 1.6)
         for count in counts:
             yield Edit(place, start, end, f"({inner} / {count})", 1.6)
             yield Edit(place, start, end, f"({inner} * {count})", 2.4)

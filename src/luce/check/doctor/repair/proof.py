@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from luce.check.calling.call import Call
 from luce.check.calling.callables import as_callable
-from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees, distance
+from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees, distance, is_right
 from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.examination import Examination
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
@@ -83,10 +83,9 @@ def _proven(examination: Examination, source: Source, until: Deadline) -> Proven
         return None
     for _ in range(MOST_REPAIRS):
         right, step = trial.best(until)
-        for edit in right:
-            examined = trial.examined(edit)
-            if examined is not None:
-                return Proven(source, trial.source.after(edit), (*edits, edit), tuple(sources), examined)
+        chosen = trial.chosen(right)
+        if chosen is not None:
+            return Proven(source, trial.source.after(chosen[0]), (*edits, chosen[0]), tuple(sources), chosen[1])
         if step is None:
             return None
         edits.append(step)
@@ -129,7 +128,7 @@ class _Trial:
             if until.passed or len(right) >= MOST_RIGHT or (right and edit.cost > right[0].cost + WIDER):
                 break
             case = self._run(edit)
-            if case is None or case.returned.outputs.keys() != self.first.returned.outputs.keys():
+            if case is None or not self._keeps_what_is_right(case):
                 continue
             wrong = _wrong_outputs(case)
             if not wrong and not self._wrong_elsewhere(edit):
@@ -139,6 +138,13 @@ class _Trial:
             elif step is None and (wrong < self.wrong or self._one_mistake_less(case) is not None):
                 step = edit
         return sorted(right, key=lambda edit: (edit.cost, -self._likeness(edit))), step
+
+    def _keeps_what_is_right(self, case: Case) -> bool:
+        """Return whether the same is returned, and what was right before has its shape still."""
+        now, before = case.returned.outputs, self.first.returned.outputs
+        return now.keys() == before.keys() and all(
+            now[name].shape == before[name].shape for name in before if name not in self.wrong
+        )
 
     def _likeness(self, edit: Edit) -> float:
         """Return how much of the text stays."""
@@ -150,6 +156,17 @@ class _Trial:
         case = self._run(edit)
         left = None if case is None else self._one_mistake_less(case)
         return self.mistakes if left is None else left
+
+    def chosen(self, right: Sequence[Edit]) -> tuple[Edit, Examination] | None:
+        """Return the first change that the whole examination finds right, rather one that extreme logits survive."""
+        first: tuple[Edit, Examination] | None = None
+        for edit in right:
+            examined = self.examined(edit)
+            if examined is not None:
+                if all(map(is_right, examined.extremes)):
+                    return edit, examined
+                first = first or (edit, examined)
+        return first
 
     def examined(self, edit: Edit) -> Examination | None:
         """Return the examination of the changed copy if it is right, be it by a convention; else None."""
