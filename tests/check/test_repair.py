@@ -245,3 +245,22 @@ def test_what_reads_something_wrong_is_not_blamed(loaded):
     )
     report = luce.check.gradient(module.loss)
     assert report.verdict == "wrong" and report.fault is None, report
+
+
+@pytest.mark.parametrize(("shift", "named"), [("max", []), ("mean", ["shift by the mean"])])
+def test_another_shift_is_not_asserted_against_the_run(loaded, shift, named):
+    module, _ = loaded(
+        f"""
+        def softmax(z):
+            e = np.exp(z - z.{shift}(axis=1, keepdims=True))
+            return e / e.sum(axis=1, keepdims=True)
+
+        def loss(z, y):
+            p, n = softmax(z), len(y)
+            dp = np.zeros_like(p)
+            dp[np.arange(n), y] = -1.0 / p[np.arange(n), y] / n
+            return -np.log(p[np.arange(n), y]).mean(), dp * p * (1 - p)
+        """
+    )
+    report = luce.check.gradient(module.loss, repair=False)
+    assert [m.name for m in report.diagnosis] == ["diagonal of the softmax's derivative only", *named], report

@@ -267,3 +267,25 @@ if __name__ == "__main__":
     Path("empty.py").write_text("def shuffled(rows, seed):\n    return rows\n")
     found = check("empty.py")
     assert found.code == 2 and "it has shuffled; name one" in " ".join(found.out.split())
+
+
+def test_a_notebook_is_named_by_cell_and_line(check):
+    cells = [
+        "%matplotlib inline\nimport numpy as np\nraise SystemExit('training')",
+        "data = load('nothing')\ndef softmax(z):\n    e = np.exp(z - z.max(axis=1, keepdims=True))\n"
+        "    return e / e.sum(axis=1, keepdims=True)",
+        "# the loss\ndef cross_entropy(z, y):\n    p = softmax(z)\n    n = len(y)\n"
+        "    value = -np.log(p[np.arange(n), y]).mean()\n    p[np.arange(n), y] += 1\n    return value, p / n\n",
+        "%%bash\nexit 1",
+    ]
+    parts = [{"cell_type": "markdown", "source": ["# Title"]}]
+    parts += [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    Path("mine.ipynb").write_text(json.dumps({"cells": parts}))
+    found = check("mine.ipynb:cross_entropy")
+    assert found.code == 1 and "cell 3, line 6  p[np.arange(n), y] += 1" in found.out, found
+    assert "p[np.arange(n), y] -= 1" in found.out
+    assert "cross_entropy is what looks like one here" in check("mine.ipynb").out
+    found = check("mine.ipynb:cross_entropy", "--fix")
+    assert found.code == 2 and "--fix writes into a FILE.py:FUNCTION" in found.err
+    Path("no.ipynb").write_text("no notebook")
+    assert check("no.ipynb:f").code == 2

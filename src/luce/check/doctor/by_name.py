@@ -9,7 +9,7 @@ from pathlib import Path
 
 from luce.check.calling.choice import chosen
 from luce.check.calling.isolation import Ended, isolated, serve
-from luce.check.calling.resolve import FileError, load_file, member, resolve
+from luce.check.calling.resolve import FILES, FileError, load_file, member, resolve
 from luce.check.doctor.check_gradient import gradient
 from luce.check.doctor.report import Report
 from luce.derivation.quantities import OptionValue
@@ -57,7 +57,7 @@ def _check(job: JSONObject) -> JSONObject:
     """Load the function and check it: the other process."""
     target, note = job["target"], ""
     place, _, name = target.rpartition(":")
-    if place.endswith(".py"):
+    if place.endswith(FILES):
         sys.path.insert(0, str(Path(place).resolve().parent))  # as if it were run
     try:
         if name:

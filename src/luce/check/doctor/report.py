@@ -60,7 +60,7 @@ class Report:
     diff : str
         The changes as a unified diff of the function's text.
     file : str
-        The file whose lines the repairs name.
+        The file whose lines the repairs name; of a notebook with the cell, ``FILE.ipynb, cell 3``.
     part : str
         What is wrong in the numbers when no known mistake explains them.
     digits : int, optional
@@ -117,11 +117,16 @@ class Report:
         if self.verdict == "wrong":
             what = (
                 " + ".join(m.name for m in self.diagnosis if m.kind != "limit")
-                or " and ".join(f"line {repair.line}" for repair in self.repairs or filter(None, [self.fault]))
+                or " and ".join(self._place(repair) for repair in self.repairs or filter(None, [self.fault]))
                 or "no known mistake gives these numbers"
             )
             return f"{self.function}: wrong: {what}"
         return f"{self.function}: not runnable: {self.reason}"
+
+    def _place(self, fault: Fault) -> str:
+        """Return the line of a fault, of a notebook with its cell."""
+        cell = self.file.rpartition(".ipynb, ")[2] if ".ipynb, cell " in self.file else ""
+        return f"{cell}, line {fault.line}" if cell else f"line {fault.line}"
 
     def to_dict(self) -> JSONObject:
         """Return the report as plain data, without arrays."""
@@ -209,7 +214,7 @@ class Report:
                 Padding(Text(self.part), (0, 0, 0, 2), expand=False),
             ]
         for fault in (*self.repairs, *filter(None, [self.fault])):
-            parts += ["", *_fault_in_words(fault)]
+            parts += ["", *_fault_in_words(fault, self._place(fault))]
         if self.ties:
             line("the same numbers", "; ".join(" + ".join(m.name for m in tie) for tie in self.ties[:3]))
         if self.example is not None:
@@ -237,12 +242,12 @@ def _fault_as_data(fault: Fault) -> JSONObject:
     }
 
 
-def _fault_in_words(fault: Fault) -> list[RenderableType]:
+def _fault_in_words(fault: Fault, place: str) -> list[RenderableType]:
     """Return what Rich prints of a fault: the line, what it reads, what it computes and should, and a change of it."""
     from rich.padding import Padding
     from rich.text import Text
 
-    lines = [Text.assemble((f"line {fault.line}", "bold red"), "  ", (fault.was, "bold"))]
+    lines = [Text.assemble((place, "bold red"), "  ", (fault.was, "bold"))]
 
     def line(label: str, words: str, style: str = "") -> None:
         lines.append(Text.assemble((f"{label:<10}", "dim"), (words, style)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["Edit", "Source", "Unit"]
+__all__ = ["Edit", "Source", "Unit", "file_of"]
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,12 @@ class Source:
             for unit in self.units
             for k, line in enumerate(unit.text.splitlines())
         }
+
+
+def file_of(fn: Any) -> str:
+    """Return the file of a function, a class or an object, as its code names it."""
+    named = fn if inspect.isroutine(fn) or isinstance(fn, type) else type(fn)
+    return _function_of(inspect.unwrap(named) if inspect.isroutine(named) else named).__code__.co_filename
 
 
 def _function_of(named: Any) -> FunctionType:
