@@ -35,6 +35,7 @@ ROOMS = [
     "luce.check.inputs.probes",
     "luce.check.inputs.problems",
     "luce.check.calling.arrays",
+    "luce.check.calling.choice",
     "luce.check.calling.detection",
     "luce.check.calling.frameworks",
     "luce.check.calling.layers",

@@ -175,3 +175,92 @@ def test_what_the_code_prints_is_not_printed_by_the_copies(loaded, capsys):
     once = capsys.readouterr().out.count("seen")
     luce.check.gradient(module.loss)
     assert capsys.readouterr().out.count("seen") == once
+
+
+# --- the line to blame where no change is found
+
+BLAMED = {
+    "in a loop, the turn at which it shows": (
+        """
+        def loss(z, y):
+            n, k = z.shape
+            grad = np.zeros((n, k))
+            total = 0.0
+            for i in range(n):
+                s = z[i] - np.max(z[i])
+                p = np.exp(s) / np.sum(np.exp(s))
+                total += -np.log(p[y[i]])
+                for j in range(k):
+                    grad[i, j] = np.tanh(p[j]) * (1 - p[j]) if j == y[i] else p[j]
+            return total / n, grad / n
+        """,
+        "grad[i, j] = np.tanh(p[j]) * (1 - p[j]) if j == y[i] else p[j]",
+        {"p": "p, the softmax of row 0", "y": "the labels"},
+        "",
+    ),
+    "a factor that is missing, at the last line": (
+        """
+        def loss(logits, target, temperature=1.0):
+            z = logits / temperature
+            z = z - z.max(axis=1, keepdims=True)
+            p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+            n = len(target)
+            value = -np.log(p[np.arange(n), target]).mean()
+            grad = p.copy()
+            grad[np.arange(n), target] -= 1
+            return value, grad / n
+        """,
+        "return value, grad / n",
+        {"grad": "p − t"},
+        "the gradient in the logits, 1/T (p − t) / N",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLAMED)
+def test_the_line_to_blame(name, loaded):
+    code, was, reads, is_then = BLAMED[name]
+    module, _ = loaded(code)
+    report = luce.check.gradient(module.loss)
+    assert report.verdict == "wrong" and not report.repairs, report
+    fault = report.fault
+    assert fault is not None and fault.was == was and dict(fault.given) == reads and fault.is_then == is_then, report
+    assert not np.allclose(fault.computes, fault.should)
+    assert f"line {fault.line}" in str(report) and "with that value in its place the function is right" in str(report)
+    assert report.to_dict()["fault"]["line"] == fault.line
+
+
+def test_what_reads_something_wrong_is_not_blamed(loaded):
+    module, _ = loaded(
+        """
+        def loss(z, y):
+            n = len(y)
+            p = np.exp(z - z.max(axis=1, keepdims=True))
+            p = p / p.sum(axis=1, keepdims=True)
+            q, r = np.sin(3 * p) + np.cos(z), np.tanh(z)
+            value = -np.log(p[np.arange(n), y]).mean() + (q - r).sum()
+            q = q + 0.5 * r
+            return value * r.max(), (q - p) * r
+        """
+    )
+    report = luce.check.gradient(module.loss)
+    assert report.verdict == "wrong" and report.fault is None, report
+
+
+@pytest.mark.parametrize(("shift", "named"), [("max", []), ("mean", ["shift by the mean"])])
+def test_another_shift_is_not_asserted_against_the_run(loaded, shift, named):
+    module, _ = loaded(
+        f"""
+        def softmax(z):
+            e = np.exp(z - z.{shift}(axis=1, keepdims=True))
+            return e / e.sum(axis=1, keepdims=True)
+
+        def loss(z, y):
+            p, n = softmax(z), len(y)
+            dp = np.zeros_like(p)
+            dp[np.arange(n), y] = -1.0 / p[np.arange(n), y] / n
+            return -np.log(p[np.arange(n), y]).mean(), dp * p * (1 - p)
+        """
+    )
+    report = luce.check.gradient(module.loss, repair=False)
+    assert [m.name for m in report.diagnosis] == ["diagonal of the softmax's derivative only", *named], report

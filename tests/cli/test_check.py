@@ -120,7 +120,7 @@ def test_not_runnable_says_why(check, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("mine.py", "FILE.py:FUNCTION is needed"),
+        ("mine", "FILE.py or FILE.py:FUNCTION is needed"),
         ("nowhere.py:f", "nowhere.py: no such file"),
         ("mine.py:right --html mine.py", "the page would overwrite the file"),
         ("mine.py:right --html no/page.html", "there is no folder"),
@@ -236,3 +236,56 @@ def test_fix_writes_nothing_into_a_file_that_changed_meanwhile(check, two_lines)
     found = check("two.py:loss", "--fix")
     assert found.code == 1 and "nothing written: two.py has changed since it was checked" in found.out
     assert two_lines.read_bytes() == code.encode("latin-1") + b"#" and not list(Path().glob("*.bak*"))
+
+
+def test_a_file_alone_says_what_was_chosen(check):
+    Path("script.py").write_text(
+        """
+import numpy as np
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def cross_entropy(z, y):
+    p = softmax(z)
+    loss = -np.log(p[np.arange(len(y)), y]).mean()
+    p[np.arange(len(y)), y] -= 1
+    return loss, p
+
+def shuffled(rows, seed):
+    return rows[np.random.default_rng(seed).permutation(len(rows))]
+
+if __name__ == "__main__":
+    raise SystemExit(print(cross_entropy(np.zeros((2, 3)), np.array([0, 1]))))
+"""
+    )
+    found = check("script.py", "--fix")
+    assert found.code == 0 and "cross_entropy: wrong: gradient not divided by N" in found.out, found
+    assert "cross_entropy is what looks like one here; script.py:NAME checks another" in found.out
+    assert check("script.py").code == 0
+    Path("empty.py").write_text("def shuffled(rows, seed):\n    return rows\n")
+    found = check("empty.py")
+    assert found.code == 2 and "it has shuffled; name one" in " ".join(found.out.split())
+
+
+def test_a_notebook_is_named_by_cell_and_line(check):
+    cells = [
+        "%matplotlib inline\nimport numpy as np\nraise SystemExit('training')",
+        "data = load('nothing')\ndef softmax(z):\n    e = np.exp(z - z.max(axis=1, keepdims=True))\n"
+        "    return e / e.sum(axis=1, keepdims=True)",
+        "# the loss\ndef cross_entropy(z, y):\n    p = softmax(z)\n    n = len(y)\n"
+        "    value = -np.log(p[np.arange(n), y]).mean()\n    p[np.arange(n), y] += 1\n    return value, p / n\n",
+        "%%bash\nexit 1",
+    ]
+    parts = [{"cell_type": "markdown", "source": ["# Title"]}]
+    parts += [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    Path("mine.ipynb").write_text(json.dumps({"cells": parts}))
+    found = check("mine.ipynb:cross_entropy")
+    assert found.code == 1 and "cell 3, line 6  p[np.arange(n), y] += 1" in found.out, found
+    assert "p[np.arange(n), y] -= 1" in found.out
+    assert "cross_entropy is what looks like one here" in check("mine.ipynb").out
+    found = check("mine.ipynb:cross_entropy", "--fix")
+    assert found.code == 2 and "--fix writes into a FILE.py:FUNCTION" in found.err
+    Path("no.ipynb").write_text("no notebook")
+    assert check("no.ipynb:f").code == 2

@@ -82,6 +82,7 @@ def _check(
     functions: list[str], options: dict[str, object], *, timeout: float, json: bool, html: Path | None, fix: bool
 ) -> int:
     """Check one function in a process of its own, print the report and return the exit code."""
+    from luce.check.calling.resolve import FILES
     from luce.check.doctor.by_name import check_by_name
     from luce.check.doctor.fix import write_fix
     from luce.cli.progress import Progress
@@ -89,13 +90,14 @@ def _check(
 
     if len(functions) > 1:
         raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
-    place, _, name = functions[0].rpartition(":")
-    if not place or not name:
-        raise Failure(f"FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
-    file = Path(place) if place.endswith(".py") else None
+    target = f"{functions[0]}:" if functions[0].endswith(FILES) else functions[0]
+    place, _, name = target.rpartition(":")
+    if not place or not (name or place.endswith(FILES)):
+        raise Failure(f"FILE.py or FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
+    file = Path(place) if place.endswith(FILES) else None
     if file is not None and not file.is_file():
         raise Failure(f"{file}: no such file")
-    if fix and file is None:
+    if fix and not place.endswith(".py"):
         raise Failure(f"--fix writes into a FILE.py:FUNCTION, got {functions[0]!r}")
     check_places(read={"file": file}, written={"page": html})
     before = None
@@ -104,8 +106,8 @@ def _check(
         before = file.read_bytes()
     try:
         with Progress(after=PATIENCE) as progress:
-            progress.say(f"checking {name}")
-            found = check_by_name(functions[0], timeout=timeout, options=options)
+            progress.say(f"checking {name or place}")
+            found = check_by_name(target, timeout=timeout, options=options)
     except ValueError as error:
         raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")

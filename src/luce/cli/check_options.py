@@ -35,7 +35,7 @@ def _moved(value: object) -> None:
 
 Function: TypeAlias = Annotated[
     list[str],
-    typer.Argument(metavar="FILE.py:FUNCTION", help="The function to check, or module:function.", show_default=False),
+    typer.Argument(metavar="FILE.py[:FUNCTION]", help="The function to check, or module:function.", show_default=False),
 ]
 Task: TypeAlias = Annotated[
     Literal["loss", "layer", "softmax", "vjp"] | None,

@@ -15,7 +15,7 @@ from luce.check.calling.errors import NotRunnable
 from luce.check.calling.roles import LOGITS, TARGET, parameters_of
 from luce.derivation.quantities import Array
 
-__all__ = ["layer_of"]
+__all__ = ["is_layer", "layer_of"]
 
 FORWARD, BACKWARD = ("forward", "loss", "__call__"), ("backward", "gradient", "grad")
 """The methods of a layer."""
@@ -51,10 +51,22 @@ def layer_of(fn: object) -> UserFunction | None:
     >>> layer_of(Twice)(np.array([1.0, 3.0]), np.zeros(2))
     array([2., 6.])
     """
-    forward, backward = (next((n for n in names if hasattr(fn, n)), None) for names in (FORWARD, BACKWARD))
+    forward, backward = _methods(fn)
     if forward and backward and (isinstance(fn, type) or not callable(fn)):
         return _of_layer(fn, forward, backward)
     return None
+
+
+def is_layer(kind: object) -> bool:
+    """Return whether a class has a forward pass that is its own, and a backward pass or PyTorch's derivatives."""
+    forward, backward = _methods(kind)
+    own = isinstance(kind, type) and forward in vars(kind)
+    return own and bool(backward or hasattr(kind, "register_parameter"))
+
+
+def _methods(fn: object) -> list[str | None]:
+    """Return the names of the methods of the two passes."""
+    return [next((n for n in names if hasattr(fn, n)), None) for names in (FORWARD, BACKWARD)]
 
 
 def _of_layer(kind: object, forward: str, backward: str) -> UserFunction:

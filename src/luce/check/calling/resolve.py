@@ -8,10 +8,16 @@ import inspect
 import sys
 import traceback
 import types
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FileError", "load_file", "member", "resolve"]
+from luce.check.calling.notebook import code_of_notebook
+
+__all__ = ["FILES", "FileError", "load_file", "member", "resolve"]
+
+FILES = (".py", ".ipynb")
+"""How the names of files end that functions are loaded from."""
 
 
 class FileError(ValueError):
@@ -37,8 +43,8 @@ def resolve(target: str) -> Any:
     Parameters
     ----------
     target : str
-        "module:function" or "FILE.py:function", where the function may be a method, "FILE.py:Network.loss"; the object
-        of a method is made without arguments, or without its constructor.
+        "module:function", "FILE.py:function" or "FILE.ipynb:function", where the function may be a method,
+        "FILE.py:Network.loss"; the object of a method is made without arguments, or without its constructor.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def resolve(target: str) -> Any:
     if not place or not names:
         known = "a key of luce.check.adapters.ADAPTERS"
         raise ValueError(f"{target!r}: expected module:function, FILE.py:function, or {known}")
-    in_file = place.endswith(".py")
+    in_file = place.endswith(FILES)
     module = load_file(Path(place)) if in_file else importlib.import_module(place)
     try:
         return member(module, names)
@@ -74,6 +80,8 @@ def resolve(target: str) -> Any:
 
 def load_file(file: Path) -> types.ModuleType:
     """Run a file as a module, under a name that no other module has; its folder can be imported from.
+
+    Of a notebook the definitions alone are run (:mod:`luce.check.calling.notebook`).
 
     Raises
     ------
@@ -89,7 +97,12 @@ def load_file(file: Path) -> types.ModuleType:
     if str(place.parent) not in sys.path:
         sys.path.append(str(place.parent))
     try:
-        exec(compile(file.read_bytes(), str(place), "exec"), vars(module))
+        if file.suffix == ".ipynb":
+            for code in code_of_notebook(file):
+                with suppress(Exception):  # of what is left out, or of data that is elsewhere
+                    exec(code, vars(module))
+        else:
+            exec(compile(file.read_bytes(), str(place), "exec"), vars(module))
     except (Exception, SystemExit) as error:
         raise FileError(*_line_of(error, file), error) from error
     return module

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from luce.check.calling.choice import chosen
 from luce.check.calling.isolation import Ended, isolated, serve
-from luce.check.calling.resolve import FileError, resolve
+from luce.check.calling.resolve import FILES, FileError, load_file, member, resolve
 from luce.check.doctor.check_gradient import gradient
 from luce.check.doctor.report import Report
 from luce.derivation.quantities import OptionValue
@@ -24,7 +26,8 @@ def check_by_name(
     Parameters
     ----------
     target : str
-        As for :func:`luce.check.calling.resolve.resolve`; a file is run beside its own folder.
+        As for :func:`luce.check.calling.resolve.resolve`; a file is run beside its own folder. After ``FILE.py:`` no
+        name is needed: what looks most like a softmax cross-entropy is checked, and the report says which that is.
     timeout : float
         Seconds after which it is stopped.
     options : mapping, optional
@@ -52,23 +55,30 @@ def check_by_name(
 
 def _check(job: JSONObject) -> JSONObject:
     """Load the function and check it: the other process."""
-    place, _, name = job["target"].rpartition(":")
-    if place.endswith(".py"):
+    target, note = job["target"], ""
+    place, _, name = target.rpartition(":")
+    if place.endswith(FILES):
         sys.path.insert(0, str(Path(place).resolve().parent))  # as if it were run
     try:
-        fn = resolve(job["target"])
+        if name:
+            fn = resolve(target)
+        else:
+            module = load_file(Path(place))
+            name = chosen(module)
+            fn = member(module, name)
+            note = f"{name} is what looks like one here; {Path(place).name}:NAME checks another"
     except FileError as error:
         if isinstance(error.__cause__, SystemExit):
             raise error.__cause__ from None
         line = f", line {error.line}" if error.line else ""
         return _all_forms(_not_runnable(name, f"importing {error.file.name} failed{line}: {error.cause}"))
     except (ImportError, ValueError) as error:
-        return _all_forms(_not_runnable(name, str(error)))
+        return _all_forms(_not_runnable(name or Path(place).name, str(error)))
     try:
         report = gradient(fn, **job["options"])
     except ValueError as error:  # of an option: the function's own exceptions are in the report
         return {"error": str(error)}
-    return _all_forms(report)
+    return _all_forms(replace(report, notes=(*report.notes, note)) if note else report)
 
 
 def _not_runnable(target: str, reason: str) -> Report:

@@ -12,6 +12,9 @@ import numpy as np
 
 from luce.check.calling.roles import TARGETS, TASKS
 from luce.check.doctor.repair.account import repairs_of
+from luce.check.doctor.repair.blame import blamed
+from luce.check.doctor.repair.shifts import seen
+from luce.check.doctor.repair.source import file_of
 from luce.check.doctor.report import Report
 from luce.check.doctor.search import Search, Ways
 from luce.check.doctor.verdict import report_on
@@ -114,10 +117,12 @@ def gradient(
         found = search.outcome(rows, classes)
         if isinstance(found, str):
             return Report(name, "not runnable", reason=found)
+        found.diagnosis = seen(found, fn)
         report = report_on(found, name)
         proven = search.proven(found) if report.verdict == "wrong" else None
         if proven is None:
-            return report
+            fault = blamed(found, fn) if repair and report.verdict == "wrong" else None
+            return replace(report, fault=fault, file=file_of(fn)) if fault else report
         repairs, diff = repairs_of(proven, found)
         return replace(report, repairs=repairs, diff=diff, file=proven.before.file)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luce.check.doctor.mistakes.entry import Finding, Mistake
-from luce.check.doctor.repair.account import Repair
+from luce.check.doctor.repair.account import Fault, Repair
 from luce.check.doctor.repair.recording import RETURNED
 from luce.derivation.quantities import Array, Given
 from luce.printing.data import JSONObject, plain_data
@@ -58,10 +58,13 @@ class Report:
     repairs : tuple of Repair
         The lines to change, each with what it computes and what it should, where changes were found with which the
         function is right: they have been tried.
+    fault : Fault, optional
+        Where no change was found: the line to blame. What it reads is right, and with the right value in the place of
+        what it computes the function is right.
     diff : str
         The changes as a unified diff of the function's text.
     file : str
-        The file whose lines the repairs name.
+        The file whose lines the repairs name; of a notebook with the cell, ``FILE.ipynb, cell 3``.
     part : str
         What is wrong in the numbers when no known mistake explains them.
     digits : int, optional
@@ -81,6 +84,7 @@ class Report:
     diagnosis: tuple[Finding, ...] = ()
     ties: tuple[tuple[Finding, ...], ...] = ()
     repairs: tuple[Repair, ...] = ()
+    fault: Fault | None = None
     diff: str = ""
     file: str = ""
     part: str = ""
@@ -117,11 +121,16 @@ class Report:
         if self.verdict == "wrong":
             what = (
                 " + ".join(m.name for m in self.diagnosis if m.kind != "limit")
-                or " and ".join(f"line {repair.line}" for repair in self.repairs)
+                or " and ".join(self._place(repair) for repair in self.repairs or filter(None, [self.fault]))
                 or "no known mistake gives these numbers"
             )
             return f"{self.function}: wrong: {what}"
         return f"{self.function}: not runnable: {self.reason}"
+
+    def _place(self, fault: Fault) -> str:
+        """Return the line of a fault, of a notebook with its cell."""
+        cell = self.file.rpartition(".ipynb, ")[2] if ".ipynb, cell " in self.file else ""
+        return f"{cell}, line {fault.line}" if cell else f"line {fault.line}"
 
     def to_dict(self) -> JSONObject:
         """Return the report as plain data, without arrays."""
@@ -143,7 +152,8 @@ class Report:
             "ties": [[m.name for m in tie] for tie in self.ties],
             "checked": list(self.checked),
             "notes": list(self.notes),
-            "repairs": [_repair_as_data(repair) for repair in self.repairs],
+            "repairs": [_fault_as_data(repair) for repair in self.repairs],
+            "fault": self.fault and _fault_as_data(self.fault),
             "diff": self.diff,
             "file": self.file,
             "example": example,
@@ -202,14 +212,14 @@ class Report:
             line("computed", mistake.computed, colour)
             line("right   ", mistake.right, "green")
             line("change  ", mistake.fix, "bold")
-        for repair in self.repairs:
-            parts += ["", *_repair_in_words(repair)]
         if self.part:
             parts += [
                 "",
                 Text("What is wrong in the numbers", style="bold"),
                 Padding(Text(self.part), (0, 0, 0, 2), expand=False),
             ]
+        for fault in (*self.repairs, *filter(None, [self.fault])):
+            parts += ["", *_fault_in_words(fault, self._place(fault))]
         if self.ties:
             line("the same numbers", "; ".join(" + ".join(m.name for m in tie) for tie in self.ties[:3]))
         if self.example is not None:
@@ -236,40 +246,44 @@ def _given_as_data(given: Given | None) -> JSONObject | None:
     return {name: plain_data(value, str) for name, value in (parts | layer).items()}
 
 
-def _repair_as_data(repair: Repair) -> JSONObject:
-    """Return a repair as plain data."""
-    rest = ("line", "column", "was", "becomes", "name", "is_now", "is_then", "visit", "proven")
+def _fault_as_data(fault: Fault) -> JSONObject:
+    """Return a fault, or a repair, as plain data."""
+    rest = ("line", "column", "was", "name", "is_now", "is_then", "visit")
+    change = {"becomes": fault.becomes, "proven": fault.proven} if isinstance(fault, Repair) else {}
     return {
-        **{name: getattr(repair, name) for name in rest},
-        "given": dict(repair.given),
-        "computes": plain_data(repair.computes, str),
-        "should": plain_data(repair.should, str),
+        **{name: getattr(fault, name) for name in rest},
+        **change,
+        "given": dict(fault.given),
+        "computes": plain_data(fault.computes, str),
+        "should": plain_data(fault.should, str),
     }
 
 
-def _repair_in_words(repair: Repair) -> list[RenderableType]:
-    """Return what Rich prints of a repair: the line, what it reads, what it computes and should, and the change."""
+def _fault_in_words(fault: Fault, place: str) -> list[RenderableType]:
+    """Return what Rich prints of a fault: the line, what it reads, what it computes and should, and a change of it."""
     from rich.padding import Padding
     from rich.text import Text
 
-    lines = [Text.assemble((f"line {repair.line}", "bold red"), "  ", (repair.was, "bold"))]
+    lines = [Text.assemble((place, "bold red"), "  ", (fault.was, "bold"))]
 
     def line(label: str, words: str, style: str = "") -> None:
         lines.append(Text.assemble((f"{label:<10}", "dim"), (words, style)))
 
-    if repair.given:
-        line("reads", "; ".join(f"{name} is {said}" for name, said in repair.given))
-    name = repair.name if repair.name.startswith(RETURNED) else f"{repair.name} ="
-    where = f" (turn {repair.visit} of the loop)" if repair.visit else ""
-    if repair.computes is not None:
-        line("computes", f"{name} {_array(repair.computes)}{where}", "red")
-        said = f", which is {repair.is_now}" if repair.is_now else ""
-        if said:
-            line("", said.removeprefix(", "), "red")
-    if repair.should is not None:
-        line("should be", _array(repair.should) + (f", which is {repair.is_then}" if repair.is_then else ""), "green")
-    line("change", repair.becomes, "bold green")
-    line("", "tried: with this change the function is right" if repair.proven else "")
+    if fault.given:
+        line("reads", "; ".join(f"{name} is {said}" for name, said in fault.given))
+    name = fault.name if fault.name.startswith(RETURNED) else f"{fault.name} ="
+    where = f" (turn {fault.visit} of the loop)" if fault.visit else ""
+    if fault.computes is not None:
+        line("computes", f"{name} {_array(fault.computes)}{where}", "red")
+        if fault.is_now:
+            line("", f"which is {fault.is_now}", "red")
+    if fault.should is not None:
+        line("should be", _array(fault.should) + (f", which is {fault.is_then}" if fault.is_then else ""), "green")
+    if isinstance(fault, Repair):
+        line("change", fault.becomes, "bold green")
+        line("", "tried: with this change the function is right" if fault.proven else "")
+    else:
+        line("", "tried: with that value in its place the function is right")
     return [Padding(each, (0, 0, 0, 2), expand=False) for each in lines]
 
 

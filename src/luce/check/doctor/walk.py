@@ -15,7 +15,7 @@ import numpy as np
 from luce.derivation import OUTPUTS, STEPS, Given, Quantities, Step, derive, outputs
 from luce.derivation.quantities import Array
 
-__all__ = ["ChangedStep", "walk"]
+__all__ = ["ChangedStep", "after", "walk"]
 
 
 class ChangedStep(Hashable, Protocol):
@@ -65,6 +65,20 @@ def walk(given: Given, mistakes: Iterable[ChangedStep] = (), wanted: Collection[
         loss, rest = (_walk(given, [m for m in mistakes if m.only != other], wanted) for other in ("gradient", "loss"))
         return {**rest, "loss": loss["loss"]}
     return _walk(given, mistakes, wanted)
+
+
+def after(given: Given, step: Step, mistake: ChangedStep | None = None) -> Quantities:
+    """Return what has been computed after a step, with a mistake made in it or before it.
+
+    Examples
+    --------
+    >>> from luce.check.inputs.probes import ORDINARY
+    >>> from luce.derivation.steps import shift
+    >>> bool((after(ORDINARY[0], shift).m == ORDINARY[0].logits.max(axis=1, keepdims=True)).all())
+    True
+    """
+    states = _with(given, mistake) if mistake is not None else _right(given)
+    return copy(states[_PLACES[step]])
 
 
 @lru_cache(maxsize=256)

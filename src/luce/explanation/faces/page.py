@@ -64,10 +64,10 @@ def html(derivation: Steps, verdict: Verdict | None = None) -> str:
     derivation : Steps
     verdict : Verdict, optional
     """
-    content = _content(derivation)
+    content = _content(derivation) | {"parted": verdict}
     if verdict is not None:
         stylesheet, code = recorded(verdict.show)
-        content |= {"stylesheet": stylesheet, "code": code, "parted": verdict, "parted_at": derivation[verdict.step]}
+        content |= {"stylesheet": stylesheet, "code": code, "parted_at": derivation[verdict.step]}
     return rendered("explanation/faces/page.html", **content)
 
 

@@ -23,39 +23,36 @@ from luce.check.doctor.repair.source import Source
 from luce.check.inputs.probes import SMALLEST
 from luce.derivation.quantities import Array
 
-__all__ = ["Repair", "repairs_of"]
+__all__ = ["Fault", "Repair", "given_to", "is_read", "repairs_of"]
 
 SAME = 1e-12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Repair:
-    """A change of one line with which the function is right, or right up to the next change: it has been tried.
+class Fault:
+    """A line that is wrong.
 
     Attributes
     ----------
     line, column : int
-        Where the change begins in the file, counted from 1.
-    was, becomes : str
-        The line as it is, and as it should be.
+        Where it is in the file, counted from 1; of a change, where that begins.
+    was : str
+        The line as it is.
     given : tuple of (str, str)
         The names that the line reads, with what they hold, as far as that is known: ``("probs", "p, the softmax")``.
     name : str
         What the line computes.
     computes, should : ndarray or None
-        Its value in the smallest case, as it is and after the change.
+        Its value in one of the smallest cases, as it is and as it is right.
     is_now, is_then : str
         Which quantities of the derivation these are, in words; empty where they are none.
     visit : int
-        The turn of the loop in which it first goes wrong.
-    proven : bool
-        Whether the function with this change, and those before it, was found right by the whole examination.
+        The turn of the loop in which it first goes wrong, counted from 0.
     """
 
     line: int
     column: int
     was: str
-    becomes: str
     given: tuple[tuple[str, str], ...] = ()
     name: str = ""
     computes: Array | None = None
@@ -63,6 +60,21 @@ class Repair:
     is_now: str = ""
     is_then: str = ""
     visit: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Repair(Fault):
+    """A change of one line with which the function is right, or right up to the next change: it has been tried.
+
+    Attributes
+    ----------
+    becomes : str
+        The line as it should be.
+    proven : bool
+        Whether the function with this change, and those before it, was found right by the whole examination.
+    """
+
+    becomes: str
     proven: bool = True
 
 
@@ -105,7 +117,7 @@ def _with_numbers(repair: Repair, before: Source, after: Source, examination: Ex
         is_then = recognised(other.value, known) if other else None
         return replace(
             repair,
-            given=_given(before, left, own, known),
+            given=given_to(statement, own, known) if (statement := _statement(before, left.line)) else (),
             name=left.name,
             computes=left.value,
             should=other.value if other else None,
@@ -137,13 +149,10 @@ def _close(one: Array, other: Array) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=SAME, equal_nan=True)
 
 
-def _given(source: Source, left: Left, own: Sequence[Left], known: list[Known]) -> tuple[tuple[str, str], ...]:
-    """Return the names that a line reads and what they hold, as far as that is known."""
-    statement = _statement(source, left.line)
-    if statement is None:
-        return ()
+def given_to(statement: ast.AST, own: Sequence[Left], known: list[Known]) -> tuple[tuple[str, str], ...]:
+    """Return the names that a statement reads and what they hold, as far as that is known from the record before it."""
     latest = {one.name: one.value for one in own}
-    names = [ast.unparse(node) for node in ast.walk(statement) if _is_read(node)]
+    names = [ast.unparse(node) for node in ast.walk(statement) if is_read(node)]
     found = []
     for name in dict.fromkeys(names):
         if name in latest and (recognition := recognised(latest[name], known)) is not None:
@@ -151,7 +160,7 @@ def _given(source: Source, left: Left, own: Sequence[Left], known: list[Known]) 
     return tuple(found)
 
 
-def _is_read(node: ast.AST) -> bool:
+def is_read(node: ast.AST) -> bool:
     """Return whether a node is a variable or an attribute that is read."""
     return isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
 

@@ -14,6 +14,7 @@ from luce.check.doctor.repair.synthesis import expressions, synthesised
 
 __all__ = ["candidates", "record_of"]
 
+MOST_COUNTS = 2
 SUSPECT = 0.35  # how much cheaper a change of a line is whose result is no step of the derivation
 
 
@@ -67,10 +68,13 @@ def _counts(record: list[Left], rows: int, call: Call) -> list[str]:
     named = [
         left.name for left in record if left.value.size == 1 and left.value.item() == rows and left.name.isidentifier()
     ]
-    of_array = [left.name for left in record if left.value.ndim == 2 and left.name.isidentifier()]
-    if not named and of_array:
-        named = [f"{of_array[0]}.shape[{int(call.columns)}]"]
-    return list(dict.fromkeys(named))[:2]
+    of_array: dict[str, str] = {}
+    for left in record:
+        if left.value.ndim == 2 and left.name.removeprefix("self.").isidentifier():
+            of_array.setdefault(left.function, left.name)
+    if not named:
+        named = [f"{name}.shape[{int(call.columns)}]" for name in of_array.values()]
+    return list(dict.fromkeys(named))[:MOST_COUNTS]
 
 
 def _names(record: list[Left], known: list[Known], rows: int) -> dict[str, str]:

@@ -147,14 +147,21 @@ def _of_expression(
                 yield Edit(place, start, end, other, 2.2)
     if isinstance(node, ast.BinOp | ast.Name | ast.Call | ast.Subscript | ast.UnaryOp):
         inner = words if not isinstance(node, ast.BinOp | ast.UnaryOp) else f"({words})"
-        yield Edit(place, start, end, f"-{inner}", 1.4)
+        yield Edit(place, start, end, f"-{inner}", 1.4 if inner != words else 1.6)
         for count in counts:
-            yield Edit(place, start, end, f"({inner} / {count})", 1.6)
-            yield Edit(place, start, end, f"({inner} * {count})", 2.4)
+            for sign, cost in (("/", 1.6), ("*", 2.4)):
+                scaled = f"{inner} {sign} {count}"
+                yield Edit(place, start, end, scaled if _stands_alone(places.text, start, end) else f"({scaled})", cost)
         yield Edit(place, start, end, f"{inner}.T", 1.8)
         yield Edit(place, start, end, f"(1 - {inner})", 2.4)
         for function in ("exp", "log"):
             yield Edit(place, start, end, f"{library(places.text)}.{function}({words})", 2.4)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Return whether an expression is a whole value, argument or part of a tuple, which needs no parentheses."""
+    before, after = text[:start].rstrip(), text[end:].lstrip(" ")
+    return before.endswith(("=", "return", ",", "(")) and after[:1] in ("", "\n", ",", ")", "#")
 
 
 def _of_operation(node: ast.BinOp, place: int, places: TextPlaces) -> Iterator[Edit]:

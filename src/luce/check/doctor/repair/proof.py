@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from luce.check.calling.call import Call
 from luce.check.calling.callables import as_callable
-from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees, distance
+from luce.check.doctor.closeness import SAME_WITHIN, Case, agrees, distance, is_right
 from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.examination import Examination
 from luce.check.doctor.mistakes.catalogue import CATALOGUE
@@ -25,6 +26,8 @@ SECONDS = 3.0  # at most, for slow functions
 GOOD = 1e-6  # up to which an output is taken for right at first sight; the examination judges after that
 WIDER = 0.45  # how much dearer a change may be than the cheapest one that is right, and still be weighed against it
 MOST_RIGHT = 6
+FAR = 2.2  # from which cost on a change is too far from the text to make another convention of it
+CONVENTION = 0.5  # how much dearer a change is that is right by another convention only
 
 Outputs = frozenset[str]
 
@@ -80,10 +83,9 @@ def _proven(examination: Examination, source: Source, until: Deadline) -> Proven
         return None
     for _ in range(MOST_REPAIRS):
         right, step = trial.best(until)
-        for edit in right:
-            examined = trial.examined(edit)
-            if examined is not None:
-                return Proven(source, trial.source.after(edit), (*edits, edit), tuple(sources), examined)
+        chosen = trial.chosen(right)
+        if chosen is not None:
+            return Proven(source, trial.source.after(chosen[0]), (*edits, chosen[0]), tuple(sources), chosen[1])
         if step is None:
             return None
         edits.append(step)
@@ -126,20 +128,45 @@ class _Trial:
             if until.passed or len(right) >= MOST_RIGHT or (right and edit.cost > right[0].cost + WIDER):
                 break
             case = self._run(edit)
-            if case is None or case.returned.outputs.keys() != self.first.returned.outputs.keys():
+            if case is None or not self._keeps_what_is_right(case):
                 continue
             wrong = _wrong_outputs(case)
-            if (not wrong and not self._wrong_elsewhere(edit)) or (wrong and self._by_a_convention(case)):
+            if not wrong and not self._wrong_elsewhere(edit):
                 right.append(edit)
+            elif wrong and wrong <= self.wrong and edit.cost < FAR and self._by_a_convention(case):
+                right.append(replace(edit, cost=edit.cost + CONVENTION))
             elif step is None and (wrong < self.wrong or self._one_mistake_less(case) is not None):
                 step = edit
-        return sorted(right, key=lambda edit: (edit.cost, abs(len(edit.new) - (edit.end - edit.start)))), step
+        return sorted(right, key=lambda edit: (edit.cost, -self._likeness(edit))), step
+
+    def _keeps_what_is_right(self, case: Case) -> bool:
+        """Return whether the same is returned, and what was right before has its shape still."""
+        now, before = case.returned.outputs, self.first.returned.outputs
+        return now.keys() == before.keys() and all(
+            now[name].shape == before[name].shape for name in before if name not in self.wrong
+        )
+
+    def _likeness(self, edit: Edit) -> float:
+        """Return how much of the text stays."""
+        old = self.source.units[edit.unit].text[edit.start : edit.end]
+        return difflib.SequenceMatcher(None, old, edit.new, autojunk=False).ratio()
 
     def less(self, edit: Edit) -> Sequence[object]:
         """Return the mistakes that are left after a change."""
         case = self._run(edit)
         left = None if case is None else self._one_mistake_less(case)
         return self.mistakes if left is None else left
+
+    def chosen(self, right: Sequence[Edit]) -> tuple[Edit, Examination] | None:
+        """Return the first change that the whole examination finds right, rather one that extreme logits survive."""
+        first: tuple[Edit, Examination] | None = None
+        for edit in right:
+            examined = self.examined(edit)
+            if examined is not None:
+                if all(map(is_right, examined.extremes)):
+                    return edit, examined
+                first = first or (edit, examined)
+        return first
 
     def examined(self, edit: Edit) -> Examination | None:
         """Return the examination of the changed copy if it is right, be it by a convention; else None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from luce.derivation.quantities import Array
 __all__ = ["Known", "Recognition", "quantities_of", "recognised"]
 
 TOLERANCE = 1e-9
+FACTORS = (("", 1, 0), ("−", -1, 0), ("1/{} of ", 1, -1), ("−1/{} of ", -1, -1), ("{} times ", 1, 1))
+"""Factors in words, as a sign and a power of the number of rows; one of 1 is looked for first."""
 
 
 class Known(NamedTuple):
@@ -62,6 +64,7 @@ def quantities_of(given: Given) -> list[Known]:
         ("loss_sum", "the sum of the losses", np.asarray((q.R * q.losses).sum())),
         ("G", f"the gradient in the logits, {right_gradient(q)}", q.G),
         ("dl", "p − t" if plain else "α p − t", q.dl_du),
+        *([] if plain else [("d", "p − the one-hot target", q.p - one)]),
         ("rG", "the gradient of each row's loss", weight * q.dl_du * q.du_dz),
         ("by_p", "−t / p", -q.t / q.p),
         ("J", "the Jacobian of the softmax", q.J),
@@ -83,13 +86,14 @@ def recognised(value: Array, known: list[Known]) -> Recognition | None:
         return None
     if value.size == 1 and float(value.item()).is_integer():
         return None
-    for quantity in known:
-        n = quantity.value.shape[0] if quantity.value.ndim else 1
-        for layout, candidate in _layouts(quantity.value):
-            if candidate.shape == value.shape and np.isfinite(candidate).all():
-                factor = _factor(value, candidate, n)
-                if factor is not None:
-                    return Recognition(quantity.key, f"{factor}{quantity.symbol}{layout}")
+    for factors in (FACTORS[:1], FACTORS[1:]):
+        for quantity in known:
+            n = quantity.value.shape[0] if quantity.value.ndim else 1
+            for layout, candidate in _layouts(quantity.value):
+                if candidate.shape == value.shape and np.isfinite(candidate).all():
+                    factor = _factor(value, candidate, n, factors)
+                    if factor is not None:
+                        return Recognition(quantity.key, f"{factor}{quantity.symbol}{layout}")
     return None
 
 
@@ -114,20 +118,13 @@ def _layouts(value: Array) -> Iterator[tuple[str, Array]]:
                 yield of_row, value[row][None, :]
 
 
-def _factor(value: Array, candidate: Array, n: int) -> str | None:
-    """Return the factor, in words, by which a value is a multiple of a quantity; None if it is none."""
+def _factor(value: Array, candidate: Array, n: int, factors: Sequence[tuple[str, int, int]]) -> str | None:
+    """Return the factor, in words, by which a value is a multiple of a quantity; None if it is none of these."""
     size = float(np.abs(candidate).max(initial=0.0))
-    if size == 0:
-        return None
-    for words, factor in (
-        ("", 1.0),
-        ("−", -1.0),
-        (f"1/{n} of ", 1 / n),
-        (f"−1/{n} of ", -1 / n),
-        (f"{n} times ", float(n)),
-    ):
+    for words, sign, power in factors if size else ():
+        factor = sign * float(n) ** power
         if value.size < 2 and factor not in (1.0, -1.0):
             continue
         if np.abs(value - factor * candidate).max(initial=0.0) <= TOLERANCE * size * abs(factor):
-            return words
+            return words.format(n)
     return None

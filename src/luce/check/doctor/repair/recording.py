@@ -22,7 +22,7 @@ RETURNED = "what it returns"
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """A value that a line has left behind.
+    """A value that a line has left behind, or that a function was given: that is left by its first line.
 
     Attributes
     ----------
@@ -81,7 +81,10 @@ class _Recorder:
         """Begin with a function of these files."""
         if frame.f_code.co_filename not in self.files or frame.f_code.co_name == "<module>":
             return None
-        self.known[id(frame)] = (frame.f_lineno, _numbers_of(frame), {})
+        given = _numbers_of(frame)
+        self.known[id(frame)] = (frame.f_lineno, given, {})
+        name, line = _name_of(frame), frame.f_code.co_firstlineno
+        self.found += [Left(line, name, key, value, 0) for key, value in given.items()]
         return self.step
 
     def step(self, frame: FrameType, event: str, argument: object) -> Any:
@@ -92,7 +95,7 @@ class _Recorder:
             return self.step
         line, before, visits = self.known[id(frame)]
         now = _numbers_of(frame)
-        name = frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name
+        name = _name_of(frame)
         visit = visits.get(line, 0)
         for key, value in now.items():
             if key not in before or not _same(before[key], value):
@@ -105,6 +108,11 @@ class _Recorder:
         visits[line] = visit + 1
         self.known[id(frame)] = (frame.f_lineno, now, visits)
         return self.step
+
+
+def _name_of(frame: FrameType) -> str:
+    """Return the name of a function, that of its class before it where Python tells."""
+    return frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name
 
 
 def _numbers_of(frame: FrameType) -> dict[str, Array]:

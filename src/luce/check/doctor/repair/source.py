@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["Edit", "Source", "Unit"]
+__all__ = ["Edit", "Source", "Unit", "file_of"]
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,16 @@ class Source:
         }
 
 
+def file_of(fn: Any) -> str:
+    """Return the file of a function, a class or an object, as its code names it."""
+    named = fn if inspect.isroutine(fn) or isinstance(fn, type) else type(fn)
+    return _function_of(inspect.unwrap(named) if inspect.isroutine(named) else named).__code__.co_filename
+
+
 def _function_of(named: Any) -> FunctionType:
-    """Return a function, or the first method of a class."""
-    found = [named] if inspect.isfunction(named) else [f for f in vars(named).values() if inspect.isfunction(f)]
+    """Return a function, or the first method of a class, be it static."""
+    members = [named] if inspect.isfunction(named) else [getattr(f, "__func__", f) for f in vars(named).values()]
+    found = [member for member in members if inspect.isfunction(member)]
     if not found:
         raise TypeError("no function of Python's")
     return found[0]
