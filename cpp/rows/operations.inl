@@ -134,8 +134,6 @@ void Block<T, Columns, mode>::find_reference() {
 
 // ----------------------------------------------------------------------------------------------------- all the blocks
 
-enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
-
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
