@@ -21,7 +21,6 @@ ROOMS = [
     "luce.rows.core",
     "luce.rows.targets",
     "luce._softmax",
-    "luce.sets",
     "luce.sets.losses",
     "luce.sets.probabilities",
     "luce.sets.sets",
