@@ -23,6 +23,7 @@ ROOMS = [
     "luce._softmax",
     "luce.sets.losses",
     "luce.sets.probabilities",
+    "luce.sets.rankings",
     "luce.sets.sets",
     "luce._cross_entropy",
     "luce._linear",

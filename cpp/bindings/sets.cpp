@@ -1,4 +1,5 @@
 // Sets of logits for Python: what there is for rows, for rows of their own lengths.
+#include "../ranking.hpp"
 #include "form.hpp"
 
 namespace luce {
@@ -82,6 +83,29 @@ void softmax_product(nb::handle logits, nb::handle offsets, nb::handle vector, n
     });
 }
 
+// ranks within [1, top] are chosen; no more than MOST_TIED of them alike where ties are exact
+void plackett_luce(nb::handle scores, nb::handle offsets, nb::handle rank, std::int64_t top, const std::string& ties,
+                   nb::handle scale, double factor, nb::handle loss, nb::handle grad, nb::handle n_threads) {
+    with_sets(scores, offsets, [&]<class T>(SetsJob<T> sets) {
+        if constexpr (sizeof(T) == 4) {
+            throw std::invalid_argument("luce._core: scores must be float64");
+        } else {
+            const std::int64_t items = sets.offsets[sets.rows];
+            RankingJob job;
+            job.sets = sets.rows, job.offsets = sets.offsets, job.scores = sets.logits, job.top = top;
+            job.rank = in<std::int64_t>(rank, items, "rank");
+            job.ties = ties == "breslow" ? Ties::breslow : ties == "exact" ? Ties::exact : Ties::efron;
+            job.scale = in<double>(scale, job.sets, "scale");
+            job.factor = factor;
+            job.loss = out<double>(loss, job.sets, "loss");
+            job.grad = out<double>(grad, items, "grad");
+            const Threads threads = threads_or_default(n_threads);
+            Release release(double(items) * 60);
+            run(job, threads);
+        }
+    });
+}
+
 }  // namespace
 
 void add_sets(nb::module_& m) {
@@ -94,6 +118,10 @@ void add_sets(nb::module_& m) {
           nb::arg("lse").none(), nb::arg("logarithm"), nb::arg("n_threads").none());
     m.def("sets_softmax_product", &softmax_product, nb::arg("logits"), nb::arg("offsets"), nb::arg("vector"),
           nb::arg("product"), nb::arg("n_threads").none());
+    m.def("plackett_luce", &plackett_luce, nb::arg("scores"), nb::arg("offsets"), nb::arg("rank"), nb::arg("top"),
+          nb::arg("ties"), nb::arg("scale").none(), nb::arg("factor"), nb::arg("loss"), nb::arg("grad").none(),
+          nb::arg("n_threads").none());
+    m.attr("MOST_TIED") = kMostTied;
 }
 
 }  // namespace luce

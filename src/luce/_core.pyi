@@ -85,6 +85,21 @@ def sets_softmax_product(
     product: NDArray[Any],
     n_threads: Threads | None,
 ) -> None: ...
+
+MOST_TIED: int
+
+def plackett_luce(
+    scores: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    top: int,
+    ties: str,
+    scale: NDArray[np.float64] | None,
+    factor: float,
+    loss: NDArray[np.float64],
+    grad: NDArray[np.float64] | None,
+    n_threads: int | None,
+) -> None: ...
 def sigmoid_cross_entropy(
     logits: NDArray[Any],
     target: NDArray[Any],

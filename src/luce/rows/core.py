@@ -11,6 +11,7 @@ import numpy as np
 
 from luce import _core
 from luce._core import (
+    MOST_TIED,
     SIGMOID_BLOCK,
     check_index,
     first_bad_mass,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 __all__ = [
+    "MOST_TIED",
     "check_index",
     "cross_entropy",
     "cross_entropy_hvp",
@@ -35,6 +37,7 @@ __all__ = [
     "in_one_piece",
     "log_softmax",
     "logsumexp",
+    "plackett_luce",
     "plain_mean",
     "sets_cross_entropy",
     "sets_cross_entropy_hvp",
@@ -163,6 +166,26 @@ def sets_softmax_product(
 ) -> None:
     """Write the product of each set's Jacobian of the softmax and a vector (N,), not over either."""
     _core.sets_softmax_product(logits, offsets, vector, product, n_threads)
+
+
+def plackett_luce(
+    scores: Doubles,
+    offsets: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    losses: Doubles,
+    *,
+    top: int,
+    ties: str,
+    scale: Doubles | None = None,
+    factor: float = 1.0,
+    grad: Doubles | None = None,
+    n_threads: int | None = None,
+) -> None:
+    """Write r·ℓ of each set's ranking (S,), and factor·r·∂ℓ/∂u of each item (N,) where there is a place.
+
+    Ranks are 1 and more; items of a rank beyond `top` are never chosen.
+    """
+    _core.plackett_luce(scores, offsets, rank, top, ties, scale, factor, losses, grad, n_threads)
 
 
 def sigmoid_blocks(size: int) -> int:

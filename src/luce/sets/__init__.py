@@ -6,6 +6,7 @@ The alternatives of a choice, the documents of a query, the candidates of a batc
 
 from luce.sets.losses import cross_entropy, cross_entropy_and_grad, cross_entropy_hvp
 from luce.sets.probabilities import log_softmax, logsumexp, softmax
+from luce.sets.rankings import plackett_luce, plackett_luce_and_grad
 from luce.sets.sets import Sets
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "cross_entropy_hvp",
     "log_softmax",
     "logsumexp",
+    "plackett_luce",
+    "plackett_luce_and_grad",
     "softmax",
 ]

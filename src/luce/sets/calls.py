@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from luce.contract.options import GivenSetOptions
 
-__all__ = ["CheckedCall", "along", "as_sets", "checked_call", "items_of"]
+__all__ = ["CheckedCall", "along", "as_sets", "checked_call", "items_of", "set_weights"]
 
 
 class Slope(NamedTuple):
@@ -85,7 +85,7 @@ def checked_call(logits: ArrayLike, target: ArrayLike, sets: Any, **options: Unp
     sets = as_sets(sets)
     given_logits = items_of("logits", logits, sets)
     counting = counts_rows(own)
-    scale = None if own.sample_weight is None else _set_weights(own.sample_weight, sets, counting)
+    scale = None if own.sample_weight is None else set_weights(own.sample_weight, sets, counting)
     idle = None if scale is None or scale.all() else scale == 0
     dtype = computing_dtype(given_logits.dtype) if own.offset is None else np.dtype(np.float64)
     found = set_targets(target, own.target_kind, sets, dtype, own.ignore_index, idle)
@@ -110,7 +110,8 @@ def along(vector: ArrayLike, call: CheckedCall) -> NDArray[Any]:
     return in_one_piece(call.sets.arranged(array), call.logits.dtype)
 
 
-def _set_weights(sample_weight: ArrayLike, sets: Sets, counting: bool) -> NDArray[np.float64]:
+def set_weights(sample_weight: ArrayLike, sets: Sets, counting: bool) -> NDArray[np.float64]:
+    """Return the weights of sets (S,), checked; where they count in the divisor of a mean, of usual size."""
     scale = nonnegative("sample_weight", sample_weight, (len(sets),), np.float64, "one weight per set", boolean=True)
     return of_usual_size(scale) if counting else scale
 
