@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,27 +12,31 @@ from torch import Tensor
 from luce.contract.form import Form, RowOptions, TargetRows
 from luce.rows import core
 from luce.torch.sets import formulas
-from luce.torch.sets.formulas import SetTarget
+from luce.torch.sets.formulas import Segments, SetTarget
 from luce.torch.sets.partition import Partition
-from luce.torch.tensors import array
+from luce.torch.tensors import array, constant
 from luce.torch.threads import threads
 
 __all__ = ["CompiledCall", "Losses"]
 
 
 class CompiledCall(NamedTuple):
-    """What the core takes beside the logits, and the same for the formulas that derivatives of derivatives follow."""
+    """What the core takes beside the logits: the sets, a target, which of them count (S,), None if all do, and options.
+
+    `target` writes the target out, for the formulas that derivatives of derivatives follow.
+    """
 
     sets: Partition
     rows: TargetRows
-    target: SetTarget
+    live: Tensor | None
+    target: Callable[[Segments], SetTarget]
     options: RowOptions
     keep: bool
 
     def form(self) -> Form:
         """Return the form of the sets, of which those that do not count have the scale 0."""
-        live = self.target.live.numpy()
-        return Form.of(1, self.options, self.rows, None, None if live.all() else live.astype(np.float64))
+        scale = None if self.live is None else self.live.numpy().astype(np.float64)
+        return Form.of(1, self.options, self.rows, None, scale)
 
 
 class Losses(torch.autograd.Function):
@@ -58,11 +63,12 @@ class Losses(torch.autograd.Function):
         call: CompiledCall = ctx.call
         if torch.is_grad_enabled():
             (z,) = ctx.saved_tensors
-            losses = formulas.losses(z, call.sets, call.target, call.options, None)
+            segments = Segments.of(call.sets)
+            losses = formulas.losses(z, segments, call.target(segments), call.options, None)
             (slope,) = torch.autograd.grad(losses, z, upstream.to(losses.dtype), create_graph=True)
             return slope, None
-        of_items = upstream[call.sets.owner]
-        grad = ctx.grad
-        slope = (grad * of_items).to(grad.dtype)
-        dead = ~call.target.live
-        return (slope.masked_fill(dead[call.sets.owner], 0) if dead.any() else slope), None
+        if constant(upstream) and call.live is None:
+            return (ctx.grad * upstream[0]).to(ctx.grad.dtype), None
+        owner = call.sets.owner
+        slope = (ctx.grad * upstream[owner]).to(ctx.grad.dtype)
+        return (slope if call.live is None else torch.where(call.live[owner], slope, 0.0)), None

@@ -15,7 +15,19 @@ from torch import Tensor
 from luce.contract.form import RowOptions
 from luce.torch.sets.partition import Partition
 
-__all__ = ["SetTarget", "log_softmax", "logsumexp", "losses"]
+__all__ = ["Segments", "SetTarget", "log_softmax", "logsumexp", "losses"]
+
+
+class Segments(NamedTuple):
+    """The set of each item (N,), and the number of items of each set (S,)."""
+
+    owner: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, sets: Partition) -> Segments:
+        """Return those of sets."""
+        return cls(sets.owner, sets.counts)
 
 
 class SetTarget(NamedTuple):
@@ -33,7 +45,7 @@ class _AboutLargest(NamedTuple):
     base: Tensor
 
 
-def losses(z: Tensor, sets: Partition, target: SetTarget, options: RowOptions, offset: Tensor | None) -> Tensor:
+def losses(z: Tensor, sets: Segments, target: SetTarget, options: RowOptions, offset: Tensor | None) -> Tensor:
     """Return ℓ of each set (S,), 0 for those that do not count."""
     live = target.live
     of_items = live[sets.owner]
@@ -54,20 +66,20 @@ def losses(z: Tensor, sets: Partition, target: SetTarget, options: RowOptions, o
     return torch.where(live, loss, 0.0)
 
 
-def log_softmax(z: Tensor, sets: Partition) -> Tensor:
+def log_softmax(z: Tensor, sets: Segments) -> Tensor:
     """Return u − lse of each item (N,)."""
     about = _about_largest(z, sets, RowOptions(), None, None)
     return about.d - about.log_sum[sets.owner]
 
 
-def logsumexp(z: Tensor, sets: Partition) -> Tensor:
+def logsumexp(z: Tensor, sets: Segments) -> Tensor:
     """Return log Σ exp of each set (S,)."""
     about = _about_largest(z, sets, RowOptions(), None, None)
     return torch.where(sets.counts > 0, about.base + about.log_sum, -torch.inf)
 
 
 def _about_largest(
-    z: Tensor, sets: Partition, options: RowOptions, offset: Tensor | None, target: tuple[Tensor, Tensor] | None
+    z: Tensor, sets: Segments, options: RowOptions, offset: Tensor | None, target: tuple[Tensor, Tensor] | None
 ) -> _AboutLargest:
     if options.softcap:
         capped = options.softcap * torch.tanh(z / options.softcap)
@@ -89,7 +101,7 @@ def _about_largest(
     return _AboutLargest(d, torch.log1p(_sum(terms, sets)), base / temperature)
 
 
-def _largest(z: Tensor, sets: Partition) -> Tensor:
+def _largest(z: Tensor, sets: Segments) -> Tensor:
     """Return the place of the first of the largest items of each set (S,); some place where there is none."""
     n_sets, n_items = sets.counts.shape[0], z.shape[0]
     largest = z.new_full((n_sets,), -torch.inf).scatter_reduce(0, sets.owner, z, "amax")
@@ -100,6 +112,6 @@ def _largest(z: Tensor, sets: Partition) -> Tensor:
     return first.clamp(max=max(n_items - 1, 0))
 
 
-def _sum(items: Tensor, sets: Partition) -> Tensor:
+def _sum(items: Tensor, sets: Segments) -> Tensor:
     """Return the sum of each set (S,)."""
     return items.new_zeros(sets.counts.shape).index_add(0, sets.owner, items)

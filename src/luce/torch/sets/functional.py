@@ -18,7 +18,7 @@ from luce.torch import tensors
 from luce.torch.arguments import kind_of_dtype, tensor
 from luce.torch.sets import formulas
 from luce.torch.sets.autograd import CompiledCall, Losses
-from luce.torch.sets.formulas import SetTarget
+from luce.torch.sets.formulas import Segments, SetTarget
 from luce.torch.sets.partition import Partition, divided
 from luce.torch.tensors import computing_dtype
 
@@ -55,7 +55,7 @@ def softmax(input: Tensor, sets: Sets | Tensor | None = None) -> Tensor:
     >>> luce.torch.sets.softmax(torch.zeros(3), torch.tensor([0, 2, 3]))
     tensor([0.5000, 0.5000, 1.0000])
     """
-    return _of_items(input, sets, lambda z, parts: formulas.log_softmax(z, parts).exp())
+    return _of_items(input, sets, lambda z, segments: formulas.log_softmax(z, segments).exp())
 
 
 def log_softmax(input: Tensor, sets: Sets | Tensor | None = None) -> Tensor:
@@ -101,7 +101,7 @@ def logsumexp(input: Tensor, sets: Sets | Tensor | None = None) -> Tensor:
     """
     items, parts = divided(input, sets)
     z = parts.arranged(items).to(computing_dtype(items.dtype))
-    return formulas.logsumexp(z, parts).to(items.dtype)
+    return formulas.logsumexp(z, Segments.of(parts)).to(items.dtype)
 
 
 def cross_entropy(
@@ -191,25 +191,29 @@ def cross_entropy(
     options = RowOptions(label_smoothing, None, own.z_loss, own.softcap or 0.0, own.temperature)
     looked_at = tensors.transformed() or torch.compiler.is_compiling()
     seen = not looked_at and parts.sets is not None and tensors.readable(target)
-    by_core = seen and offset is None and not target.requires_grad and tensors.readable(z)
     if seen:
-        rows, found = _checked_target(target.detach(), own, parts, dtype, weights)
-        if target.requires_grad:
-            found = SetTarget(_shares(target, own, parts, dtype, weights).shares, found.live)
-    else:
-        rows, found = TargetRows(), _shares(target, own, parts, dtype, weights)
-    if by_core:
-        call = CompiledCall(parts, rows, found, options, z.requires_grad and torch.is_grad_enabled())
+        rows, live = _checked_target(target.detach(), own, parts, dtype, weights)
+    if seen and offset is None and not target.requires_grad and tensors.readable(z):
+        keep = z.requires_grad and torch.is_grad_enabled()
+        call = CompiledCall(
+            parts, rows, live, lambda segments: _written_out(rows, live, parts, segments, dtype), options, keep
+        )
         losses = Losses.apply(z, call)
     else:
-        losses = formulas.losses(z, parts, found, options, None if offset is None else offset.to(dtype))
-    return _reduced(losses, found.live, weights, own).to(items.dtype)
+        segments = Segments.of(parts)
+        if seen and not target.requires_grad:
+            found = _written_out(rows, live, parts, segments, dtype)
+        else:
+            found = _shares(target, own, parts, segments, dtype, weights)
+            live = found.live
+        losses = formulas.losses(z, segments, found, options, None if offset is None else offset.to(dtype))
+    return _reduced(losses, live, weights, own).to(items.dtype)
 
 
 def _of_items(input: Tensor, sets: Sets | Tensor | None, function: Any) -> Tensor:
     items, parts = divided(input, sets)
     z = parts.arranged(items).to(computing_dtype(items.dtype))
-    result = parts.scattered(function(z, parts).to(items.dtype))
+    result = parts.scattered(function(z, Segments.of(parts)).to(items.dtype))
     if input.is_nested:
         return torch.nested.nested_tensor_from_jagged(result, parts.offsets)
     return result
@@ -230,52 +234,63 @@ def _weights(sample_weight: Tensor | None, parts: Partition, device: torch.devic
 
 def _checked_target(
     target: Tensor, own: SetOptions, parts: Partition, dtype: torch.dtype, weights: Tensor | None
-) -> tuple[TargetRows, SetTarget]:
-    """Return a target of the CPU, checked, as the core takes it and as the formulas do."""
+) -> tuple[TargetRows, Tensor | None]:
+    """Return a target of the CPU, checked, as the core takes it, and which sets count, None if all do."""
     assert parts.sets is not None
     kind = np.dtype(np.float64 if dtype == torch.float64 else np.float32)
     given = target.to(torch.float32) if target.dtype == torch.bfloat16 else target
     idle = None if weights is None else weights.detach().numpy() == 0
     rows, dead = set_targets(given.numpy(), own.target_kind, parts.sets, kind, own.ignore_index, idle)
-    live = torch.ones(parts.counts.shape, dtype=torch.bool) if dead is None else torch.from_numpy(~dead)
+    return rows, None if dead is None or not dead.any() else torch.from_numpy(~dead)
+
+
+def _written_out(
+    rows: TargetRows, live: Tensor | None, parts: Partition, segments: Segments, dtype: torch.dtype
+) -> SetTarget:
+    """Return a checked target as the formulas take it."""
+    counting = torch.ones(segments.counts.shape, dtype=torch.bool) if live is None else live
     if rows.dense is not None:
-        return rows, SetTarget(torch.from_numpy(rows.dense), live)
+        return SetTarget(torch.from_numpy(rows.dense), counting)
     assert rows.indices is not None
-    return rows, SetTarget(_one_hot(torch.from_numpy(rows.indices), parts, live, dtype), live)
+    return SetTarget(_one_hot(torch.from_numpy(rows.indices), parts, segments, counting, dtype), counting)
 
 
-def _shares(target: Tensor, own: SetOptions, parts: Partition, dtype: torch.dtype, weights: Tensor | None) -> SetTarget:
+def _shares(
+    target: Tensor, own: SetOptions, parts: Partition, segments: Segments, dtype: torch.dtype, weights: Tensor | None
+) -> SetTarget:
     """Return a target whose numbers can't be looked at, unchecked: inside transformations, and on other devices."""
-    live = parts.counts > 0
+    owner, counts = segments
+    live = counts > 0
     if weights is not None:
         live = live & (weights.detach() != 0)
     kind = own.target_kind
-    of_sets = target.shape == parts.counts.shape and target.shape != parts.owner.shape
+    of_sets = target.shape == counts.shape and target.shape != owner.shape
     if kind == "chosen" or (kind is None and kind_of_dtype(target) == "i" and of_sets):
         if own.ignore_index is not None:
             live = live & (target != own.ignore_index)
-        return SetTarget(_one_hot(target, parts, live, dtype), live)
-    shares = parts.arranged(_fitting("target", target, parts.owner, "one entry per item")).to(dtype)
+        return SetTarget(_one_hot(target, parts, segments, live, dtype), live)
+    shares = parts.arranged(_fitting("target", target, owner, "one entry per item")).to(dtype)
     if kind == "gains":
-        total = shares.new_zeros(parts.counts.shape).index_add(0, parts.owner, shares)
+        total = shares.new_zeros(counts.shape).index_add(0, owner, shares)
         live = live & (total.detach() != 0)
-        shares = shares / torch.where(total == 0, 1.0, total)[parts.owner]
+        shares = shares / torch.where(total == 0, 1.0, total)[owner]
     return SetTarget(shares, live)
 
 
-def _one_hot(chosen: Tensor, parts: Partition, live: Tensor, dtype: torch.dtype) -> Tensor:
+def _one_hot(chosen: Tensor, parts: Partition, segments: Segments, live: Tensor, dtype: torch.dtype) -> Tensor:
     """Return 1 for the chosen items (N,) of sets that count, and 0 for the others."""
-    places = parts.offsets[:-1] + torch.where(live, chosen, -1 - parts.offsets[:-1])
-    here = torch.arange(parts.owner.shape[0], device=chosen.device)
-    return (here == places[parts.owner]).to(dtype)
+    begins = parts.offsets[:-1]
+    places = torch.where(live, begins + chosen, -1)
+    here = torch.arange(parts.n_items, device=chosen.device)
+    return (here == places[segments.owner]).to(dtype)
 
 
-def _reduced(losses: Tensor, live: Tensor, weights: Tensor | None, own: SetOptions) -> Tensor:
+def _reduced(losses: Tensor, live: Tensor | None, weights: Tensor | None, own: SetOptions) -> Tensor:
     """Return the losses, their sum, or their mean over the sets that count."""
     wide = tensors.row_dtype(losses.device)
     losses = losses.to(wide)
     if weights is not None:
-        losses = torch.where(live, losses * weights, 0.0)
+        losses = losses * weights if live is None else torch.where(live, losses * weights, 0.0)
     if own.reduction == "none":
         return losses
     total = losses.sum()
@@ -283,7 +298,8 @@ def _reduced(losses: Tensor, live: Tensor, weights: Tensor | None, own: SetOptio
         return total
     if own.normalizer is not None:
         return total / own.normalizer
-    count = live.sum().to(wide) if weights is None else torch.where(live, weights, 0.0).sum()
+    counts = losses.new_ones(losses.shape) if weights is None else weights
+    count = counts.sum() if live is None else torch.where(live, counts, 0.0).sum()
     if own.on_empty == "raise":
         Divided.by(own, float(count.detach()))
     empty = total if own.on_empty == "zero" else total + torch.nan

@@ -16,20 +16,27 @@ __all__ = ["Partition", "divided"]
 
 
 class Partition(NamedTuple):
-    """Sets of items: offsets (S + 1,), the set of each item (N,), and the order of the items, None if as they come.
+    """Sets of items: offsets (S + 1,), and the order of the items (N,), None if as they come.
 
     `sets` are the same for arrays, None where the offsets' numbers can't be looked at.
     """
 
     offsets: Tensor
-    owner: Tensor
     order: Tensor | None
     sets: Sets | None
+
+    n_items: int
 
     @property
     def counts(self) -> Tensor:
         """The number of items of each set (S,)."""
         return self.offsets[1:] - self.offsets[:-1]
+
+    @property
+    def owner(self) -> Tensor:
+        """The set of each item (N,), made anew each time."""
+        which = torch.arange(self.offsets.shape[0] - 1, device=self.offsets.device)
+        return which.repeat_interleave(self.counts, output_size=self.n_items)
 
     def arranged(self, items: Tensor) -> Tensor:
         """Return the caller's items (N,) set after set."""
@@ -70,10 +77,7 @@ def divided(input: object, sets: Sets | Tensor | None) -> tuple[Tensor, Partitio
     n_items = items.shape[0]
     if known is not None and known.n_items != n_items:
         raise ValueError(f"sets: they divide {known.n_items} items, the input has {n_items}")
-    n_sets = offsets.shape[0] - 1
-    which = torch.arange(n_sets, device=items.device)
-    owner = which.repeat_interleave(offsets[1:] - offsets[:-1], output_size=n_items)
-    return items, Partition(offsets, owner, order, known)
+    return items, Partition(offsets, order, known, n_items)
 
 
 def _of_sets(sets: Sets | Tensor | None, items: Tensor) -> tuple[Tensor, Tensor | None, Sets | None]:
