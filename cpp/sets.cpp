@@ -48,6 +48,7 @@ class Chunk {
             const Job<T> rows = rows_of(job, first, last - first, length);
             kernel(rows, 0, rows.rows);
         } else {
+            fetch(job.logits, job.offsets[first], job.offsets[last]);
             sort(job, first, last);
             for (std::int64_t n = 1; n <= most; ++n)
                 if (begin[std::size_t(n)] < begin[std::size_t(n + 1)]) run_short(job, n);
@@ -55,6 +56,13 @@ class Chunk {
     }
 
   private:
+    // A chunk is read in its order once, which the hardware foresees, before it is picked out by length (7 % of the
+    // time).
+    static void fetch(const T* from, std::int64_t begin, std::int64_t end) {
+        constexpr std::int64_t kLine = 64 / sizeof(T);
+        for (std::int64_t i = begin; i < end; i += kLine) __builtin_prefetch(from + i);
+    }
+
     // What there is to do at once for sets without items and for long sets, and the order of the others.
     void sort(const SetsJob<T>& job, std::int64_t first, std::int64_t last) {
         begin.assign(std::size_t(most + 2), 0);
