@@ -20,11 +20,7 @@ template <class T>
 auto on_rows(Operation operation, const Level& level) {
     const Kernels<T>& k = level.template kernels<T>();
     count_call(level);
-    const auto kernel = operation == Operation::cross_entropy ? k.cross_entropy
-                        : operation == Operation::hessian     ? k.hessian
-                        : operation == Operation::softmax     ? k.softmax
-                        : operation == Operation::log_softmax ? k.log_softmax
-                                                              : nullptr;
+    const auto kernel = operation == Operation::statistics ? nullptr : k.of(operation);
     return [kernel, &k](const Job<T>& job, std::int64_t begin, std::int64_t end) {
         Job<T> rest = job;
         if (job.statistics() && !(kernel == k.cross_entropy && job.statistics_in_passing(begin, end))) {

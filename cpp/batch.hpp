@@ -7,10 +7,10 @@
 
 namespace luce {
 
-enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
-
 template <class T>
 void run(Operation operation, Job<T> job, Threads threads);
+template <class T>
+void run(Operation operation, const SetsJob<T>& job, Threads threads);
 void run(Operation operation, HalfJob job, Threads threads);
 
 template <class T>

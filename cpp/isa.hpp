@@ -19,6 +19,7 @@ struct Level {
     NarrowKernels<float> narrow32;
     NarrowKernels<double> narrow64;
     HalfKernels bfloat16, float16;
+    int column_classes;  // up to which number of classes rows are walked over in columns
     template <class T>
     const NarrowKernels<T>& narrow() const {
         if constexpr (sizeof(T) == 4)

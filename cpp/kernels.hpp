@@ -32,6 +32,11 @@ struct Form {
 
     double* loss = nullptr;  // (rows,)
 
+    // Where each row begins in what has the logits' shape, and where that ends, if rows do not follow each other: only
+    // for rows that are short enough to be walked over in columns, and not with results over what is read.
+    const std::int64_t* place = nullptr;  // (rows,)
+    std::int64_t entries = 0;
+
     // of the logits alone, also where a row is ignored, each (rows,)
     double* lse = nullptr;            // log Σ exp u
     double* entropy = nullptr;        // -Σ p log p
@@ -63,6 +68,7 @@ struct Form {
         part.rows = end - begin;
         const auto skip = [begin](auto*& p, std::int64_t row) { p = p ? p + begin * row : p; };
         skip(part.indices, n_listed), skip(part.value, n_listed), skip(part.dense, classes);
+        skip(part.place, 1);
         for (const double** p : {&part.tail, &part.row_scale}) skip(*p, 1);
         for (double** p : {&part.loss, &part.lse, &part.entropy}) skip(*p, 1);
         skip(part.largest, 1);
@@ -84,6 +90,14 @@ struct Job : Form<T> {
     const Stored* vector = nullptr;  // (rows, classes), what the Hessian is applied to
     Stored* grad = nullptr;          // (rows, classes), may be the logits
     Stored* product = nullptr;       // (rows, classes), may be the vector or, without grad, the logits
+};
+
+// Sets: rows of their own lengths, one after another, set s being the entries [offsets[s], offsets[s + 1]). Of a target
+// there are at most one listed entry a set, by its place in the set, or a share of every entry. `classes` says nothing;
+// `background` is what a set's entries share.
+template <class T>
+struct SetsJob : Job<T> {
+    const std::int64_t* offsets = nullptr;  // (rows + 1,), the first is 0
 };
 
 // The same on rows of 16 bits, which are computed in float.
@@ -155,15 +169,25 @@ struct SparseTable : SparseKernels<float, std::int32_t, float>,
                      SparseKernels<double, std::int32_t, double>,
                      SparseKernels<double, std::int64_t, double> {};
 
+enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
+
 // The kernels of one level for one type; each works on rows (for the sigmoid: blocks) [begin, end).
 template <class T>
 struct Kernels {
+    using OnRows = void (*)(const Job<T>&, std::int64_t begin, std::int64_t end);
     void (*cross_entropy)(const Job<T>&, std::int64_t begin, std::int64_t end);  // loss and, if asked for, grad
     void (*hessian)(const Job<T>&, std::int64_t begin, std::int64_t end);        // product and, if asked for, grad
     void (*softmax)(const Job<T>&, std::int64_t begin, std::int64_t end);        // grad = p
     void (*log_softmax)(const Job<T>&, std::int64_t begin, std::int64_t end);    // grad = log p
     void (*statistics)(const Job<T>&, std::int64_t begin, std::int64_t end);     // lse, entropy, largest
     void (*sigmoid)(const SigmoidJob<T>&, std::int64_t begin, std::int64_t end);
+    OnRows of(Operation operation) const {
+        return operation == Operation::cross_entropy ? cross_entropy
+               : operation == Operation::hessian     ? hessian
+               : operation == Operation::softmax     ? softmax
+               : operation == Operation::log_softmax ? log_softmax
+                                                     : statistics;
+    }
 };
 
 }  // namespace luce

@@ -9,8 +9,10 @@ import luce.torch
 from luce.contract.form import Form, RowOptions, TargetRows
 from luce.contract.options import (
     GivenOptions,
+    GivenSetOptions,
     GivenSigmoidOptions,
     Options,
+    SetOptions,
     SigmoidOptions,
     checked,
     described,
@@ -18,6 +20,7 @@ from luce.contract.options import (
 
 KINDS = {
     "softmax": (Options, GivenOptions, [getattr(luce, name) for name in luce.__all__ if "cross_entropy" in name]),
+    "sets": (SetOptions, GivenSetOptions, [getattr(luce.sets, n) for n in luce.sets.__all__ if "cross_entropy" in n]),
     "sigmoid": (SigmoidOptions, GivenSigmoidOptions, [luce.sigmoid_cross_entropy, luce.sigmoid_cross_entropy_and_grad]),
 }
 KINDS["softmax"] = (*KINDS["softmax"][:2], [f for f in KINDS["softmax"][2] if f not in KINDS["sigmoid"][2]])

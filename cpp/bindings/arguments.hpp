@@ -72,6 +72,7 @@ inline Threads threads_or_default(nb::handle n_threads) {
 // The functions of each file of this folder, added to the module.
 void add_rows(nb::module_& m);
 void add_matrices(nb::module_& m);
+void add_sets(nb::module_& m);
 void add_targets(nb::module_& m);
 
 }  // namespace luce

@@ -49,13 +49,14 @@ struct Fields {
     }
 };
 
+// `entries` are those of the logits.
 template <class T>
-void read_form(const nb::tuple& form, Form<T>& job) {
+void read_form(const nb::tuple& form, Form<T>& job, std::int64_t entries) {
     const Fields& at = Fields::of(form);
     job.n_listed = nb::cast<std::int64_t>(form[at.n_listed]);
     job.indices = in<std::int64_t>(form[at.indices], job.rows * job.n_listed, "indices");
     job.value = in<T>(form[at.value], job.rows * job.n_listed, "value");
-    job.dense = in<T>(form[at.dense], job.rows * job.classes, "dense");
+    job.dense = in<T>(form[at.dense], entries, "dense");
     job.weight = in<T>(form[at.weight], job.classes, "weight");
     job.tail = in<double>(form[at.tail], job.rows, "tail");
     job.row_scale = in<double>(form[at.row_scale], job.rows, "row_scale");
@@ -66,6 +67,10 @@ void read_form(const nb::tuple& form, Form<T>& job) {
     job.z_loss = nb::cast<double>(form[at.z_loss]);
     job.softcap = nb::cast<double>(form[at.softcap]);
     job.temperature = nb::cast<double>(form[at.temperature]);
+}
+template <class T>
+void read_form(const nb::tuple& form, Form<T>& job) {
+    read_form(form, job, job.rows * job.classes);
 }
 
 // stats: (lse, entropy, largest), or None

@@ -41,6 +41,7 @@ NB_MODULE(_core, m) {
 
     luce::add_rows(m);
     luce::add_matrices(m);
+    luce::add_sets(m);
     luce::add_targets(m);
     luce::add_machine(m);
 }

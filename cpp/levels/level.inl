@@ -49,5 +49,6 @@ constinit const Level level{LUCE_TEXT(LUCE_LEVEL),
                             narrow_kernels<float>(),
                             narrow_kernels<double>(),
                             half_kernels<BFloat16>(),
-                            half_kernels<Float16>()};
+                            half_kernels<Float16>(),
+                            kColumnClasses};
 }  // namespace luce::LUCE_LEVEL

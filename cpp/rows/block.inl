@@ -150,6 +150,9 @@ class Block {
     LUCE_INLINE void deliver(const T* from, T* to) const;
     LUCE_INLINE void write(double* to, Row value) const;
     LUCE_INLINE void skip_dropped();
+    LUCE_INLINE std::int64_t first_of(int l) const {
+        return Columns && job.place ? job.place[row + l] : (row + l) * job.classes;
+    }
     LUCE_INLINE bool live(int l) const { return all_alive || alive[l]; }
 
     // What a pass found in a row, put down, and, when it has been through all of them, each row's into its lane

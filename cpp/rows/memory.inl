@@ -9,8 +9,7 @@ namespace luce::LUCE_LEVEL {
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::hold() {
     if constexpr (Columns) {
-        fetch(job.logits, row + W);
-        fetch(job.grad, row);
+        if (!job.place) fetch(job.logits, row + W), fetch(job.grad, row);
         gather(job.logits, buffer.z);
         if (job.vector) gather(job.vector, buffer.vector);
         for (int l = 0; l < rows && !all_alive; ++l)
@@ -53,12 +52,11 @@ void Block<T, Columns, mode>::fetch(const T* from, std::int64_t first) const {
 // rows of memory to columns of the buffer
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::gather(const T* from, T* to) const {
-    from += row * job.classes;
-    const T* const limit = from + rows * job.classes;
+    const T* const limit = from + (job.place ? job.entries : (row + rows) * job.classes);
     for (std::int64_t j = 0; j < job.classes; j += W) {
         V m[W];
         for (int l = 0; l < W; ++l) {
-            const T* p = from + l * job.classes + j;
+            const T* p = l < rows ? from + first_of(l) + j : limit;
             // past the row's end: lanes that are not kept
             m[l] = p + W <= limit ? load(p) : load_first(p, std::clamp<std::int64_t>(limit - p, 0, W), splat(T(0)));
         }
@@ -69,19 +67,19 @@ void Block<T, Columns, mode>::gather(const T* from, T* to) const {
 }
 
 // and back. Whole vectors are stored from the last columns to the first and from the first row to the last, so that
-// what runs over a row's end is overwritten by its right value; the block's end is never crossed.
+// what runs over a row's end is overwritten by its right value; the block's end is never crossed. Rows that do not
+// follow each other end where they end.
 template <class T, bool Columns, Mode mode>
 void Block<T, Columns, mode>::scatter(const T* from, T* to) const {
-    to += row * job.classes;
-    T* const limit = to + rows * job.classes;
+    T* const limit = to + (row + rows) * job.classes;
     for (std::int64_t j = (job.classes - 1) / W * W; j >= 0; j -= W) {
         V m[W];
         const int n = int(std::min<std::int64_t>(W, job.classes - j));
         for (int i = 0; i < W; ++i) m[i] = i < n ? load(from + (j + i) * W) : V{};
         transpose<T>(m);
         for (int l = 0; l < rows; ++l) {
-            T* p = to + l * job.classes + j;
-            if (p + W <= limit)
+            T* p = to + first_of(l) + j;
+            if (job.place ? n == W : p + W <= limit)
                 store(p, m[l]);
             else
                 store_first(p, n, m[l]);

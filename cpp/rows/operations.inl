@@ -7,6 +7,7 @@
 #include "listed_target.inl"
 #include "memory.inl"
 #include "passes.inl"
+#include "plain.inl"
 #include "reduction.inl"
 #include "spread_target.inl"
 #include "sums.inl"
@@ -134,8 +135,6 @@ void Block<T, Columns, mode>::find_reference() {
 
 // ----------------------------------------------------------------------------------------------------- all the blocks
 
-enum class Operation { cross_entropy, hessian, softmax, log_softmax, statistics };
-
 template <Operation operation, class B, class T>
 void run_blocks(const Job<T>& job, std::int64_t begin, std::int64_t end) {
     const Transform<T> transform(job);
@@ -162,6 +161,7 @@ void run_mode(const Job<T>& job, std::int64_t begin, std::int64_t end) {
 
 template <Operation operation, class T>
 void run(const Job<T>& job, std::int64_t begin, std::int64_t end) {
+    if (operation == Operation::cross_entropy && is_plain(job)) return run_plain(job, begin, end);
     if (job.classes <= kColumnClasses)
         run_mode<operation, true>(job, begin, end);
     else

@@ -96,7 +96,7 @@ void Block<T, Columns, mode>::rescale(T* to, const int (&powers)[W]) const {
     constexpr int step = std::numeric_limits<T>::max_exponent - 2;
     if (!rescaled) return;
     for (int l = 0; l < rows; ++l) {
-        T* const first = to + (row + l) * job.classes;
+        T* const first = to + first_of(l);
         for (int left = powers[l], n; left != 0; left -= n) {
             n = std::clamp(left, -step, step);
             const T power = T(std::ldexp(1.0, n));

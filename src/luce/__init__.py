@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from luce import jacobians as jacobians
+from luce import sets as sets
 from luce._cross_entropy import (
     cross_entropy,
     cross_entropy_and_grad,
@@ -50,6 +51,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "set_num_threads",
+    "sets",
     "show_config",
     "sigmoid_cross_entropy",
     "sigmoid_cross_entropy_and_grad",

@@ -51,6 +51,55 @@ def softmax(
 def softmax_product(
     logits: NDArray[Any], vector: NDArray[Any], product: NDArray[Any], n_threads: int | None
 ) -> None: ...
+def sets_cross_entropy(
+    logits: NDArray[Any],
+    offsets: NDArray[np.int64],
+    form: tuple[Any, ...],
+    factor: float,
+    loss: NDArray[Any] | None,
+    grad: NDArray[Any] | None,
+    n_threads: Threads | None,
+) -> None: ...
+def sets_cross_entropy_hvp(
+    logits: NDArray[Any],
+    offsets: NDArray[np.int64],
+    form: tuple[Any, ...],
+    factor: float,
+    vector: NDArray[Any],
+    product: NDArray[Any],
+    grad: NDArray[Any] | None,
+    n_threads: Threads | None,
+) -> None: ...
+def sets_softmax(
+    logits: NDArray[Any],
+    offsets: NDArray[np.int64],
+    result: NDArray[Any] | None,
+    lse: NDArray[Any] | None,
+    logarithm: bool,
+    n_threads: Threads | None,
+) -> None: ...
+def sets_softmax_product(
+    logits: NDArray[Any],
+    offsets: NDArray[np.int64],
+    vector: NDArray[Any],
+    product: NDArray[Any],
+    n_threads: Threads | None,
+) -> None: ...
+
+MOST_TIED: int
+
+def plackett_luce(
+    scores: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    top: int,
+    ties: str,
+    scale: NDArray[np.float64] | None,
+    factor: float,
+    loss: NDArray[np.float64],
+    grad: NDArray[np.float64] | None,
+    n_threads: int | None,
+) -> None: ...
 def sigmoid_cross_entropy(
     logits: NDArray[Any],
     target: NDArray[Any],

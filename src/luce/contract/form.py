@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from luce.contract.options import POSITIVE_OR_NONE, TOLERANCE, Options, described
+from luce.contract.options import POSITIVE_OR_NONE, TOLERANCE, Options, SetOptions, described
 
 if TYPE_CHECKING:
     from typing import Self
@@ -113,7 +113,7 @@ class Form(NamedTuple):
     def of(
         cls,
         classes: int,
-        options: Options | RowOptions,
+        options: Options | SetOptions | RowOptions,
         target: TargetRows,
         weight: NDArray[Any] | None = None,
         row_scale: NDArray[np.float64] | None = None,

@@ -17,15 +17,19 @@ __all__ = [
     "ON_EMPTY",
     "POSITIVE_OR_NONE",
     "REDUCTION",
+    "SET_TARGET",
     "SHARE",
     "TAIL",
     "TOLERANCE",
     "GivenOptions",
+    "GivenSetOptions",
     "GivenSigmoidOptions",
     "OnEmpty",
     "Option",
     "Options",
     "Reduction",
+    "SetOptions",
+    "SetTarget",
     "SigmoidOptions",
     "check_normalizer",
     "checked",
@@ -35,6 +39,7 @@ __all__ = [
 
 Reduction = Literal["mean", "sum", "none"]
 OnEmpty = Literal["nan", "zero", "raise"]
+SetTarget = Literal["chosen", "one_hot", "shares", "gains"]
 
 
 def class_to_ignore(name: str, value: Any) -> int | None:
@@ -50,6 +55,7 @@ def class_to_ignore(name: str, value: Any) -> int | None:
 REDUCTION = Choice(("mean", "sum", "none"))
 TAIL = Choice((None, "uniform"))
 ON_EMPTY = Choice(("nan", "zero", "raise"))
+SET_TARGET = Choice((None, "chosen", "one_hot", "shares", "gains"))
 SHARE = Range("a number in [0, 1]", lambda x: 0 <= x <= 1)
 POSITIVE_OR_NONE = Range("a finite number > 0 or None", lambda x: x > 0)
 TOLERANCE = Range("a number in [0, 1)", lambda x: 0 <= x < 1)
@@ -69,6 +75,27 @@ _OnEmpty = Annotated[
         '{"nan", "zero", "raise"}',
         'What "mean" gives when there is nothing left to average. The gradient is 0 then.',
         ON_EMPTY.check,
+    ),
+]
+_ZLoss = Annotated[float, Option("float >= 0", "Adds ``z_loss * lse**2`` to the loss of each row.", NOT_NEGATIVE.check)]
+_Softcap = Annotated[
+    float | None,
+    Option(
+        "float > 0",
+        "Replaces the logits by ``softcap * tanh(logits / softcap)``; a logit of -inf stays -inf.",
+        POSITIVE_OR_NONE.check,
+    ),
+]
+_Temperature = Annotated[
+    float,
+    Option("float > 0", "Divides the (soft-capped) logits.", Range("a finite number > 0", lambda x: x > 0).check),
+]
+_Normalizer = Annotated[
+    float | None,
+    Option(
+        "float > 0",
+        'What "mean" divides by instead: the count of the whole batch when it is computed in pieces.',
+        POSITIVE_OR_NONE.check,
     ),
 ]
 
@@ -104,25 +131,9 @@ class Options(NamedTuple):
             SHARE.check,
         ),
     ] = 0.0
-    z_loss: Annotated[
-        float, Option("float >= 0", "Adds ``z_loss * lse**2`` to the loss of each row.", NOT_NEGATIVE.check)
-    ] = 0.0
-    softcap: Annotated[
-        float | None,
-        Option(
-            "float > 0",
-            "Replaces the logits by ``softcap * tanh(logits / softcap)``; a logit of -inf stays -inf.",
-            POSITIVE_OR_NONE.check,
-        ),
-    ] = None
-    temperature: Annotated[
-        float,
-        Option(
-            "float > 0",
-            "Divides the (soft-capped) logits.",
-            Range("a finite number > 0", lambda x: x > 0).check,
-        ),
-    ] = 1.0
+    z_loss: _ZLoss = 0.0
+    softcap: _Softcap = None
+    temperature: _Temperature = 1.0
     tail: Annotated[
         Literal["uniform"] | None,
         Option(
@@ -141,14 +152,69 @@ class Options(NamedTuple):
             REDUCTION.check,
         ),
     ] = "mean"
-    normalizer: Annotated[
-        float | None,
+    normalizer: _Normalizer = None
+    on_empty: _OnEmpty = "nan"
+
+
+class SetOptions(NamedTuple):
+    """The options of the cross-entropies over sets; class weights are none of them, for sets share no classes."""
+
+    target_kind: Annotated[
+        SetTarget | None,
         Option(
-            "float > 0",
-            'What "mean" divides by instead: the count of the whole batch when it is computed in pieces.',
-            POSITIVE_OR_NONE.check,
+            '{"chosen", "one_hot", "shares", "gains"}',
+            """What the target is: the place of the chosen item in each set (sets,); 1 for it and 0 for the others
+        (items,); each item's share (items,); or gains (items,), of which an item's share is its part of the set's sum,
+        and a set whose gains are all 0 counts for nothing. By default the shape and the type tell the first three
+        apart: integers for each set, integers or truths for each item, floating-point numbers.""",
+            SET_TARGET.check,
         ),
     ] = None
+    sample_weight: Annotated[
+        "ArrayLike | None",
+        Option(
+            "array_like of shape (sets,)",
+            """Weights of sets, finite and not negative. They multiply the sets' losses and the sets' shares of the
+        mean. A set of weight 0 counts for nothing, whatever its logits and its target hold.""",
+        ),
+    ] = None
+    offset: Annotated[
+        "ArrayLike | None",
+        Option(
+            "array_like of shape (items,)",
+            """Added to the logits after softcap and temperature: the logarithm of a sampling probability, a position's
+        or a size's effect. The sum is rounded to float64, and what follows is exact for that.""",
+        ),
+    ] = None
+    ignore_index: Annotated[
+        int | None,
+        Option(
+            "int or None",
+            "Sets whose chosen item is this count for nothing: loss 0, gradient 0, no share of the mean.",
+            class_to_ignore,
+        ),
+    ] = -100
+    label_smoothing: Annotated[
+        float,
+        Option(
+            "float in [0, 1]",
+            "``t = (1 - label_smoothing) * t + label_smoothing / V``, V the number of the set's own items.",
+            SHARE.check,
+        ),
+    ] = 0.0
+    z_loss: _ZLoss = 0.0
+    softcap: _Softcap = None
+    temperature: _Temperature = 1.0
+    reduction: Annotated[
+        Reduction,
+        Option(
+            '{"mean", "sum", "none"}',
+            """"mean" divides by the number of sets that count, each times its weight; "none" gives one loss per
+        set.""",
+            REDUCTION.check,
+        ),
+    ] = "mean"
+    normalizer: _Normalizer = None
     on_empty: _OnEmpty = "nan"
 
 
@@ -203,6 +269,22 @@ class GivenOptions(TypedDict, total=False):
     on_empty: OnEmpty
 
 
+class GivenSetOptions(TypedDict, total=False):
+    """The options of sets as type checkers see them at a call: each one may be left out."""
+
+    target_kind: SetTarget | None
+    sample_weight: "ArrayLike | None"
+    offset: "ArrayLike | None"
+    ignore_index: int | None
+    label_smoothing: float
+    z_loss: float
+    softcap: float | None
+    temperature: float
+    reduction: Reduction
+    normalizer: float | None
+    on_empty: OnEmpty
+
+
 class GivenSigmoidOptions(TypedDict, total=False):
     """The options of the sigmoid as type checkers see them at a call: each one may be left out."""
 
@@ -215,17 +297,17 @@ class GivenSigmoidOptions(TypedDict, total=False):
     on_empty: OnEmpty
 
 
-_Kind = TypeVar("_Kind", Options, SigmoidOptions)
+_Kind = TypeVar("_Kind", Options, SetOptions, SigmoidOptions)
 
 
 _DESCRIBED: dict[type, dict[str, Option]] = {
     kind: {name: annotation.__metadata__[0] for name, annotation in kind.__annotations__.items()}
-    for kind in (Options, SigmoidOptions)
+    for kind in (Options, SetOptions, SigmoidOptions)
 }
 _DEFAULTS: dict[type, Any] = {kind: kind() for kind in _DESCRIBED}
 
 
-def described(kind: type[Options] | type[SigmoidOptions]) -> dict[str, Option]:
+def described(kind: type[Options] | type[SetOptions] | type[SigmoidOptions]) -> dict[str, Option]:
     """Return what is said of each option, by its name."""
     return _DESCRIBED[kind]
 

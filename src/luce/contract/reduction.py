@@ -6,12 +6,12 @@ import math
 import sys
 from typing import NamedTuple
 
-from luce.contract.options import OnEmpty, Options, Reduction, SigmoidOptions
+from luce.contract.options import OnEmpty, Options, Reduction, SetOptions, SigmoidOptions
 
 __all__ = ["Divided", "counts_rows", "nothing_left"]
 
 
-def counts_rows(options: Options | SigmoidOptions) -> bool:
+def counts_rows(options: Options | SetOptions | SigmoidOptions) -> bool:
     """Whether the losses are divided by what the rows count: a mean, with no normaliser given."""
     return options.reduction == "mean" and options.normalizer is None
 
@@ -29,7 +29,7 @@ class Divided(NamedTuple):
     on_empty: OnEmpty
 
     @classmethod
-    def by(cls, options: Options | SigmoidOptions, count: float) -> Divided:
+    def by(cls, options: Options | SetOptions | SigmoidOptions, count: float) -> Divided:
         """Return how the losses are divided, where `count` is what the rows count; ValueError if nothing is left."""
         divisor = 1.0
         if options.reduction == "mean":

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ForwardRef, TypeVar
+from typing import Any, ForwardRef, TypeAlias, TypeVar
 
-from luce.contract.options import Options, SigmoidOptions, described
+from luce.contract.options import Options, SetOptions, SigmoidOptions, described
 
 __all__ = ["with_options"]
 
 N_THREADS = """n_threads : int, optional
         Threads for this call; see :func:`luce.set_num_threads`. The result does not depend on it."""
 
+OptionsKind: TypeAlias = type[Options] | type[SetOptions] | type[SigmoidOptions]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def with_options(kind: type[Options] | type[SigmoidOptions]) -> Callable[[_Function], _Function]:
+def with_options(kind: OptionsKind) -> Callable[[_Function], _Function]:
     """Return a decorator that shows options in a function's signature and in its docstring, for ``{options}``."""
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=_type(kind, name))
@@ -38,7 +39,7 @@ def with_options(kind: type[Options] | type[SigmoidOptions]) -> Callable[[_Funct
     return shown
 
 
-def _type(kind: type[Options] | type[SigmoidOptions], name: str) -> Any:
+def _type(kind: OptionsKind, name: str) -> Any:
     """Return an option's type as the function's own parameters have theirs: in words."""
     found = kind.__annotations__[name].__origin__
     if isinstance(found, ForwardRef):
@@ -46,7 +47,7 @@ def _type(kind: type[Options] | type[SigmoidOptions], name: str) -> Any:
     return found.__name__ if isinstance(found, type) else str(found).replace("typing.", "")
 
 
-def _entry(kind: type[Options] | type[SigmoidOptions], name: str) -> str:
+def _entry(kind: OptionsKind, name: str) -> str:
     """Return an option's entry in the list of parameters."""
     option, default = described(kind)[name], kind._field_defaults[name]
     shown = f'"{default}"' if isinstance(default, str) else repr(default)

@@ -11,6 +11,7 @@ import numpy as np
 
 from luce import _core
 from luce._core import (
+    MOST_TIED,
     SIGMOID_BLOCK,
     check_index,
     first_bad_mass,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 __all__ = [
+    "MOST_TIED",
     "check_index",
     "cross_entropy",
     "cross_entropy_hvp",
@@ -35,7 +37,13 @@ __all__ = [
     "in_one_piece",
     "log_softmax",
     "logsumexp",
+    "plackett_luce",
     "plain_mean",
+    "sets_cross_entropy",
+    "sets_cross_entropy_hvp",
+    "sets_logsumexp",
+    "sets_softmax",
+    "sets_softmax_product",
     "sigmoid_blocks",
     "sigmoid_cross_entropy",
     "softmax",
@@ -107,6 +115,80 @@ def logsumexp(logits: Floats, result: Doubles, *, n_threads: int | None = None) 
 def softmax_product(logits: Floats, vector: Floats, product: Floats, *, n_threads: int | None = None) -> None:
     """Write the product of each row's Jacobian of the softmax and a vector."""
     _core.softmax_product(logits, vector, product, n_threads)
+
+
+def sets_cross_entropy(
+    logits: Floats,
+    offsets: NDArray[np.int64],
+    form: Form,
+    *,
+    factor: float = 1.0,
+    losses: Doubles | None = None,
+    grad: Floats | None = None,
+    n_threads: Threads | None = None,
+) -> None:
+    """Write r·ℓ of each set (S,) and factor·r·∂ℓ/∂z of each item (N,), where there is a place.
+
+    Set s are the items from `offsets[s]` to `offsets[s + 1]`. The form is that of rows of one class: its background is
+    what a set's items share.
+    """
+    _core.sets_cross_entropy(logits, offsets, form, factor, losses, grad, n_threads)
+
+
+def sets_cross_entropy_hvp(
+    logits: Floats,
+    offsets: NDArray[np.int64],
+    form: Form,
+    vector: Floats,
+    product: Floats,
+    *,
+    factor: float = 1.0,
+    grad: Floats | None = None,
+    n_threads: Threads | None = None,
+) -> None:
+    """Write factor·r·H·vector (N,), and the gradient where there is a place; not over the logits or the vector."""
+    _core.sets_cross_entropy_hvp(logits, offsets, form, factor, vector, product, grad, n_threads)
+
+
+def sets_softmax(
+    logits: Floats, offsets: NDArray[np.int64], result: Floats, *, logarithm: bool = False, n_threads: int | None = None
+) -> None:
+    """Write the softmax of each set or its logarithm (N,), not over the logits."""
+    _core.sets_softmax(logits, offsets, result, None, logarithm, n_threads)
+
+
+def sets_logsumexp(
+    logits: Floats, offsets: NDArray[np.int64], result: Doubles, *, n_threads: int | None = None
+) -> None:
+    """Write log Σ exp of each set (S,)."""
+    _core.sets_softmax(logits, offsets, None, result, False, n_threads)
+
+
+def sets_softmax_product(
+    logits: Floats, offsets: NDArray[np.int64], vector: Floats, product: Floats, *, n_threads: int | None = None
+) -> None:
+    """Write the product of each set's Jacobian of the softmax and a vector (N,), not over either."""
+    _core.sets_softmax_product(logits, offsets, vector, product, n_threads)
+
+
+def plackett_luce(
+    scores: Doubles,
+    offsets: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    losses: Doubles,
+    *,
+    top: int,
+    ties: str,
+    scale: Doubles | None = None,
+    factor: float = 1.0,
+    grad: Doubles | None = None,
+    n_threads: int | None = None,
+) -> None:
+    """Write r·ℓ of each set's ranking (S,), and factor·r·∂ℓ/∂u of each item (N,) where there is a place.
+
+    Ranks are 1 and more; items of a rank beyond `top` are never chosen.
+    """
+    _core.plackett_luce(scores, offsets, rank, top, ties, scale, factor, losses, grad, n_threads)
 
 
 def sigmoid_blocks(size: int) -> int:
