@@ -160,6 +160,7 @@ def test_parts_and_digits(luce):
         ("2 1 0.1 --target -0.5,1,1", "--target"),
         ("2 1 0.1 --target 0 --temprature 2", "no such option: --temprature"),
         ("--target 0", "scores are needed"),
+        ("iris.luce", "iris.luce is a model, and a table is needed, too: luce explain iris.luce TABLE"),
         ("2 1 abc --target 0", "scores are numbers, 'abc' is none"),
         ("-- 2 1 --target 0", "--target stands behind --"),
         ("2 1 --target 0 --temperature 0", "--temperature: expected a finite number > 0, got 0.0"),

@@ -255,6 +255,8 @@ def test_arrow_keys_typing_and_dragging_change_a_score(opened):
     assert page.evaluate("luce.state.scores[0]") == "−3.5"
     assert "three" in page.locator("#trouble").text_content()
     assert score.get_attribute("aria-invalid") == "true"
+    score.fill("1e400")  # what no float holds is infinite, as on the command line
+    assert page.evaluate("luce.show({atOnce: true}); Number.isNaN(Number(luce.values.probabilities[0]))")
     score.fill("-inf")
     page.locator("[data-key=z1]").focus()
     assert page.evaluate("luce.show({atOnce: true}); Number(luce.values.probabilities[0])") == 0

@@ -172,6 +172,8 @@ def _derivation(
         if len(files) == 2:
             return of_model(files[0], files[1], target, options, look, forms)
         if files:
+            if files[0].suffix == ".luce":
+                raise Failure(f"{files[0]} is a model, and a table is needed, too: luce explain {files[0]} TABLE")
             return of_table(files[0], target, options, look, forms)
         return of_numbers(words, typed, target, options, look)
     except (TypeError, ValueError, IndexError) as error:

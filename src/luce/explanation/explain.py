@@ -165,7 +165,7 @@ def _row(row: int | None, losses: Array) -> int:
     if row is None:
         return int(np.argmax(np.where(np.isnan(losses), np.inf, losses)))
     if not -len(losses) <= integer("row", row, "an integer") < len(losses):
-        raise IndexError(f"row: expected 0 <= row < {len(losses)}, got {row}")
+        raise IndexError(f"row: expected {-len(losses)} <= row < {len(losses)}, got {row}")
     return int(row) % len(losses)
 
 

@@ -32,7 +32,8 @@ class Many {
     if (written === "nan") return Many.odd(NaN);
     const found = /^([+-]?)(\d*)[.,]?(\d*)(?:e([+-]?\d{1,6}))?$/.exec(written);
     if (!found || !(found[2] + found[3])) return null;
-    return new Many(BigInt(found[1] + "1") * BigInt(found[2] + found[3]), Number(found[4] ?? 0) - found[3].length);
+    const many = new Many(BigInt(found[1] + "1") * BigInt(found[2] + found[3]), Number(found[4] ?? 0) - found[3].length);
+    return Number.isFinite(many.valueOf()) ? many : Many.odd(many.valueOf()); // beyond a float's range it is infinite
   }
 
   static of(value) {

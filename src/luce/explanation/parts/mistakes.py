@@ -272,8 +272,8 @@ def _entries(v: Values) -> Step:
     return Step(
         name="mistaken_entries",
         title="Mistakes in other derivatives",
-        symbol=r"\tilde{J}, \widetilde{\partial W}",
-        formula=r"\tilde{J} \ne J, \quad \widetilde{\frac{\partial L}{\partial W}} \ne \frac{\partial L}{\partial W}",
+        symbol=r"\tilde{J}",
+        formula=r"\tilde{J} \ne J \quad \text{or} \quad \tilde{g}_W \ne \frac{\partial L}{\partial W}",
         follows=("mistaken_gradients",) if _wrong(v) else ("batch_gradient",),
         rule="comparison",
         why="Loss and gradient in the scores are right with these; a Jacobian or a gradient of the layer is not.",
