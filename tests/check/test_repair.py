@@ -247,7 +247,9 @@ def test_what_reads_something_wrong_is_not_blamed(loaded):
     assert report.verdict == "wrong" and report.fault is None, report
 
 
-@pytest.mark.parametrize(("shift", "named"), [("max", []), ("mean", ["shift by the mean"])])
+@pytest.mark.parametrize(
+    ("shift", "named"), [("max", ["not finite where p rounds to 0"]), ("mean", ["shift by the mean"])]
+)
 def test_another_shift_is_not_asserted_against_the_run(loaded, shift, named):
     module, _ = loaded(
         f"""
@@ -264,3 +266,36 @@ def test_another_shift_is_not_asserted_against_the_run(loaded, shift, named):
     )
     report = luce.check.gradient(module.loss, repair=False)
     assert [m.name for m in report.diagnosis] == ["diagonal of the softmax's derivative only", *named], report
+
+
+def test_what_only_infinities_tell_is_no_mistake_of_a_right_function(loaded):
+    module, _ = loaded(
+        """
+        def loss(z, y):
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            p = e / e.sum(axis=1, keepdims=True)
+            t = np.eye(z.shape[1])[y]
+            down = -t / p
+            return (down * p - p * (down * p).sum(axis=1, keepdims=True)) / len(y)
+        """
+    )
+    report = luce.check.gradient(module.loss)
+    assert report.correct and [m.kind for m in report.diagnosis] == ["limit"], report
+
+
+def test_of_two_shapes_of_the_weights_the_one_with_the_right_loss(loaded):
+    module, _ = loaded(
+        """
+        def loss(X, W, b, y):
+            n = X.shape[0]
+            z = X @ W + b
+            p = np.exp(z - z.max(axis=1, keepdims=True))
+            p = p / p.sum(axis=1, keepdims=True)
+            value = -np.mean(np.log(p[range(n), y]))
+            p[range(n), y] -= 1
+            dz = np.tanh(p) / n
+            return value, X.T @ (dz * (1 - dz)), dz.sum(axis=0)
+        """
+    )
+    report = luce.check.gradient(module.loss)
+    assert report.verdict == "wrong" and "loss is right" in report.part, report

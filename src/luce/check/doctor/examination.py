@@ -10,7 +10,7 @@ import numpy as np
 
 from luce.check.calling.call import Call
 from luce.check.calling.errors import NotRunnable, place_of
-from luce.check.doctor.closeness import RIGHT_WITHIN, SAME_WITHIN, Case, agrees, error_of, is_right
+from luce.check.doctor.closeness import RIGHT_WITHIN, SAME_WITHIN, Case, agrees, distance, error_of, is_right
 from luce.check.doctor.deadline import Deadline
 from luce.check.doctor.diagnosis import Diagnosis, diagnose
 from luce.check.doctor.mistakes import behaviours
@@ -134,6 +134,14 @@ class Examination:
     def n_mistakes(self) -> int:
         """Return how many mistakes explain it, conventions and limits aside."""
         return sum(mistake.kind == "mistake" for mistake in self.diagnosis.found or ())
+
+    def n_right(self) -> int:
+        """Return how many results of ordinary cases are right."""
+        return sum(
+            distance(case.probe, name, value) <= RIGHT_WITHIN[case.returned.dtype]
+            for case in self.cases
+            for name, value in case.returned.outputs.items()
+        )
 
     def _search(self, most: int, coarse: bool, deadline: Deadline | None) -> Diagnosis:
         """Search the cases for at most so many mistakes; what is only as good as its dtype is judged in that dtype."""

@@ -137,15 +137,18 @@ def likeliest(
         _note_batch(best, batch, deadline)
     tried = (e for e in (*rows, *others) if e.telling() and (e.right or best is None))
     other = next((e for e in tried if e.explained(1)), None)
+    likely = sorted(usual, key=lambda e: -e.n_right()) if best is None else usual  # of W's two shapes, say
     if best is None and other is None:
-        best = next((e for e in usual[:1] if not e.half_precise() and mended(e)), None)
+        best = next((e for e in likely[:1] if not e.half_precise() and mended(e)), None)
     if best is None and other is not None:
-        likely, deadline = batch[:LIKELIEST_WAYS], Deadline(SECONDS_OF_PAIRS)
-        best = next((e for e in likely if e.explained(2, deadline=deadline) and e.n_mistakes() <= 1), other)
+        deadline = Deadline(SECONDS_OF_PAIRS)
+        best = next(
+            (e for e in batch[:LIKELIEST_WAYS] if e.explained(2, deadline=deadline) and e.n_mistakes() <= 1), other
+        )
     if best is None:  # numbers of float64 may have been computed in float32
         deadline = Deadline(SECONDS_OF_PAIRS)
-        ways = [*((e, False) for e in usual[:LIKELIEST_WAYS]), *((e, True) for e in usual[:1])]
-        best = next((e for e, coarse in ways if e.explained(2, coarse, deadline)), (usual or others)[0])
+        ways = [*((e, False) for e in likely[:LIKELIEST_WAYS]), *((e, True) for e in likely[:1])]
+        best = next((e for e, coarse in ways if e.explained(2, coarse, deadline)), (likely or others)[0])
     if other is not None and other is not best and not best.right and not other.n_mistakes():
         best.notes.append(f"it is right if it is meant to be called as {other.call.describe()}")
     return best

@@ -78,7 +78,7 @@ class _Right:
             right = next(q for q in _laid_out(quantity, len(self.seen)) if q.shape == array.shape)
         else:
             shape = to_numpy(whole)[0].shape
-            right = np.asarray(next(q for q in (quantity, quantity.T) if q.shape == shape)[index])
+            right = np.asarray(next(q for q in _laid_out(quantity, len(self.seen)) if q.shape == shape)[index])
             if right.shape != array.shape:
                 raise StopIteration
         self.seen.append((array.astype(np.float64), right))
