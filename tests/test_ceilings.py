@@ -33,6 +33,7 @@ LONG_FUNCTIONS = {
     "src/luce/tables/training/in_memory.py:train": "the way of a training run, step by step",
     "src/luce/torch/functional.py:cross_entropy": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,
+    "src/luce/torch/sets/functional.py:cross_entropy": DOOR,
 }
 MANY_PARAMETERS = {
     "src/luce/check/truth/oracle.py:CrossEntropy.__init__": DOOR,
@@ -48,7 +49,11 @@ MANY_PARAMETERS = {
     "src/luce/models/classifier_cv.py:SoftmaxClassifierCV.__init__": DOOR,
     "src/luce/models/comparison/compare.py:compare": DOOR,
     "src/luce/torch/functional.py:cross_entropy": DOOR,
+    "src/luce/rows/core.py:plackett_luce": "the arguments of a kernel, by name",
+    "src/luce/sets/rankings.py:plackett_luce": DOOR,
+    "src/luce/sets/rankings.py:plackett_luce_and_grad": DOOR,
     "src/luce/torch/functional.py:linear_cross_entropy": DOOR,
+    "src/luce/torch/sets/functional.py:cross_entropy": DOOR,
 }
 
 

@@ -86,7 +86,7 @@ def _check(
     from luce.check.doctor.by_name import check_by_name
     from luce.check.doctor.fix import write_fix
     from luce.cli.progress import Progress
-    from luce.tables.output_files import check_places, check_writable, failing, replacing
+    from luce.tables.output_files import check_places, check_writable, failing
 
     if len(functions) > 1:
         raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
@@ -112,13 +112,7 @@ def _check(
         raise Failure(str(error)) from error
     text, page, code = found.pop("text"), found.pop("html"), found.pop("exit_code")
     if html is not None:
-        from rich.text import Text
-
-        from luce.explanation.checked import page_beside
-
-        beside = page_beside(found, lambda console: console.print(Text.from_ansi(text)))
-        with replacing(html) as written:
-            written.write((beside or page).encode())
+        _write_page(html, found, text, page)
     if file is not None and before is not None:
         with failing(file):
             found["fix"] = write_fix(file, before, found)
@@ -135,6 +129,18 @@ def _check(
         if "fix" in found:
             typer.echo(_fix_in_words(file, found["fix"]))
     return int(code)
+
+
+def _write_page(html: Path, found: dict[str, Any], text: str, page: str) -> None:
+    """Write the report's page; where there is a derivation to part from, with it."""
+    from rich.text import Text
+
+    from luce.explanation.checked import page_beside
+    from luce.tables.output_files import replacing
+
+    beside = page_beside(found, lambda console: console.print(Text.from_ansi(text)))
+    with replacing(html) as written:
+        written.write((beside or page).encode())
 
 
 def _fix_in_words(file: Path | None, fix: dict[str, Any]) -> str:

@@ -140,6 +140,8 @@ def likeliest(
     likely = sorted(usual, key=lambda e: -e.n_right()) if best is None else usual  # of W's two shapes, say
     if best is None and other is None:
         best = next((e for e in likely[:1] if not e.half_precise() and mended(e)), None)
+        if best is not None:
+            best.explained(2, deadline=Deadline(SECONDS_OF_PAIRS))  # what two mistakes it was that one change mends
     if best is None and other is not None:
         deadline = Deadline(SECONDS_OF_PAIRS)
         best = next(
