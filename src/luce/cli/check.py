@@ -82,21 +82,13 @@ def _check(
     functions: list[str], options: dict[str, object], *, timeout: float, json: bool, html: Path | None, fix: bool
 ) -> int:
     """Check one function in a process of its own, print the report and return the exit code."""
-    from luce.check.calling.resolve import FILES
     from luce.check.doctor.by_name import check_by_name
     from luce.check.doctor.fix import write_fix
     from luce.cli.progress import Progress
     from luce.tables.output_files import check_places, check_writable, failing
 
-    if len(functions) > 1:
-        raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
-    target = f"{functions[0]}:" if functions[0].endswith(FILES) else functions[0]
+    target, file = _named(functions)
     place, _, name = target.rpartition(":")
-    if not place or not (name or place.endswith(FILES)):
-        raise Failure(f"FILE.py or FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
-    file = Path(place) if place.endswith(FILES) else None
-    if file is not None and not file.is_file():
-        raise Failure(f"{file}: no such file")
     if fix and not place.endswith(".py"):
         raise Failure(f"--fix writes into a FILE.py:FUNCTION, got {functions[0]!r}")
     check_places(read={"file": file}, written={"page": html})
@@ -129,6 +121,22 @@ def _check(
         if "fix" in found:
             typer.echo(_fix_in_words(file, found["fix"]))
     return int(code)
+
+
+def _named(functions: list[str]) -> tuple[str, Path | None]:
+    """Return where the one function is, PLACE:NAME or PLACE: without a name, and its file if it has one."""
+    from luce.check.calling.resolve import FILES
+
+    if len(functions) > 1:
+        raise Failure(f"one FILE.py:FUNCTION at a time, got {len(functions)}")
+    target = f"{functions[0]}:" if functions[0].endswith(FILES) else functions[0]
+    place, _, name = target.rpartition(":")
+    if not place or not (name or place.endswith(FILES)):
+        raise Failure(f"FILE.py or FILE.py:FUNCTION is needed, or module:function, got {functions[0]!r}")
+    file = Path(place) if place.endswith(FILES) else None
+    if file is not None and not file.is_file():
+        raise Failure(f"{file}: no such file")
+    return target, file
 
 
 def _write_page(html: Path, found: dict[str, Any], text: str, page: str) -> None:
