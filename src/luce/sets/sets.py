@@ -215,7 +215,7 @@ class Sets:
         Parameters
         ----------
         column : Array or ChunkedArray of pyarrow, or Series of Polars
-            Of lists. Offsets of 64 bits (large_list) are taken without a copy.
+            Of lists. Arrow's offsets of 64 bits (large_list) are taken without a copy; Polars gives lengths.
         on_empty : {"raise", "skip"}, default="raise"
             As for :meth:`from_counts`.
 
