@@ -240,3 +240,15 @@ def test_nothing_that_was_given_is_modified():
 def test_an_unknown_step_is_named_with_those_that_there_are():
     with pytest.raises(KeyError, match=r"no step 'hesian'; the steps are scores, .*hessian"):
         luce.explain()["hesian"]
+
+
+@pytest.mark.parametrize(("classes", "label"), [(7, 6), (10, 8), (10, 0), (200, 77)])
+def test_the_target_and_its_rival_are_never_left_out(classes, label):
+    z = np.round(np.random.default_rng(classes).normal(size=classes), 3)
+    explained = luce.explain(z, label)
+    rival = max((k for k in range(classes) if k != label), key=lambda k: z[k])
+    assert explained.case.told == (label, rival)
+    numbers = explained["scores"].numbers
+    for place in (label, rival):
+        assert f"{z[place]:g}".lstrip("-") in numbers.replace("−", "-")
+    assert explained["loss"].numbers.count("cdot") < 9

@@ -60,6 +60,13 @@ class Case:
         return len(self.classes)
 
     @property
+    def told(self) -> tuple[int, ...]:
+        """The classes that are never left out: the target's, or else that of the largest score, and the next rival."""
+        by_score = np.argsort(-self.scores[self.row], kind="stable").tolist()
+        own = by_score[0] if self.of_class is None else self.of_class
+        return (own, *[place for place in by_score if place != own][:1])
+
+    @property
     def n_features(self) -> int:
         """N, 0 without a layer."""
         return 0 if self.given.layer is None else self.given.layer[0].shape[1]

@@ -59,15 +59,16 @@ def value_numbers(derivation: Steps, step: Step) -> str:
         return ""
     said = {slot_at(found[2]) for found in SLOT.finditer(step.template)}
     said |= {place for table in step.tables for line in table.rows for place in line if isinstance(place, Slot)}
+    told = derivation.case.told if shape == (derivation.case.n_classes,) else ()
     places: list[tuple[int, ...]] = [()]
     for size in shape:
-        places = [(*place, k) for place in places for k in elided(size) if k is not None]
+        places = [(*place, k) for place in places for k in elided(size, keep=told) if k is not None]
     if all(Slot(step.name, place) in said for place in places):
         return ""
     if len(shape) == 2:
         template = matrix(step.name, *shape)
     else:
-        template = row(shape[0], lambda k: n(step.name, k)) if shape else n(step.name)
+        template = row(shape[0], lambda k: n(step.name, k), told) if shape else n(step.name)
     return derivation.fill(rf"{step.symbol} \eq {template}")
 
 

@@ -35,7 +35,8 @@ def drawn_value(derivation: Steps, name: str) -> dict[str, Any] | None:
         return None
     names = [_names(derivation, axis, size) for axis, size in zip(step.axes[-len(shape) :], shape, strict=False)]
     most = MOST_BARS if len(shape) == 1 else MOST_CELLS
-    places = [elided(size, most) for size in shape]
+    case = derivation.case
+    places = [elided(size, most, case.told if size == case.n_classes else ()) for size in shape]
     lines: list[tuple[str, list[Place]]] = [("", [()])]
     if shape:
         lines = [(_heading(names[0], i), _line(i, places[1:])) for i in places[0]]

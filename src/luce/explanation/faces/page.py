@@ -101,9 +101,7 @@ def _content(derivation: Steps) -> dict[str, Any]:
     edited = editing(derivation.case)
     variants = Variants(derivation, editable=edited.options)
     case = derivation.case
-    shown_classes = elided(case.n_classes, MOST_EDITED)
-    if case.of_class is not None and case.of_class not in shown_classes:
-        shown_classes.insert(-1, case.of_class)
+    shown_classes = elided(case.n_classes, MOST_EDITED, case.told)
     return {
         "title": title_words(derivation),
         "given": given_words(derivation),

@@ -62,7 +62,7 @@ NOTES_ON_PATHS = (
 
 def _paths(case: Case) -> Step:
     classes = case.n_classes
-    places = elided(classes)
+    places = elided(classes, keep=case.told)
     rows = tuple(
         ("…",) * (len(places) + 2)
         if j is None
@@ -81,7 +81,7 @@ def _paths(case: Case) -> Step:
         formula=r"\frac{\partial \ell}{\partial \U_j} = \sum_k \frac{\partial \ell}{\partial p_k} \frac{\partial p_k}"
         r"{\partial \U_j} = \sum_k \left(-\frac{t_k}{p_k}\right) p_k (\delta_{kj} - p_j)",
         template=r"\frac{\partial \ell}{\partial \U_0} \eq "
-        + summed(classes, lambda k: pn("paths", 0, k))
+        + summed(classes, lambda k: pn("paths", 0, k), keep=case.told)
         + rf" \eq {n('loss_gradient', 0)}",
         follows=("loss_by_probabilities", "jacobian"),
         rule="chain rule",
@@ -118,7 +118,7 @@ def _gradient(case: Case) -> Step:
         template=r"\frac{\partial \ell}{\partial z_0} \eq "
         + (rf"{n('slope', 0)} \cdot ({numbers})" if outer else numbers)
         + rf" \eq {n('gradient', 0)}, \quad \frac{{\partial \ell}}{{\partial z}} \eq "
-        + row(classes, lambda k: n("gradient", k)),
+        + row(classes, lambda k: n("gradient", k), case.told),
         follows=("mass", "probabilities", "target", "paths"),
         rule="chain rule",
         why="What the model says minus what is true: the classes that got too much are pushed down, the others up.",

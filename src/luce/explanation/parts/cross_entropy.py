@@ -137,7 +137,7 @@ def _target(case: Case) -> Iterator[Step]:
         title="The target",
         symbol="y" if hard else "t",
         formula=r"t_i = \begin{cases} 1 & i = y \\ 0 & i \ne y \end{cases}" if hard else r"t = (t_0, \dots, t_{T-1})",
-        template=r"t \eq " + row(classes, lambda k: n("target_given", k)),
+        template=r"t \eq " + row(classes, lambda k: n("target_given", k), case.told),
         rule="one-hot" if hard else "given",
         why=(
             "A class is the distribution that gives it everything: sparse and one-hot targets are the same target."
@@ -157,7 +157,7 @@ def _options(case: Case) -> Iterator[Step]:
         symbol="t",
         formula=r"t \leftarrow (1 - \varepsilon)\, t + \frac{\varepsilon}{T}",
         template=rf"t_0 \eq (1 - {n('label_smoothing')}) \cdot {n('target_given', 0)} + \frac{{{n('label_smoothing')}}}"
-        rf"{{{classes}}} \eq {n('smoothed', 0)}, \quad t \eq " + row(classes, lambda k: n("smoothed", k)),
+        rf"{{{classes}}} \eq {n('smoothed', 0)}, \quad t \eq " + row(classes, lambda k: n("smoothed", k), case.told),
         follows=("target_given",),
         why="A share ε of the mass is spread evenly over all T classes, the target's own included.",
         axes=("T",),
@@ -173,7 +173,7 @@ def _options(case: Case) -> Iterator[Step]:
         symbol="t",
         formula=r"t_i \leftarrow w_i\, t_i",
         template=rf"t_0 \eq {n('class_weights', 0)} \cdot {n('smoothed', 0)} \eq {n('target', 0)}, \quad t \eq "
-        + row(classes, lambda k: n("target", k)),
+        + row(classes, lambda k: n("target", k), case.told),
         follows=("smoothed",),
         why="The weights of the classes multiply the target, not the scores and not the gradient alone.",
         axes=("T",),
@@ -186,7 +186,7 @@ def _options(case: Case) -> Iterator[Step]:
         title="The mass of the target",
         symbol=r"\alpha",
         formula=r"\alpha = \sum_i t_i",
-        template=r"\alpha \eq " + summed(classes, lambda k: n("target", k)) + rf" \eq {n('mass')}",
+        template=r"\alpha \eq " + summed(classes, lambda k: n("target", k), keep=case.told) + rf" \eq {n('mass')}",
         follows=("target",),
         why="It is 1 for a class and for a proper distribution; weights and sums other than 1 change it, and it is "
         "what "
@@ -204,7 +204,7 @@ def _loss(case: Case) -> Iterator[Step]:
         symbol=r"\log p",
         formula=r"\log p_i = (\U_i - m) - \log S",
         template=rf"\log p_0 \eq {n('shifted', 0)} - \log {n('total')} \eq {n('log_probabilities', 0)}, \quad \log p "
-        rf"\eq " + row(classes, lambda k: n("log_probabilities", k)),
+        rf"\eq " + row(classes, lambda k: n("log_probabilities", k), case.told),
         follows=("shifted", "total"),
         rule="logarithm of a quotient",
         why="Taken from the scores and not of p, it stays finite where p itself is too small to be stored.",
@@ -212,7 +212,7 @@ def _loss(case: Case) -> Iterator[Step]:
         code="log_probabilities = shifted - np.log(total)",
     )
     zeta = r" + \zeta\, \mathrm{lse}^2" if case.says("z_loss") and not case.ignored else ""
-    numbers = summed(classes, lambda k: f"{n('target', k)} \\cdot {pn('log_probabilities', k)}")
+    numbers = summed(classes, lambda k: f"{n('target', k)} \\cdot {pn('log_probabilities', k)}", keep=case.told)
     extra = rf" + {n('z_loss')} \cdot {pn('log_sum_exp')}^2" if zeta else ""
     only = case.of_class is not None and not {"label_smoothing", "weight"} & {*case.options}
     picked = " = -\\log p_y" if only and not zeta else ""
@@ -249,7 +249,8 @@ def _by_probabilities(case: Case) -> Step:
         title="The derivative in the probabilities",
         symbol=r"\frac{\partial \ell}{\partial p}",
         formula=r"\frac{\partial \ell}{\partial p_i} = -\frac{t_i}{p_i}",
-        template=r"\frac{\partial \ell}{\partial p} \eq " + row(classes, lambda k: n("loss_by_probabilities", k)),
+        template=r"\frac{\partial \ell}{\partial p} \eq "
+        + row(classes, lambda k: n("loss_by_probabilities", k), case.told),
         follows=("target", "probabilities"),
         rule="derivative of the logarithm",
         why="A row of T numbers, 0 for every class without mass. It is not yet the gradient in the scores.",

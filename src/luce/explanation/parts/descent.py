@@ -154,8 +154,8 @@ def _steps(case: Case, v: Values) -> list[Step]:
     return [*found, _layer(case)] if case.given.layer is not None else found
 
 
-def _code(case: Case) -> str:
-    """Return the lines of NumPy for the descent; those of the other descents call the function in them."""
+def _code(case: Case, path: str) -> str:
+    """Return lines of NumPy: a function for a path of descent, and the path."""
     tau, zeta = ("temperature" if case.says("temperature") else "1"), ("z_loss" if case.says("z_loss") else "0")
     capped = case.says("softcap")
     scaled = f"softcap * np.tanh(z / softcap) / {tau}" if capped else f"z / {tau}"
@@ -181,14 +181,19 @@ def descended(size, slope_by_u):
     return np.array(path)
 
 
-descent = descended(min(1, 1 / steepest), right)
+{path}
 """.strip()
 
 
-LAYER_CODE = """
+PATHS = {
+    "descent": "descent = descended(min(1, 1 / steepest), right)",
+    "wrong_descent": "wrong_descent = descended(min(1, 1 / steepest), lambda p, lse: mass * p)",
+    "layer_descent": """
 factor = input @ input + 1
 layer_descent = descended(min(1, 1 / (steepest * factor)) * factor, right)
-""".strip()
+""".strip(),
+}
+"""The lines of NumPy for a path."""
 
 
 def _table(caption: str, columns: dict[str, str]) -> Table:
@@ -220,7 +225,7 @@ def _descent(case: Case, v: Values) -> Step:
         rule="gradient descent",
         why="Against the gradient the loss falls fastest; a step of at most 1/β, β a bound of the curvature, is safe.",
         axes=("K", "T"),
-        code=_code(case),
+        code=_code(case, PATHS["descent"]),
         notes=(
             Note(
                 "For a class the curvature is at most 1/2, and a step of 1 is safe. It is made smaller only where a "
@@ -249,7 +254,7 @@ def _wrong(case: Case) -> Step:
         rule="gradient descent",
         why=f"The steps follow {MISTAKE.computed} in place of p − t.",
         axes=("K", "T"),
-        code="wrong_descent = descended(min(1, 1 / steepest), lambda p, lse: mass * p)",
+        code=_code(case, PATHS["wrong_descent"]),
         notes=(
             Note(
                 f"{MISTAKE.said} It pushes every class down, the likely ones most, so that all become alike, and "
@@ -290,7 +295,7 @@ def _layer(case: Case) -> Step:
         why="For one row a step in the weights is a step in its scores, x · x + 1 times as long: large inputs ask for "
         "small steps.",
         axes=("K", "T"),
-        code=LAYER_CODE,
+        code=_code(case, PATHS["layer_descent"]),
         tables=(
             _table(
                 "The first steps in weights and bias.",

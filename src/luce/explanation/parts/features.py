@@ -29,7 +29,7 @@ def features_table(case: Case, quantity: str, caption: str, *below: tuple[str, s
     inputs, weights, _ = case.given.layer
     spread = np.ptp(weights * inputs[case.row], axis=0)
     most = np.argsort(-np.nan_to_num(spread), kind="stable")[:MOST].tolist()
-    places = elided(case.n_classes)
+    places = elided(case.n_classes, keep=case.told)
     words = (
         f" Of {case.n_features} features, the {MOST} that tell most between the classes."
         if case.n_features > MOST

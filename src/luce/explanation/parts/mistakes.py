@@ -188,7 +188,7 @@ def _gradients(case: Case, v: Values) -> Step:
         symbol=r"\tilde{g}",
         formula=r"\tilde{g} \ne \frac{\partial L}{\partial z}",
         template=rf"L \eq {value}, \quad \frac{{\partial L}}{{\partial z}} \eq "
-        + row(case.n_classes, lambda k: n("batch_gradient", case.row, k)),
+        + row(case.n_classes, lambda k: n("batch_gradient", case.row, k), case.told),
         follows=("value", "batch_gradient"),
         rule="comparison",
         why="A mistake that leaves the loss right is found only by its gradient, one in the loss only by its value.",

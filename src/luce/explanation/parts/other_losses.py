@@ -223,11 +223,11 @@ def part(case: Case, v: Values) -> Part | None:
         "The cross-entropy is one way to say how wrong scores are. Others differ in what they do far from the border: "
         "how hard they pull where the model is surely wrong, and whether they ever let go where it is right."
     )
-    return Part("other-losses", "Other losses", lead, (_values(case, v), _gradients(case)))
+    return Part("other-losses", "Other losses", lead, (_values(case, v), _gradients(case, v)))
 
 
-def _code(v: Values) -> str:
-    """Return the lines of NumPy for the values; those for the derivatives follow them."""
+def _code(v: Values, own: str) -> str:
+    """Return lines of NumPy: what all losses are made of, and a step's own."""
     return f"""
 y, t = {label(v)}, target_given / target_given.sum()
 log_p = scores - scores.max()
@@ -236,6 +236,11 @@ p, sigmoid = np.exp(log_p), 1 / (1 + np.exp(-scores))
 sign = np.where(np.arange(len(scores)) == y, 1, -1)
 others = np.where(sign == 1, -np.inf, scores)
 margin = 0.0 if scores[y] == others.max() else scores[y] - others.max()
+{own.strip()}
+""".strip()
+
+
+LOSSES_CODE = """
 bits = np.where(t > 0, t * np.logaddexp(0, -scores), 0) + np.where(t < 1, (1 - t) * np.logaddexp(0, scores), 0)
 other_losses = np.array([
     -np.sum(np.where(t > 0, t * log_p, 0)),
@@ -246,9 +251,7 @@ other_losses = np.array([
     max(0, 1 - margin),
     margin <= 0,
 ])
-""".strip()
-
-
+"""
 GRADIENTS_CODE = """
 chosen = np.zeros(len(scores))
 if margin < 1:
@@ -262,7 +265,7 @@ other_gradients = np.array([
     chosen,
     np.zeros(len(scores)),
 ])
-""".strip()
+"""
 
 
 def _values(case: Case, v: Values) -> Step:
@@ -277,7 +280,7 @@ def _values(case: Case, v: Values) -> Step:
         follows=("scores", "target_given"),
         why="All are 0, or near it, where the target's score is far above the others; none is the same elsewhere.",
         axes=("L",),
-        code=_code(v),
+        code=_code(v, LOSSES_CODE),
         notes=(
             Note(
                 "σ is the sigmoid, 1 / (1 + exp(−z)), of each class by itself; s is 1 for the target's class and −1 "
@@ -321,7 +324,7 @@ NOTES = (
 """Where the losses push, and where they do not."""
 
 
-def _gradients(case: Case) -> Step:
+def _gradients(case: Case, v: Values) -> Step:
     shown = written_out(case, 5)
     rows: list[tuple[str | Slot, ...]] = [
         (loss.name, loss.derivative, *(Slot("other_gradients", (k, c)) for c in shown))
@@ -343,7 +346,7 @@ def _gradients(case: Case) -> Step:
         rule="chain rule",
         why="A squared error is multiplied by the softmax's own slope, p (1 − p); the logarithm's 1/p cancels it.",
         axes=("L", "T"),
-        code=GRADIENTS_CODE,
+        code=_code(v, GRADIENTS_CODE),
         notes=NOTES,
         tables=(
             Table(

@@ -90,7 +90,7 @@ def _layer(case: Case) -> Iterator[Step]:
             title="The scores",
             symbol="z",
             formula=r"z = (z_0, \dots, z_{T-1})",
-            template=r"z \eq " + row(classes, lambda k: n("scores", k)),
+            template=r"z \eq " + row(classes, lambda k: n("scores", k), case.told),
             rule="given",
             why="They are what was given.",
             axes=("T",),
@@ -124,7 +124,7 @@ def _scaled(case: Case) -> Iterator[Step]:
     cap = case.says("softcap")
     capped = r"c \tanh(z_i / c)" if cap else "z_i"
     under = r"\,/\,\tau" if case.says("temperature") or not cap else ""
-    template = row(case.n_classes, lambda k: n("scaled", k))
+    template = row(case.n_classes, lambda k: n("scaled", k), case.told)
     yield Step(
         name="scaled",
         title="Softcap and temperature" if cap else "The temperature",

@@ -83,7 +83,7 @@ def part(case: Case, v: Values) -> Part:
         symbol=r"\U - m",
         formula=r"\U_i - m \le 0",
         template=rf"\U_0 - m \eq {n('scaled', 0)} - {pn('shift')} \eq {n('shifted', 0)}, \quad \U - m \eq "
-        + row(case.n_classes, lambda k: n("shifted", k)),
+        + row(case.n_classes, lambda k: n("shifted", k), case.told),
         follows=("scaled", "shift"),
         why="The largest is 0, the others are what they lie below it.",
         axes=("T",),

@@ -67,7 +67,7 @@ def part(case: Case, v: Values) -> Part:
             symbol="e",
             formula=r"e_i = \exp(\U_i - m)",
             template=rf"e_0 \eq e^{{{n('shifted', 0)}}} \eq {n('exponentials', 0)}, \quad e \eq "
-            + row(classes, lambda k: n("exponentials", k)),
+            + row(classes, lambda k: n("exponentials", k), case.told),
             follows=("shifted",),
             why="exp is positive and turns differences into ratios.",
             axes=("T",),
@@ -78,7 +78,9 @@ def part(case: Case, v: Values) -> Part:
             title="Their sum",
             symbol="S",
             formula=r"S = \sum_k e_k",
-            template=r"S \eq " + summed(classes, lambda k: n("exponentials", k)) + rf" \eq {n('total')}",
+            template=r"S \eq "
+            + summed(classes, lambda k: n("exponentials", k), keep=case.told)
+            + rf" \eq {n('total')}",
             follows=("exponentials",),
             why="It is what makes the probabilities sum to 1; with the shift it lies between 1 and T.",
             code="total = exponentials.sum()",
@@ -89,7 +91,7 @@ def part(case: Case, v: Values) -> Part:
             symbol="p",
             formula=r"p_i = \frac{e_i}{S} = \frac{\exp \U_i}{\sum_k \exp \U_k}",
             template=rf"p_0 \eq \frac{{{n('exponentials', 0)}}}{{{n('total')}}} \eq {n('probabilities', 0)}, \quad p "
-            rf"\eq " + row(classes, lambda k: n("probabilities", k)),
+            rf"\eq " + row(classes, lambda k: n("probabilities", k), case.told),
             follows=("exponentials", "total"),
             why="Each class has its share of the sum.",
             axes=("T",),

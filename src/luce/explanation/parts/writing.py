@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Collection, Sized
 
 from luce.explanation.shown import Slot, n
 
@@ -11,21 +11,28 @@ __all__ = ["cells", "elided", "matrix", "row", "summed"]
 MOST = 6  # entries that are written out
 
 
-def elided(count: int, most: int = MOST) -> list[int | None]:
-    """Return the places that are written out, None for those that are left out."""
+def elided(count: int, most: int = MOST, keep: Collection[int] = ()) -> list[int | None]:
+    """Return the places that are written out, None for a gap between them; `keep` names some that always are."""
     if count <= most:
         return list(range(count))
-    return [*range(most - 2), None, count - 1]
+    kept = {*keep, count - 1}
+    others = [place for place in range(count) if place not in kept][: max(0, most - 1 - len(kept))]
+    found: list[int | None] = []
+    for place in sorted({*kept, *others}):
+        if place and (not found or found[-1] != place - 1):
+            found.append(None)
+        found.append(place)
+    return found
 
 
-def summed(count: int, each: Callable[[int], str], sign: str = " + ") -> str:
-    """Return the terms of a sum over the classes, the middle ones as dots."""
-    return sign.join(r"\dots" if place is None else each(place) for place in elided(count))
+def summed(count: int, each: Callable[[int], str], sign: str = " + ", *, keep: Collection[int] = ()) -> str:
+    """Return the terms of a sum, those that are left out as dots."""
+    return sign.join(r"\dots" if place is None else each(place) for place in elided(count, keep=keep))
 
 
-def row(count: int, each: Callable[[int], str]) -> str:
-    """Return a vector over the classes, in parentheses."""
-    entries = ",\\; ".join(r"\dots" if place is None else each(place) for place in elided(count))
+def row(count: int, each: Callable[[int], str], keep: Collection[int] = ()) -> str:
+    """Return a vector, in parentheses."""
+    entries = ",\\; ".join(r"\dots" if place is None else each(place) for place in elided(count, keep=keep))
     return rf"\left({entries}\right)"
 
 
