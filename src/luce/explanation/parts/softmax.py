@@ -55,10 +55,10 @@ NOTES = (
 def part(case: Case, v: Values) -> Part:
     """Return the part about the softmax."""
     classes = case.n_classes
+    terms = summed(classes, lambda k: n("exponentials", k), keep=case.told)
     lead = (
         "The exponential makes every score positive, and the division makes them sum to 1. A difference of scores "
-        "becomes "
-        "a ratio of probabilities."
+        "becomes a ratio of probabilities."
     )
     steps = (
         Step(
@@ -78,9 +78,7 @@ def part(case: Case, v: Values) -> Part:
             title="Their sum",
             symbol="S",
             formula=r"S = \sum_k e_k",
-            template=r"S \eq "
-            + summed(classes, lambda k: n("exponentials", k), keep=case.told)
-            + rf" \eq {n('total')}",
+            template=rf"S \eq {terms} \eq {n('total')}",
             follows=("exponentials",),
             why="It is what makes the probabilities sum to 1; with the shift it lies between 1 and T.",
             code="total = exponentials.sum()",
