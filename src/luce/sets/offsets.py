@@ -8,6 +8,7 @@ import numpy as np
 
 from luce.arrays.given import described, given
 from luce.contract.error_words import kind_of, shown
+from luce.rows.core import in_one_piece
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +34,7 @@ def integers(name: str, value: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(f"{name}: expected one axis, got shape {array.shape}")
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise ValueError(f"{name}: expected integers of 64 bits with a sign, got {int(array.max())}")
-    return np.require(array, np.int64, ("C", "A"))
+    return in_one_piece(array, np.int64)
 
 
 def rising(name: str, offsets: NDArray[np.int64]) -> None:

@@ -116,17 +116,21 @@ def logsumexp(logits: ArrayLike, sets: Sets | ArrayLike, *, n_threads: int | Non
     >>> logsumexp([0.0, 0.0, 7.0], [0, 2, 3]).round(4)
     array([0.6931, 7.    ])
     """
-    found = as_sets(sets)
-    z = items_of("logits", logits, found)
+    found, arranged, dtype = _taken(logits, sets)
     lse = np.empty(len(found))
-    core.sets_logsumexp(core.in_one_piece(working(found.arranged(z))), found.offsets, lse, n_threads=threads(n_threads))
-    return lse.astype(z.dtype)
+    core.sets_logsumexp(arranged, found.offsets, lse, n_threads=threads(n_threads))
+    return lse.astype(dtype)
 
 
 def _of_items(logits: ArrayLike, sets: Sets | ArrayLike, logarithm: bool, n_threads: int | None) -> NDArray[Any]:
-    found = as_sets(sets)
-    z = items_of("logits", logits, found)
-    arranged = core.in_one_piece(working(found.arranged(z)))
+    found, arranged, dtype = _taken(logits, sets)
     result = np.empty_like(arranged)
     core.sets_softmax(arranged, found.offsets, result, logarithm=logarithm, n_threads=threads(n_threads))
-    return found.scattered(result.astype(z.dtype, copy=False))
+    return found.scattered(result.astype(dtype, copy=False))
+
+
+def _taken(logits: ArrayLike, sets: Sets | ArrayLike) -> tuple[Sets, NDArray[Any], np.dtype[Any]]:
+    """Return the sets, the logits set after set as kernels take them, and the logits' own type."""
+    found = as_sets(sets)
+    z = items_of("logits", logits, found)
+    return found, core.in_one_piece(working(found.arranged(z))), z.dtype
